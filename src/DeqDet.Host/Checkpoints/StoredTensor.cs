@@ -1,0 +1,137 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+
+namespace DeqDet.Host.Checkpoints;
+
+/// <summary>
+/// A tensor in a mapped checkpoint file: what it is and where its numbers lie. Nothing is copied until it is asked for. It
+/// lives as long as the file it came from stays open.
+/// </summary>
+public sealed class StoredTensor
+{
+    private readonly MappedFile _file;
+    private readonly long _offset;
+    private readonly long[] _shape;
+    private readonly long[] _strides;
+
+    /// <summary>The caller has checked that every element lies inside the file.</summary>
+    /// <param name="file">The mapped file.</param>
+    /// <param name="offset">Byte position of the first element in it.</param>
+    /// <param name="name">Name in the checkpoint.</param>
+    /// <param name="type">Type of the elements, little-endian.</param>
+    /// <param name="shape">Sizes.</param>
+    /// <param name="strides">Steps in elements; null for row-major order.</param>
+    internal StoredTensor(
+        MappedFile file,
+        long offset,
+        string name,
+        ElementType type,
+        long[] shape,
+        long[]? strides = null
+    )
+    {
+        var contiguous = TensorShape.ContiguousStrides(shape);
+        _file = file;
+        _offset = offset;
+        _shape = shape;
+        _strides = strides ?? contiguous;
+        Name = name;
+        Type = type;
+        ElementCount = shape.Aggregate(1L, (product, size) => product * size);
+        IsContiguous =
+            strides is null
+            || ElementCount == 0
+            || Enumerable.Range(0, shape.Length).All(i => shape[i] == 1 || strides[i] == contiguous[i]);
+    }
+
+    /// <summary>Name in the checkpoint.</summary>
+    public string Name { get; }
+
+    /// <summary>What its numbers are.</summary>
+    public ElementType Type { get; }
+
+    /// <summary>Sizes; none for a scalar.</summary>
+    public IReadOnlyList<long> Shape => _shape;
+
+    /// <summary>Number of elements.</summary>
+    public long ElementCount { get; }
+
+    /// <summary>Bytes of all elements in row-major order.</summary>
+    public long ByteCount => ElementCount * Type.ByteSize();
+
+    /// <summary>Whether the file holds the elements in row-major order without gaps.</summary>
+    public bool IsContiguous { get; }
+
+    /// <summary>The file it lies in.</summary>
+    public string Path => _file.Path;
+
+    /// <summary>
+    /// Copies elements in row-major order, starting with number <paramref name="first"/>, until
+    /// <paramref name="destination"/> is full: whole elements, little-endian.
+    /// </summary>
+    /// <exception cref="CheckpointError">A Boolean is neither 0 nor 1.</exception>
+    public void CopyTo(long first, Span<byte> destination)
+    {
+        var size = Type.ByteSize();
+        var count = destination.Length / size;
+        if (first < 0 || count * size != destination.Length || first > ElementCount - count)
+        {
+            throw new ArgumentOutOfRangeException(nameof(first), $"{count} elements at {first} of {ElementCount}");
+        }
+        if (count == 0)
+        {
+            return;
+        }
+        if (IsContiguous)
+        {
+            _file.Slice(_offset + first * size, destination.Length).CopyTo(destination);
+        }
+        else
+        {
+            CopyStrided(first, destination, size);
+        }
+        if (Type == ElementType.Bool && destination.IndexOfAnyExceptInRange((byte)0, (byte)1) is var wrong and >= 0)
+        {
+            throw new CheckpointError(
+                Path,
+                $"tensor '{Name}' holds {destination[wrong]} where a Boolean (0 or 1) must be; the file is damaged"
+            );
+        }
+    }
+
+    /// <summary>All elements in row-major order, for small tensors (below 2 GB).</summary>
+    public byte[] ToArray()
+    {
+        var bytes = new byte[checked((int)ByteCount)];
+        CopyTo(0, bytes);
+        return bytes;
+    }
+
+    private void CopyStrided(long first, Span<byte> destination, int size)
+    {
+        var index = new long[_shape.Length];
+        var element = 0L;
+        var rest = first;
+        for (var axis = _shape.Length - 1; axis >= 0; axis--)
+        {
+            index[axis] = rest % _shape[axis];
+            rest /= _shape[axis];
+            element += index[axis] * _strides[axis];
+        }
+        for (var at = 0; at < destination.Length; at += size)
+        {
+            _file.Slice(_offset + element * size, size).CopyTo(destination[at..]);
+            for (var axis = _shape.Length - 1; axis >= 0; axis--)
+            {
+                element += _strides[axis];
+                if (++index[axis] < _shape[axis])
+                {
+                    break;
+                }
+                element -= _shape[axis] * _strides[axis];
+                index[axis] = 0;
+            }
+        }
+    }
+}
