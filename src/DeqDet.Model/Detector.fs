@@ -1,0 +1,141 @@
+namespace DeqDet.Model
+
+open System.Collections.Generic
+open TorchSharp
+open DeqDet.Model.Backbones
+
+/// Weights of one of the backbones.
+type BackboneWeights = ResNetWeights of ResNet
+
+/// All weights of a detector.
+type DetectorWeights =
+    { Backbone: BackboneWeights
+      Neck: NeckWeights
+      Decoder: DecoderWeights }
+
+/// A batch of network inputs: normalised images [B, 3, H, W] padded to a common size, and the valid (w, h) of each.
+type ImageBatch =
+    { Images: Tensor
+      Sizes: struct (float * float) list }
+
+/// A detector that can be trained and asked: its settings, its weights as a record, and the same weights by name.
+type Detector =
+    { Settings: DetectorSettings
+      Weights: DetectorWeights
+      /// Every live tensor with its spec, in the official order.
+      Tensors: (Spec * Tensor) list }
+
+/// Detections of one batch, best first: scores [B, n], labels [B, n], boxes [B, n, 4] in px of the padded input, query of each.
+type Detections =
+    { Scores: Tensor
+      Labels: Tensor
+      Boxes: Tensor
+      Queries: Tensor }
+
+module Detector =
+
+    /// Strides of the pyramid, px.
+    let strides = [ 4; 8; 16; 32 ]
+
+    let private recipe (settings: DetectorSettings) (source: WeightSource) : DetectorWeights =
+        let backbone = source |> WeightSource.at "backbone"
+
+        { Backbone = ResNetWeights(ResNet.create settings.Backbone backbone)
+          Neck =
+            source
+            |> WeightSource.at "neck"
+            |> Neck.create settings.Kind (ResNet.channels settings.Backbone.Kind) settings.Head.Channels
+          Decoder = Equilibrium.create settings source }
+
+    /// Every tensor of the official state dict, in its order, nothing allocated.
+    let specs (settings: DetectorSettings) : Spec list = WeightSource.list (recipe settings)
+
+    /// A detector whose weights come from `find`; trainable parameters become leaves that require gradients. The tensors are the
+    /// detector's from then on.
+    let build (settings: DetectorSettings) (find: Spec -> Tensor) : Detector =
+        let tensors = ResizeArray()
+
+        let take (spec: Spec) =
+            let tensor = (find spec).DetachFromDisposeScope()
+            tensor.requires_grad <- (spec.Role = Parameter && spec.Trainable)
+            tensors.Add(spec, tensor)
+            tensor
+
+        let weights = WeightSource.build take (recipe settings)
+
+        { Settings = settings
+          Weights = weights
+          Tensors = List.ofSeq tensors }
+
+    /// A detector with the official initialisation, drawn from a seed on the CPU and moved to the device.
+    let initialise (settings: DetectorSettings) (seed: uint64) (device: torch.Device) : Detector =
+        use generator = new torch.Generator(seed, torch.CPU)
+
+        build settings (fun spec ->
+            use scope = torch.NewDisposeScope()
+            (Initialiser.draw generator spec).``to``(device).MoveToOuterDisposeScope())
+
+    /// The leaves an optimiser works on.
+    let trainable (detector: Detector) : (Spec * Tensor) list =
+        detector.Tensors |> List.filter (fun (_, tensor) -> tensor.requires_grad)
+
+    /// Images [B, 3, H, W] -> the pyramid.
+    let pyramid (training: bool) (detector: Detector) (images: Tensor) : Pyramid =
+        let levels =
+            scoped Seq.ofList (fun () ->
+                match detector.Weights.Backbone with
+                | ResNetWeights net -> ResNet.apply training net images |> Neck.apply detector.Weights.Neck)
+
+        { Levels = levels; Strides = strides }
+
+    let private sizeTensor (batch: ImageBatch) =
+        let values =
+            [| for struct (w, h) in batch.Sizes do
+                   w
+                   h
+                   w
+                   h |]
+
+        torch
+            .tensor(values, dtype = torch.float32, device = batch.Images.device)
+            .view (int64 batch.Sizes.Length, 1L, 4L)
+
+    /// The queries that every image of the batch starts from.
+    let start (detector: Detector) (batch: ImageBatch) : Query =
+        scoped Query.tensors (fun () ->
+            Equilibrium.initial detector.Settings.Kind detector.Weights.Decoder.Initial (sizeTensor batch))
+
+    /// Detections of a batch; no gradients.
+    let detect (detector: Detector) (batch: ImageBatch) : Detections =
+        use _ = torch.no_grad ()
+
+        scoped
+            (fun (d: Detections) ->
+                seq {
+                    d.Scores
+                    d.Labels
+                    d.Boxes
+                    d.Queries
+                })
+            (fun () ->
+                let pyramid = pyramid false detector batch.Images
+                let start = start detector batch
+                let query, logits = Equilibrium.solve detector.Settings detector.Weights.Decoder pyramid start
+
+                let struct (scores, labels, boxes, queries) =
+                    Equilibrium.readOut detector.Settings.Queries.Detections logits query.Box
+
+                { Scores = scores
+                  Labels = labels
+                  Boxes = boxes
+                  Queries = queries })
+
+    /// Forward and backward pass of one training batch: gradients are added to the `grad` of the trainable leaves; the entries of
+    /// the log come back. The random numbers of the perturbation are drawn from the generator.
+    let trainStep (detector: Detector) (batch: ImageBatch) (targets: Target list) (generator: torch.Generator) : LossEntry list =
+        scoped (Seq.map (fun entry -> entry.Value)) (fun () ->
+            let plan = Plan.ofSettings detector.Settings
+            let pyramid = pyramid true detector batch.Images
+            let start = start detector batch
+            let draws = Perturbation.draw detector.Settings.Rap plan.Steps start.Content generator
+            Supervision.run detector.Settings plan detector.Weights.Decoder pyramid start draws targets)

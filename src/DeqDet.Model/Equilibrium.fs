@@ -1,0 +1,132 @@
+namespace DeqDet.Model
+
+open TorchSharp
+
+/// Learned contents [Q, C] and fixed boxes [Q, 4] (cx, cy, w, h as fractions of the image) that every image starts from.
+type InitialWeights = { Boxes: Tensor; Contents: Tensor }
+
+/// The decoder's weights: how queries begin, and the heads that refine them (DEQDet: init head, refinement head).
+type DecoderWeights =
+    { Initial: InitialWeights
+      Heads: HeadWeights list }
+
+/// The equilibrium decoder: initial queries, the path towards the fixed point, the read-out.
+module Equilibrium =
+
+    /// Weights of the decoder under the official names.
+    let create (settings: DetectorSettings) (source: WeightSource) : DecoderWeights =
+        let q, c = settings.Queries.Count, settings.Head.Channels
+        let rpn = source |> WeightSource.at "rpn_head"
+        // the whole image: cx = cy = .5, w = h = 1; AdaMixer's checkpoints call them trainable, but no gradient ever arrives
+        let whole =
+            Values
+                [| for _ in 1..q do
+                       0.5f
+                       0.5f
+                       1.0f
+                       1.0f |]
+
+        let boxes =
+            (if settings.Kind = AdaMixer then rpn else WeightSource.freeze rpn)
+            |> WeightSource.parameter "init_proposal_bboxes.weight" [ q; 4 ] whole
+
+        let contents =
+            rpn
+            |> WeightSource.parameter
+                (if settings.Kind = AdaMixer then
+                     "init_content_features.weight"
+                 else
+                     "init_proposal_features.weight")
+                [ q; c ]
+                (Normal 1.0)
+
+        let heads =
+            match settings.Kind with
+            | DeqDet -> 2
+            | FfnDet
+            | AdaMixer -> settings.Head.Stages
+
+        { Initial = { Boxes = boxes; Contents = contents }
+          Heads =
+            [ for h in 0 .. heads - 1 ->
+                  source
+                  |> WeightSource.at $"roi_head.bbox_head.{h}"
+                  |> Refinement.create settings.Kind settings.Classes settings.Head ] }
+
+    /// Queries at the start: for valid image sizes [B, 1, 4] (w, h, w, h in px) the same contents, layer-normalised without scale,
+    /// and boxes over the whole valid image.
+    let initial (kind: DetectorKind) (weights: InitialWeights) (sizes: Tensor) : Query =
+        let b = sizes.size 0
+        let q, c = weights.Contents.size 0, weights.Contents.size 1
+        let content = (Norm.plain 1 weights.Contents).unsqueeze(0L).expand (b, q, c)
+        let cxcywh = weights.Boxes.detach().unsqueeze 0L * sizes
+        let centre = cxcywh.narrow (-1, 0L, 2L)
+        let extent = cxcywh.narrow (-1, 2L, 2L)
+        let box = torch.cat ([| centre - extent * scalar 0.5; centre + extent * scalar 0.5 |], -1L)
+
+        match kind with
+        | AdaMixer ->
+            // directly from w and h, and the box of the first overlap bias decoded again
+            let logW = extent.narrow(-1, 0L, 1L).log2 ()
+            let logH = extent.narrow(-1, 1L, 1L).log2 ()
+            let position = torch.cat ([| centre; (logW + logH) * scalar 0.5; logH - logW |], -1L)
+
+            { Position = position
+              Content = content
+              Box = Boxes.decode position }
+        | DeqDet
+        | FfnDet ->
+            { Position = Boxes.encode box
+              Content = content
+              Box = box }
+
+    /// Heads in the order in which prediction applies them: DEQDet's init head once and its refinement head steps + 1 times; every
+    /// stage once for the others.
+    let schedule (settings: DetectorSettings) (weights: DecoderWeights) : HeadWeights list =
+        match settings.Kind with
+        | DeqDet -> weights.Heads[0] :: List.replicate (settings.Solver.Steps + 1) weights.Heads[1]
+        | FfnDet
+        | AdaMixer -> weights.Heads
+
+    /// Every state of the prediction's path, the initial one first; no gradients. The caller disposes of them.
+    let path (settings: DetectorSettings) (weights: DecoderWeights) (pyramid: Pyramid) (start: Query) : Query seq =
+        seq {
+            let mutable query = start
+            yield query
+
+            for head in schedule settings weights do
+                let next =
+                    use _ = torch.no_grad ()
+                    Refinement.apply head pyramid query
+
+                query <- next
+                yield query
+        }
+
+    /// Initial queries and pyramid -> the state that is read out and its logits [B, Q, K]; no gradients, memory flat in steps.
+    let solve (settings: DetectorSettings) (weights: DecoderWeights) (pyramid: Pyramid) (start: Query) : Query * Tensor =
+        use _ = torch.no_grad ()
+
+        scoped (fun (query, logits) -> Seq.append (Query.tensors query) [ logits ]) (fun () ->
+            let mutable query = start
+
+            for head in schedule settings weights do
+                let next = Refinement.apply head pyramid query
+
+                if not (obj.ReferenceEquals(query, start)) then
+                    Seq.iter (fun (t: Tensor) -> t.Dispose()) (Query.tensors query)
+
+                query <- next
+
+            query, Refinement.classify (List.last weights.Heads) query.Content)
+
+    /// The best `count` of all query x class pairs of one batch: logits [B, Q, K], boxes [B, Q, 4] -> scores [B, n], labels [B, n]
+    /// (int64), boxes [B, n, 4] in px of the padded input, queries [B, n], best first. No suppression of duplicates: there are none.
+    let readOut (count: int) (logits: Tensor) (boxes: Tensor) =
+        let b, q, k = logits.size 0, logits.size 1, logits.size 2
+        let n = int (min (int64 count) (q * k))
+        let struct (scores, index) = logits.sigmoid().reshape(b, q * k).topk (n, -1, true, true)
+        let queries = index.div(scalar (float k), torch.RoundingMode.floor).``to`` torch.int64
+        let labels = index.remainder (scalar (float k))
+        let found = boxes.gather (1L, queries.unsqueeze(-1L).expand (b, int64 n, 4L))
+        struct (scores, labels, found, queries)

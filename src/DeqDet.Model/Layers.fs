@@ -1,0 +1,76 @@
+namespace DeqDet.Model
+
+open TorchSharp
+
+/// y = x W^T + b. Weight [out, in], bias [out].
+type Linear = { Weight: Tensor; Bias: Tensor }
+
+module Linear =
+
+    /// Linear layer with Xavier weights and PyTorch's default bias U(-1/sqrt(in), 1/sqrt(in)).
+    let create (inputs: int) (outputs: int) (source: WeightSource) : Linear =
+        let bound = 1.0 / sqrt (float inputs)
+
+        { Weight = source |> WeightSource.parameter "weight" [ outputs; inputs ] XavierUniform
+          Bias = source |> WeightSource.parameter "bias" [ outputs ] (Uniform(-bound, bound)) }
+
+    /// Linear layer with given initialisers.
+    let createWith inputs outputs weight bias (source: WeightSource) : Linear =
+        { Weight = source |> WeightSource.parameter "weight" [ outputs; inputs ] weight
+          Bias = source |> WeightSource.parameter "bias" [ outputs ] bias }
+
+    /// [..., in] -> [..., out].
+    let apply (layer: Linear) (x: Tensor) =
+        torch.nn.functional.linear (x, layer.Weight, layer.Bias)
+
+/// Scale and shift of a normalisation, both [C].
+type Affine = { Weight: Tensor; Bias: Tensor }
+
+module Affine =
+    let create (channels: int) (source: WeightSource) : Affine =
+        { Weight = source |> WeightSource.parameter "weight" [ channels ] (Constant 1.0)
+          Bias = source |> WeightSource.parameter "bias" [ channels ] (Constant 0.0) }
+
+module Norm =
+
+    /// Layer normalisation over the last dimension, eps 1e-5.
+    let layer (affine: Affine) (x: Tensor) =
+        torch.nn.functional.layer_norm (x, [| x.size -1 |], affine.Weight, affine.Bias, 1e-5)
+
+    /// The same without scale and shift, over the last `dimensions` dimensions jointly.
+    let plain (dimensions: int) (x: Tensor) =
+        let shape = x.shape
+        torch.nn.functional.layer_norm (x, shape[shape.Length - dimensions ..], eps = 1e-5)
+
+    /// Group normalisation of [B, C, H, W] in `groups` groups of channels, eps 1e-5.
+    let group (groups: int) (affine: Affine) (x: Tensor) =
+        torch.nn.functional.group_norm (x, int64 groups, affine.Weight, affine.Bias, 1e-5)
+
+/// Convolution kernel [out, in, kh, kw] with optional bias [out].
+type Convolution = { Kernel: Tensor; Bias: Tensor option }
+
+module Convolution =
+
+    /// Convolution without bias, He-initialised by fan-out (ResNet).
+    let create inputs outputs size (source: WeightSource) : Convolution =
+        { Kernel =
+            source
+            |> WeightSource.parameter "weight" [ outputs; inputs; size; size ] KaimingNormal
+          Bias = None }
+
+    /// Convolution with bias, Xavier-initialised, bias zero (neck).
+    let createBiased inputs outputs size (source: WeightSource) : Convolution =
+        { Kernel =
+            source
+            |> WeightSource.parameter "weight" [ outputs; inputs; size; size ] XavierUniform
+          Bias = Some(source |> WeightSource.parameter "bias" [ outputs ] (Constant 0.0)) }
+
+    /// [B, in, H, W] -> [B, out, H', W'].
+    let apply (stride: int) (padding: int) (layer: Convolution) (x: Tensor) =
+        torch.nn.functional.conv2d (
+            x,
+            layer.Kernel,
+            Option.toObj layer.Bias,
+            strides = [| int64 stride; int64 stride |],
+            padding = [| int64 padding; int64 padding |]
+        )

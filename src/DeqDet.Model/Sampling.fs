@@ -1,0 +1,73 @@
+namespace DeqDet.Model
+
+open TorchSharp
+
+/// Feature maps of one batch, finest first: each [B, C, H/stride, W/stride], with their strides in px.
+type Pyramid =
+    { Levels: Tensor list
+      Strides: int list }
+
+/// Adaptive 3D sampling (AdaMixer, section 3.2): points in image plane and scale, read from the pyramid.
+module Sampling =
+
+    /// Variance of the level weights: softmax of -(level - log2 stride)^2 / 2 (reference: sampling_3d_operator.py, tau = 2).
+    let private spread = 2.0
+
+    /// Offsets [B, Q, N*3] (dx, dy, dz per point) around positions [B, Q, 4] -> points [B, Q, N, 3]: x, y in px, level in log2 px.
+    let points (offsets: Tensor) (position: Tensor) =
+        let b, q = position.size 0, position.size 1
+        let offsets = offsets.view (b, q, -1L, 3L)
+        let centre = position.narrow(-1, 0L, 2L).unsqueeze 2L
+        let extent = (Boxes.size position).unsqueeze 2L
+        let level = position.narrow(-1, 2L, 1L).unsqueeze 2L
+        let xy = centre + offsets.narrow (-1, 0L, 2L) * extent
+        let z = level + offsets.narrow (-1, 2L, 1L)
+        torch.cat ([| xy; z |], -1L)
+
+    /// Weight of each level for points at depths z [...] -> [..., L]; they sum to one.
+    let levelWeights (strides: int list) (z: Tensor) =
+        let levels =
+            torch.tensor ([| for s in strides -> System.Math.Log2(float s) |], dtype = z.dtype, device = z.device)
+
+        let distance = z.unsqueeze -1L - levels
+        (distance * distance * scalar (-1.0 / spread)).softmax -1L
+
+    /// Reads the pyramid at points [B, Q, G*P, 3]: bilinear in each level (zeros outside), levels mixed by their weights, group g
+    /// reading the g-th contiguous slice of channels. -> [B, Q, G, P, C/G].
+    let sample (groups: int) (pyramid: Pyramid) (points: Tensor) =
+        let b, q = points.size 0, points.size 1
+        let g = int64 groups
+        let p = points.size 2 / g
+        let channels = pyramid.Levels.Head.size 1 / g
+
+        // [B, Q, G*P, n] -> [B*G, Q, P, n]: the layout grid_sample wants
+        let byGroup (x: Tensor) =
+            x.view(b, q, g, p, x.size -1).permute(0L, 2L, 1L, 3L, 4L).reshape (b * g, q, p, x.size -1)
+
+        let xy = byGroup (points.narrow (-1, 0L, 2L))
+
+        let weights =
+            byGroup(levelWeights pyramid.Strides (points.select (-1, 2L))).unbind -1
+
+        let read index (level: Tensor) =
+            let stride = float pyramid.Strides[index]
+            let h, w = level.size 2, level.size 3
+
+            let size =
+                torch.tensor ([| float w * stride; float h * stride |], dtype = xy.dtype, device = xy.device)
+
+            let grid = xy / size * scalar 2.0 - scalar 1.0
+
+            torch.nn.functional.grid_sample (
+                level.reshape (b * g, channels, h, w),
+                grid,
+                torch.GridSampleMode.Bilinear,
+                torch.GridSamplePaddingMode.Zeros,
+                align_corners = false
+            )
+            * weights[index].unsqueeze 1L
+
+        pyramid.Levels
+        |> List.mapi read
+        |> List.reduce (fun sum level -> sum + level)
+        |> fun sampled -> sampled.view(b, g, channels, q, p).permute (0L, 3L, 1L, 4L, 2L)

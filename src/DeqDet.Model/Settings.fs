@@ -1,0 +1,123 @@
+namespace DeqDet.Model
+
+/// The three families of query-based detectors that share one stage (the AdaMixer decoder layer).
+type DetectorKind =
+    /// Init head once, then one refinement head iterated to a fixed point (the paper's model).
+    | DeqDet
+    /// The reference's own baseline: stages that share no weights, 3x3 neck with ReLU.
+    | FfnDet
+    /// AdaMixer (CVPR 2022): stages that share no weights, 1x1 neck without activation.
+    | AdaMixer
+
+/// Image backbones with outputs at strides 4, 8, 16 and 32.
+type BackboneKind =
+    | ResNet18
+    | ResNet34
+    | ResNet50
+    | ResNet101
+    | SwinT
+    | SwinS
+    | SwinB
+
+/// What the batch normalisations of a ResNet do while training.
+type BatchNormMode =
+    /// Stored statistics, as in every published model: right when the weights come from ImageNet.
+    | Frozen
+    /// Statistics of the batch, the stored ones following: needed when training from random weights.
+    | Batch
+
+type BackboneSettings =
+    { Kind: BackboneKind
+      /// Stages that do not train: -1 none, 0 the stem, 1 the stem and layer1, ...
+      FrozenStages: int
+      Norm: BatchNormMode
+      /// Stochastic depth of Swin: probability at the last block, growing linearly from 0.
+      DropPath: float
+      /// File with backbone weights to start from.
+      Weights: string option }
+
+type QuerySettings =
+    {
+        /// Number of object queries, Q.
+        Count: int
+        /// Query x class pairs kept as detections of an image.
+        Detections: int
+    }
+
+/// Sizes of one head (AdaMixer stage).
+type HeadSettings =
+    {
+        /// Width of content and pyramid, C.
+        Channels: int
+        /// Attention heads.
+        Heads: int
+        /// Groups of channels that sample and mix on their own, G.
+        Groups: int
+        /// Points sampled by each group, Pin.
+        PointsIn: int
+        /// Points after spatial mixing, Pout.
+        PointsOut: int
+        /// Hidden width of the feed-forward network.
+        FeedForward: int
+        /// Number of unshared stages (FFNDet and AdaMixer; DEQDet always has two heads).
+        Stages: int
+        /// Loss weight of each stage (FFNDet and AdaMixer); empty means 1 everywhere.
+        StageWeights: float list
+    }
+
+type SolverSettings =
+    {
+        /// Refinement steps of the path; prediction applies the refinement head Steps + 1 times.
+        Steps: int
+    }
+
+/// Refinement-aware gradient: which states are supervised, and how far gradients reach.
+type RagSettings =
+    {
+        /// Steps of the path after which a state is supervised (the last is usually Steps).
+        Supervised: int list
+        /// Unrolled applications that carry gradients at every supervised step.
+        Unroll: int
+        /// Further supervised applications of the refinement head right after the init head.
+        Extra: int
+        /// Back-propagate every supervised step at once and free its graph (same gradients, less memory).
+        Immediate: bool
+    }
+
+/// Refinement-aware perturbation of the path.
+type RapSettings =
+    {
+        ContentProbability: float
+        /// Weight of the noise relative to the content's norm.
+        ContentIntensity: float
+        PositionProbability: float
+        /// Standard deviation of the noise on box coordinates, px.
+        PositionIntensity: float
+    }
+
+/// Weights of classification (focal), L1 and GIoU terms: of the matching cost, or of the loss.
+type TermWeights =
+    { Focal: float; L1: float; GIoU: float }
+
+type LossSettings =
+    {
+        Weights: TermWeights
+        FocalGamma: float
+        FocalAlpha: float
+        /// What replaces the number of matched queries where a whole batch has no box. The reference
+        /// divides by float32's epsilon (1.19e-7), which makes such a batch's loss enormous: training uses 1.
+        EmptyBatchDivisor: float
+    }
+
+/// Everything that decides what a detector computes. Sizes of images and data are no part of it.
+type DetectorSettings =
+    { Kind: DetectorKind
+      Classes: int
+      Backbone: BackboneSettings
+      Queries: QuerySettings
+      Head: HeadSettings
+      Solver: SolverSettings
+      Rag: RagSettings
+      Rap: RapSettings
+      Matching: TermWeights
+      Loss: LossSettings }

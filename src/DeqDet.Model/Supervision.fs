@@ -1,0 +1,200 @@
+namespace DeqDet.Model
+
+open TorchSharp
+
+/// One application with gradients whose result is supervised.
+type SupervisedStage =
+    {
+        /// Prefix of its loss names, as in the reference's logs.
+        Name: string
+        /// Which head is applied.
+        Head: int
+        Weight: float
+    }
+
+/// Which states of one training step are supervised, as a value.
+type Plan =
+    {
+        /// Applications one after the other from the initial queries, gradients flowing through the contents all the way.
+        Chain: SupervisedStage list
+        /// Steps of the gradient-free path that starts at the chain's first result; 0 for models without equilibrium.
+        Steps: int
+        /// Refinement-aware gradient: after these steps of the path, `Unroll` further applications carry gradients, and the last of
+        /// them is supervised.
+        Rag: (int * SupervisedStage) list
+        Unroll: int
+        /// Back-propagate each supervised step of the path at once, so that memory does not grow with their number.
+        Immediate: bool
+    }
+
+module Plan =
+
+    /// The plan of the official training: which states each family supervises, under the official loss names.
+    let ofSettings (settings: DetectorSettings) : Plan =
+        let stage name head weight =
+            { Name = name
+              Head = head
+              Weight = weight }
+
+        match settings.Kind with
+        | DeqDet ->
+            { Chain =
+                stage "init_" 0 1.0
+                :: [ for i in 1 .. settings.Rag.Extra -> stage $"init^{i}_" 1 1.0 ]
+              Steps = settings.Solver.Steps
+              Rag = [ for step in settings.Rag.Supervised -> step, stage $"iter{step}_" 1 1.0 ]
+              Unroll = settings.Rag.Unroll
+              Immediate = settings.Rag.Immediate }
+        | FfnDet
+        | AdaMixer ->
+            let weight i =
+                settings.Head.StageWeights |> List.tryItem i |> Option.defaultValue 1.0
+
+            let name i =
+                if settings.Kind = FfnDet then $"stage_{i}" else $"stage{i}_"
+
+            { Chain = [ for i in 0 .. settings.Head.Stages - 1 -> stage (name i) i (weight i) ]
+              Steps = 0
+              Rag = []
+              Unroll = 0
+              Immediate = false }
+
+/// A number of the training log: `{stage}loss_cls`, `..loss_bbox`, `..loss_iou`, `..pos_acc`; 0-dimensional, no gradient.
+type LossEntry = { Name: string; Value: Tensor }
+
+/// What the training of one batch did on its way, for tests; `Applied` sees every state in program order.
+type SupervisionObserver =
+    { Applied: Query -> unit
+      Matched: int[] list -> unit }
+
+/// Refinement-aware gradient (paper, section 3.3) and the interpreter of plans.
+module Supervision =
+
+    let private silent =
+        { Applied = ignore
+          Matched = ignore }
+
+    let private entries (stage: SupervisedStage) (terms: LossTerms) =
+        [ "loss_cls", terms.Classification
+          "pos_acc", terms.Accuracy
+          "loss_bbox", terms.Box
+          "loss_iou", terms.GIoU ]
+        |> List.map (fun (name, value) ->
+            { Name = stage.Name + name
+              Value = value.detach () })
+
+    /// Runs a plan over one batch: initial queries and pyramid (both may carry gradients), one RAP draw per step of the path.
+    /// Gradients are left in the `grad` of the leaves: of the weights and of whatever the pyramid and queries came from. Returns the
+    /// log entries in the reference's order; their sum over names containing "loss" is what was differentiated.
+    let runObserved
+        (observer: SupervisionObserver)
+        (settings: DetectorSettings)
+        (plan: Plan)
+        (weights: DecoderWeights)
+        (pyramid: Pyramid)
+        (start: Query)
+        (draws: RapDraw list)
+        (targets: Target list)
+        : LossEntry list =
+        let supervise (stage: SupervisedStage) (query: Query) =
+            let logits = Refinement.classify weights.Heads[stage.Head] query.Content
+            let matching = Matching.run settings.Matching settings.Loss targets logits query.Box
+            observer.Matched matching
+            let terms = Losses.compute settings.Loss targets matching logits query.Box
+            let w = scalar stage.Weight
+
+            // the reference multiplies the accuracy too
+            { Classification = terms.Classification * w
+              Box = terms.Box * w
+              GIoU = terms.GIoU * w
+              Accuracy = terms.Accuracy * w }
+
+        let apply head pyramid query =
+            let result = Refinement.apply weights.Heads[head] pyramid query
+            observer.Applied result
+            result
+
+        // Feature maps are a leaf of their own: everything below is back-propagated into it, and from it into the backbone once.
+        let leaves =
+            pyramid.Levels
+            |> List.map (fun level -> level.detach().requires_grad_ level.requires_grad)
+
+        let leaf = { pyramid with Levels = leaves }
+
+        let chain, chainTotal, logged =
+            let mutable query = start
+            let states = ResizeArray()
+            let log = ResizeArray()
+
+            let totals =
+                [ for stage in plan.Chain do
+                      query <- apply stage.Head leaf query
+                      states.Add(Query.detach query)
+                      let terms = supervise stage query
+                      log.AddRange(entries stage terms)
+                      Losses.total terms ]
+
+            List.ofSeq states, List.reduce (fun (a: Tensor) b -> a + b) totals, log
+
+        let pending = ResizeArray()
+
+        let differentiate (total: Tensor) =
+            if plan.Immediate then total.backward () else pending.Add total
+
+        differentiate chainTotal
+
+        // The second state of the chain, and the first unrolled state after a supervised step, are what the path computes next
+        // unless it is shaken: computed once, used twice.
+        let mutable ahead =
+            match plan.Chain, chain with
+            | _ :: second :: _, _ :: state :: _ when second.Head = 1 -> Some state
+            | _ -> None
+
+        let mutable query = chain.Head
+
+        for step in 1 .. plan.Steps do
+            let draw = draws[step - 1]
+
+            query <-
+                match ahead with
+                | Some state when Perturbation.isNone draw ->
+                    observer.Applied state
+                    state
+                | _ ->
+                    use _ = torch.no_grad ()
+                    apply 1 leaf (Perturbation.apply settings.Rap draw query)
+
+            ahead <- None
+
+            match List.tryFind (fun (at, _) -> at = step) plan.Rag with
+            | None -> ()
+            | Some(_, stage) ->
+                let unrolled =
+                    List.scan (fun state _ -> apply stage.Head leaf state) query [ 1 .. plan.Unroll ]
+
+                let terms = supervise stage (List.last unrolled)
+                logged.AddRange(entries stage terms)
+                differentiate (Losses.total terms)
+
+                if plan.Unroll > 0 then
+                    ahead <- Some(Query.detach unrolled[1])
+
+        if pending.Count > 0 then
+            (Seq.reduce (fun (a: Tensor) b -> a + b) pending).backward ()
+
+        // one pass through neck and backbone for all levels together
+        let reached =
+            [| for level, leaf in List.zip pyramid.Levels leaves do
+                   let gradient = leaf.grad
+
+                   if level.requires_grad && not (isNull gradient) then
+                       level, gradient |]
+
+        if reached.Length > 0 then
+            torch.autograd.backward (Array.map fst reached, Array.map snd reached)
+
+        List.ofSeq logged
+
+    /// The same without an observer.
+    let run settings plan weights pyramid start draws targets =
+        runObserved silent settings plan weights pyramid start draws targets
