@@ -13,21 +13,22 @@ public static class AtomicFile
     /// <exception cref="CheckpointError">The system refuses: no such folder, no permission, no space.</exception>
     public static void Write(string path, Action<Stream> write)
     {
-        string? temporary = null;
+        string? leftOver = null;
         try
         {
             var full = Path.GetFullPath(path);
-            temporary = Path.Combine(
+            var temporary = Path.Combine(
                 Path.GetDirectoryName(full) ?? ".",
                 $".{Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp"
             );
             using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
             {
+                leftOver = temporary;
                 write(stream);
                 stream.Flush(flushToDisk: true);
             }
             File.Move(temporary, full, overwrite: true);
-            temporary = null;
+            leftOver = null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -35,9 +36,9 @@ public static class AtomicFile
         }
         finally
         {
-            if (temporary is not null)
+            if (leftOver is not null)
             {
-                File.Delete(temporary);
+                File.Delete(leftOver);
             }
         }
     }
