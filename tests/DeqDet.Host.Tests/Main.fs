@@ -1,0 +1,8 @@
+module DeqDet.Host.Tests.Main
+
+open Expecto
+
+/// Runs every value of this assembly that is marked [<Tests>].
+[<EntryPoint>]
+let main arguments =
+    runTestsInAssemblyWithCLIArgs [] arguments
