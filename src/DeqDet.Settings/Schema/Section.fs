@@ -1,0 +1,218 @@
+namespace DeqDet.Settings.Schema
+
+open System.Text.RegularExpressions
+open DeqDet.Settings
+open DeqDet.Settings.Json
+
+/// A line of the reference: one key or section.
+type Entry =
+    {
+        Path: string
+        /// What the value must be; empty for a section.
+        Kind: string
+        /// JSON text of the default; empty for a section.
+        Default: string
+        Doc: string
+    }
+
+/// A key of a section whose record is 'R.
+type Field<'R> =
+    {
+        Key: string
+        Read: Reading -> Node -> 'R -> Result<'R, Problem list>
+        Write: string -> 'R -> string
+        /// The lines of the reference at a dotted path, given the defaults.
+        Describe: string -> 'R -> Entry list
+    }
+
+/// What several keys together get wrong; the first key is the one to blame. Keys are relative to the section.
+type Finding = { Keys: string list; Text: string }
+
+/// A JSON object that stands for a record. Keys that are not given keep the value of the record one starts from.
+type Section<'R> =
+    {
+        Fields: Field<'R> list
+        /// Rules between keys, applied when each key is right by itself.
+        Checks: ('R -> Finding list) list
+    }
+
+module Section =
+
+    let private join (path: string) (key: string) =
+        if path = "" then key else $"{path}.{key}"
+
+    let private unknownKey (fields: Field<'R> list) (reading: Reading) (entry: Member) : Problem =
+        let keys = fields |> List.map (fun field -> field.Key)
+        let nearest = Nearest.find keys entry.Key |> Option.get
+
+        let lastPart (path: string) =
+            path.Substring(path.LastIndexOf '.' + 1)
+
+        let suggestion =
+            if Nearest.isClose nearest entry.Key then
+                join reading.Path nearest
+            else
+                // Perhaps the key is right and only the section is wrong.
+                reading.Known
+                |> List.tryFind (fun path -> path = entry.Key || lastPart path = lastPart entry.Key)
+                |> Option.defaultValue (join reading.Path nearest)
+
+        let here = if reading.Path = "" then "the top level" else reading.Path
+        let known = String.concat ", " keys
+
+        {
+            Place = Some entry.KeyPlace
+            Key = join reading.Path entry.Key
+            Text = $"is an unknown key; did you mean {suggestion}? Keys of {here}: {known}"
+        }
+
+    let private crossChecks (section: Section<'R>) (reading: Reading) (node: Node) (record: 'R) =
+        let placed key =
+            Node.placeOf key node
+            |> Option.map (fun place -> $"{join reading.Path key} is set at {place}")
+
+        section.Checks
+        |> List.collect (fun check -> check record)
+        |> List.map (fun finding ->
+            let others = finding.Keys.Tail |> List.choose placed |> String.concat "; "
+
+            {
+                Place = Node.placeOf finding.Keys.Head node
+                Key = join reading.Path finding.Keys.Head
+                Text =
+                    if others = "" then
+                        finding.Text
+                    else
+                        $"{finding.Text} ({others})"
+            })
+
+    /// Reads a section over the record `start`; all problems at once.
+    let read (section: Section<'R>) (start: 'R) (reading: Reading) (node: Node) : Result<'R, Problem list> =
+        match node.Value with
+        | Members members ->
+            let apply (record, problems) (entry: Member) =
+                match section.Fields |> List.tryFind (fun field -> field.Key = entry.Key) with
+                | None -> record, problems @ [ unknownKey section.Fields reading entry ]
+                | Some field ->
+                    let reading =
+                        { reading with
+                            Path = join reading.Path entry.Key
+                        }
+
+                    match field.Read reading entry.Content record with
+                    | Ok record -> record, problems
+                    | Error more -> record, problems @ more
+
+            match List.fold apply (start, []) members with
+            | record, [] ->
+                match crossChecks section reading node record with
+                | [] -> Ok record
+                | problems -> Error problems
+            | _, problems -> Error problems
+        | _ -> Codec.mismatch reading node "a section { ... }"
+
+    /// JSON text of a record: on one line where it is short, else a key a line.
+    let write (section: Section<'R>) (indent: string) (record: 'R) : string =
+        let inner = indent + "  "
+
+        let written =
+            section.Fields
+            |> List.map (fun field -> $"\"{field.Key}\": {field.Write inner record}")
+
+        let line = written |> String.concat ", " |> sprintf "{ %s }"
+
+        if indent <> "" && line.Length + indent.Length <= 80 && not (line.Contains '\n') then
+            line
+        else
+            let lines = written |> String.concat $",\n{inner}"
+            $"{{\n{inner}{lines}\n{indent}}}"
+
+    /// The reference of a section at a dotted path.
+    let describe (section: Section<'R>) (path: string) (defaults: 'R) : Entry list =
+        section.Fields
+        |> List.collect (fun field -> field.Describe (join path field.Key) defaults)
+
+    /// A section as a value, for lists of sections and optional ones; `start` gives what is not written.
+    let codec (section: Section<'R>) (start: 'R) : Codec<'R> =
+        {
+            Kind = "a section { ... }"
+            Read = read section start
+            Write = write section
+        }
+
+/// Keys of sections: a codec, the part of the record it fills, and an explanation.
+module Field =
+
+    let private remedy (example: string) (problem: Problem) =
+        if problem.Text.EndsWith '?' then
+            problem
+        else
+            { problem with
+                Text = $"{problem.Text}; the default is {example}"
+            }
+
+    /// Written over several lines, on one.
+    let private onOneLine (json: string) = Regex.Replace(json, @"\n\s*", " ")
+
+    /// A key with a value. Its default is what the section's default record holds.
+    let value (key: string) (codec: Codec<'T>) (get: 'R -> 'T) (set: 'T -> 'R -> 'R) (doc: string) : Field<'R> =
+        {
+            Key = key
+            Read =
+                fun reading node record ->
+                    codec.Read reading node
+                    |> Result.map (fun value -> set value record)
+                    |> Result.mapError (
+                        List.map (fun problem ->
+                            if problem.Key = reading.Path then
+                                remedy (onOneLine (codec.Write "" (get record))) problem
+                            else
+                                problem)
+                    )
+            Write = fun indent record -> codec.Write indent (get record)
+            Describe =
+                fun path defaults ->
+                    [
+                        {
+                            Path = path
+                            Kind = codec.Kind
+                            Default = onOneLine (codec.Write "" (get defaults))
+                            Doc = doc
+                        }
+                    ]
+        }
+
+    /// A key with a section.
+    let section (key: string) (inner: Section<'S>) (get: 'R -> 'S) (set: 'S -> 'R -> 'R) (doc: string) : Field<'R> =
+        {
+            Key = key
+            Read =
+                fun reading node record ->
+                    Section.read inner (get record) reading node
+                    |> Result.map (fun value -> set value record)
+            Write = fun indent record -> Section.write inner indent (get record)
+            Describe =
+                fun path defaults ->
+                    {
+                        Path = path
+                        Kind = ""
+                        Default = ""
+                        Doc = doc
+                    }
+                    :: Section.describe inner path (get defaults)
+        }
+
+    let private withParts (path: string) (inner: Section<'S>) (start: 'S) (field: Field<'R>) : Field<'R> =
+        { field with
+            Describe = fun at defaults -> field.Describe at defaults @ Section.describe inner (at + path) start
+        }
+
+    /// A key with a section or null; `start` fills what a given section leaves out.
+    let optionalSection key (inner: Section<'S>) (start: 'S) (get: 'R -> 'S option) (set: 'S option -> 'R -> 'R) doc =
+        value key (Codec.optional (Section.codec inner start)) get set doc
+        |> withParts "" inner start
+
+    /// A key with a list of sections; `start` fills what each leaves out.
+    let sections key (inner: Section<'S>) (start: 'S) (get: 'R -> 'S list) (set: 'S list -> 'R -> 'R) doc =
+        value key (Codec.list "a list of sections { ... }" (Section.codec inner start)) get set doc
+        |> withParts "[]" inner start

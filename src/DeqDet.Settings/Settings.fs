@@ -1,0 +1,165 @@
+namespace DeqDet.Settings
+
+open DeqDet.Model
+
+/// Everything a run is decided by: what a settings file and its bases, `--set` and the other arguments come to.
+type Settings =
+    {
+        /// Detector.Classes = 0 means: as many as the data set has.
+        Detector: DetectorSettings
+        Data: DataSettings
+        Optimiser: OptimiserSettings
+        Schedule: ScheduleSettings
+        Train: TrainSettings
+        Evaluation: EvaluationSettings
+    }
+
+module Settings =
+
+    /// The published deqdet_r50_1x_coco: what holds where a file says nothing.
+    let defaults: Settings =
+        {
+            Detector =
+                {
+                    Kind = DetectorKind.DeqDet
+                    Classes = 0
+                    Backbone =
+                        {
+                            Kind = ResNet50
+                            FrozenStages = 1
+                            Norm = Frozen
+                            DropPath = 0.0
+                            Weights = None
+                        }
+                    Queries = { Count = 100; Detections = 100 }
+                    Head =
+                        {
+                            Channels = 256
+                            Heads = 8
+                            Groups = 4
+                            PointsIn = 64
+                            PointsOut = 128
+                            FeedForward = 2048
+                            Stages = 6
+                            StageWeights = []
+                        }
+                    Solver = { Steps = 20 }
+                    Rag =
+                        {
+                            Supervised = [ 1; 3; 6; 9; 12; 20 ]
+                            Unroll = 2
+                            Extra = 2
+                            Immediate = true
+                        }
+                    Rap =
+                        {
+                            ContentProbability = 0.2
+                            ContentIntensity = 0.1
+                            PositionProbability = 0.2
+                            PositionIntensity = 25.0
+                        }
+                    Matching = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
+                    Loss =
+                        {
+                            Weights = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
+                            FocalGamma = 2.0
+                            FocalAlpha = 0.25
+                            EmptyBatchDivisor = 1.0
+                        }
+                }
+            Data =
+                {
+                    Root = "data/coco"
+                    Train =
+                        {
+                            Images = "train2017"
+                            Annotations = "annotations/instances_train2017.json"
+                        }
+                    Val =
+                        {
+                            Images = "val2017"
+                            Annotations = "annotations/instances_val2017.json"
+                        }
+                    Shapes = None
+                    Resize = { ShortSide = 800; LongMax = 1333 }
+                    Augment =
+                        {
+                            Flip = 0.5
+                            ShortSides = [ 800 ]
+                            Crop = None
+                        }
+                    // Mean and deviation of ImageNet's pixels.
+                    Normalise =
+                        {
+                            Mean = [ 123.675; 116.28; 103.53 ]
+                            Std = [ 58.395; 57.12; 57.375 ]
+                        }
+                    Filter = { MinSide = 32; DropEmpty = true }
+                    Workers = 0
+                    CacheMb = 0
+                }
+            Optimiser =
+                {
+                    Lr = 2.5e-5
+                    WeightDecay = 0.01
+                    Betas = [ 0.9; 0.999 ]
+                    Eps = 1e-8
+                    ClipNorm = 1.0
+                    Rules =
+                        [
+                            {
+                                Match = "bbox_head"
+                                Lr = 4.0
+                                Decay = 10.0
+                            }
+                        ]
+                }
+            Schedule =
+                {
+                    Kind = ScheduleKind.Step
+                    WarmupSteps = 500
+                    WarmupFactor = 0.001
+                    Milestones = [ 8.0; 11.0 ]
+                    Factor = 0.1
+                    FinalFactor = 0.01
+                }
+            Train =
+                {
+                    Epochs = 12
+                    BatchSize = 16
+                    Seed = 0
+                    LogEvery = 50
+                    EvaluateEvery = 1
+                }
+            Evaluation =
+                {
+                    BatchSize = 4
+                    Pictures = 8
+                    PictureScore = 0.3
+                }
+        }
+
+    /// The same settings for data below another folder.
+    let withDataRoot (root: string) (settings: Settings) : Settings =
+        { settings with
+            Data = { settings.Data with Root = root }
+        }
+
+    /// Settings whose number of classes is known: that of the data set. InputError where the settings ask for another number.
+    let withClasses (classes: int) (settings: Settings) : Settings =
+        let asked = settings.Detector.Classes
+
+        if asked <> 0 && asked <> classes then
+            raise (
+                InputError(
+                    $"the settings ask for classes = {asked}, but the data set has {classes}; "
+                    + "set classes to null to take the number from the data"
+                )
+            )
+
+        { settings with
+            Detector =
+                { settings.Detector with
+                    Classes = classes
+                }
+        }
