@@ -21,8 +21,12 @@ public sealed class Outline(IReadOnlyList<Point[]> polygons)
     [
         Normalised([Circle(1)]),
         Normalised([Circle(1), Circle(0.55)]),
-        Normalised([[new(-1, -1), new(1, -1), new(1, 1), new(-1, 1)]]),
-        Normalised([[new(0, -1), new(Math.Sqrt(3) / 2, 0.5), new(-Math.Sqrt(3) / 2, 0.5)]]),
+        Normalised([
+            [new(-1, -1), new(1, -1), new(1, 1), new(-1, 1)],
+        ]),
+        Normalised([
+            [new(0, -1), new(Math.Sqrt(3) / 2, 0.5), new(-Math.Sqrt(3) / 2, 0.5)],
+        ]),
         Normalised([Star(0.47)]),
         Normalised([Cross(0.36)]),
     ];
@@ -39,16 +43,14 @@ public sealed class Outline(IReadOnlyList<Point[]> polygons)
         var (dx, dy) = (to.X - from.X, to.Y - from.Y);
         var scale = width / 2 / Math.Sqrt(dx * dx + dy * dy + 1e-9);
         var (nx, ny) = (-dy * scale, dx * scale);
-        return new(
+        return new([
             [
-                [
-                    new(from.X + nx, from.Y + ny),
-                    new(to.X + nx, to.Y + ny),
-                    new(to.X - nx, to.Y - ny),
-                    new(from.X - nx, from.Y - ny),
-                ],
-            ]
-        );
+                new(from.X + nx, from.Y + ny),
+                new(to.X + nx, to.Y + ny),
+                new(to.X - nx, to.Y - ny),
+                new(from.X - nx, from.Y - ny),
+            ],
+        ]);
     }
 
     /// <summary>The outline stretched by (<paramref name="stretch"/>, 1 / stretch), scaled, turned, and moved to a centre.</summary>
@@ -68,7 +70,9 @@ public sealed class Outline(IReadOnlyList<Point[]> polygons)
         // The first polygon is the outer one; a second one is a hole.
         var area = Area(polygons[0]) - polygons.Skip(1).Sum(Area);
         var scale = 1 / Math.Sqrt(area);
-        return new([.. polygons.Select(polygon => Array.ConvertAll(polygon, p => new Point(p.X * scale, p.Y * scale)))]);
+        return new([
+            .. polygons.Select(polygon => Array.ConvertAll(polygon, p => new Point(p.X * scale, p.Y * scale))),
+        ]);
     }
 
     private static double Area(Point[] polygon)

@@ -82,7 +82,9 @@ public sealed class Scene
         for (var i = 0; i < count || scene.items.All(item => item.Crowd); i++)
         {
             var medium = Math.Min(random.Between(34.0, 90.0), random.Between(34.0, 90.0));
-            scene.AddShape(random.Chance(0.4) ? random.Between(13.0, 30.0) : Math.Min(medium, Math.Min(width, height) * 0.6));
+            scene.AddShape(
+                random.Chance(0.4) ? random.Between(13.0, 30.0) : Math.Min(medium, Math.Min(width, height) * 0.6)
+            );
         }
 
         scene.AddSensorNoise();
@@ -146,7 +148,9 @@ public sealed class Scene
             {
                 var x = centre.X + (i % columns - (columns - 1) / 2.0) * 9 + random.Between(-1.5, 1.5);
                 var y = centre.Y + (i / columns - (rows - 1) / 2.0) * 9 + random.Between(-1.5, 1.5);
-                var outline = Outline.OfClass(label).Placed(1, random.Between(5.0, 7.5), Turn.Random(random), new(x, y));
+                var outline = Outline
+                    .OfClass(label)
+                    .Placed(1, random.Between(5.0, 7.5), Turn.Random(random), new(x, y));
                 masks.Add(Mask.Of(outline));
             }
 

@@ -17,6 +17,9 @@ public static class ShapesDataSet
     /// <summary>The file that says which generator and settings made a folder; it is the sign that the folder is complete.</summary>
     public const string StampName = "shapes.json";
 
+    /// <summary>Raised whenever the generator's pictures or annotations change, so that older folders are made anew.</summary>
+    public const int GeneratorVersion = 1;
+
     private const int ValIdOffset = 1_000_000;
 
     private static readonly TimeSpan Abandoned = TimeSpan.FromHours(1);
@@ -60,7 +63,9 @@ public static class ShapesDataSet
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new InputError($"cannot make the shapes data set in {folder}: {error.Message} Choose another folder with --data.");
+            throw new InputError(
+                $"cannot make the shapes data set in {folder}: {error.Message} Choose another folder with --data."
+            );
         }
     }
 
@@ -83,7 +88,8 @@ public static class ShapesDataSet
 
     private static void RefuseForeign(string folder)
     {
-        var occupied = File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any());
+        var occupied =
+            File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any());
         if (occupied && !File.Exists(Path.Combine(folder, StampName)))
         {
             throw new InputError(
@@ -180,7 +186,7 @@ public static class ShapesDataSet
         WriteJson(json =>
         {
             json.WriteStartObject();
-            json.WriteNumber("generator", ShapesSettings.GeneratorVersion);
+            json.WriteNumber("generator", GeneratorVersion);
             json.WriteNumber("seed", settings.Seed);
             json.WriteNumber("train_images", settings.TrainImages);
             json.WriteNumber("val_images", settings.ValImages);
@@ -199,7 +205,7 @@ public static class ShapesDataSet
                 json.WriteStartObject();
                 json.WriteStartObject("info");
                 json.WriteString("description", "DeqDet shapes");
-                json.WriteString("version", $"{ShapesSettings.GeneratorVersion}");
+                json.WriteString("version", $"{GeneratorVersion}");
                 json.WriteEndObject();
                 json.WriteStartArray("categories");
                 for (var label = 0; label < Outline.Names.Count; label++)

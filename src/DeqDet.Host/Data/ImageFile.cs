@@ -1,0 +1,202 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using DeqDet.Settings;
+using SkiaSharp;
+
+namespace DeqDet.Host.Data;
+
+/// <summary>
+/// Reads image files (JPEG, PNG, WebP, BMP, GIF's first frame): grey-scale, palette, CMYK and 16-bit ones become 8-bit RGB, transparency is
+/// dropped without blending, embedded colour profiles are not applied. JPEG decodes to libjpeg-turbo's bytes.
+/// </summary>
+/// <remarks>
+/// The EXIF orientation is applied, as OpenCV does in the reference. Where annotations state a size that only fits the pixels as they are
+/// stored, those are what was annotated, and it is not applied.
+/// </remarks>
+public static class ImageFile
+{
+    /// <summary>Largest picture that is decoded, pixels: a defence against small files that claim huge sizes.</summary>
+    public const long MaxPixels = 100_000_000;
+
+    /// <summary>Largest file that is read, bytes.</summary>
+    public const long MaxFileBytes = 1L << 30;
+
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="stated">Width and height that the annotations state, px; null when there are none.</param>
+    /// <exception cref="InputError">Missing, unreadable, empty, truncated, no image, too large, or not of the stated size.</exception>
+    public static RgbImage Load(string path, (int Width, int Height)? stated = null) =>
+        Decode(Read(path), path, stated);
+
+    /// <summary>Decodes a file's bytes; <paramref name="name"/> is what errors call it.</summary>
+    /// <exception cref="InputError">As for <see cref="Load"/>.</exception>
+    public static RgbImage Decode(byte[] file, string name, (int Width, int Height)? stated = null)
+    {
+        if (file.Length == 0)
+        {
+            throw new InputError($"{name}: the image file is empty; replace it, or take it out of the data");
+        }
+
+        using var data = PinnedData(file, out var pin);
+        try
+        {
+            using var codec =
+                SKCodec.Create(data)
+                ?? throw new InputError(
+                    $"{name}: not a readable image (JPEG, PNG, WebP, BMP or GIF); replace it, or take it out of the data"
+                );
+            var (width, height) = (codec.Info.Width, codec.Info.Height);
+            if ((long)width * height > MaxPixels)
+            {
+                throw new InputError(
+                    $"{name}: {width} x {height} pixels are more than the {MaxPixels / 1_000_000} million that are read; scale the image down"
+                );
+            }
+
+            var origin = Orientation(codec.EncodedOrigin, width, height, name, stated);
+            return Oriented(Pixels(codec, width, height, name), origin);
+        }
+        finally
+        {
+            pin.Free();
+        }
+    }
+
+    /// <summary>Width and height of a file, px, as <see cref="Load"/> would give them without stated size; reads the header alone.</summary>
+    /// <exception cref="InputError">Missing, unreadable, empty or no image.</exception>
+    public static (int Width, int Height, bool Turned) Size(string path)
+    {
+        using var codec = File.Exists(path) ? SKCodec.Create(path) : null;
+        if (codec is null)
+        {
+            throw new InputError($"{path}: not a readable image");
+        }
+
+        var turned = SwapsSides(codec.EncodedOrigin);
+        return turned
+            ? (codec.Info.Height, codec.Info.Width, true)
+            : (codec.Info.Width, codec.Info.Height, codec.EncodedOrigin != SKEncodedOrigin.TopLeft);
+    }
+
+    private static byte[] Read(string path)
+    {
+        try
+        {
+            if (new FileInfo(path) is { Exists: true, Length: > MaxFileBytes })
+            {
+                throw new InputError(
+                    $"{path}: the image file is larger than {MaxFileBytes >> 20} MiB; scale the image down"
+                );
+            }
+
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new InputError($"{path}: no such image file; check the data folder and the image folder's name");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new InputError($"{path}: the image cannot be read: {error.Message}");
+        }
+    }
+
+    private static SKData PinnedData(byte[] file, out GCHandle pin)
+    {
+        pin = GCHandle.Alloc(file, GCHandleType.Pinned);
+        return SKData.Create(pin.AddrOfPinnedObject(), file.Length);
+    }
+
+    private static SKEncodedOrigin Orientation(
+        SKEncodedOrigin origin,
+        int width,
+        int height,
+        string name,
+        (int Width, int Height)? stated
+    )
+    {
+        var turned = SwapsSides(origin) ? (height, width) : (width, height);
+        if (stated is not { } size || turned == size)
+        {
+            return origin;
+        }
+
+        if ((width, height) == size)
+        {
+            return SKEncodedOrigin.TopLeft;
+        }
+
+        throw new InputError(
+            $"{name}: the image has {width} x {height} pixels, the annotations say {size.Width} x {size.Height}; "
+                + "the boxes would not fit. Use the images that were annotated, or correct width and height"
+        );
+    }
+
+    private static bool SwapsSides(SKEncodedOrigin origin) => (int)origin >= (int)SKEncodedOrigin.LeftTop;
+
+    private static RgbImage Pixels(SKCodec codec, int width, int height, string name)
+    {
+        // No colour space: the numbers as they are in the file. Not premultiplied: colours of transparent pixels as they are.
+        var opaque = codec.Info.AlphaType == SKAlphaType.Opaque;
+        var info = new SKImageInfo(
+            width,
+            height,
+            SKColorType.Rgba8888,
+            opaque ? SKAlphaType.Opaque : SKAlphaType.Unpremul,
+            null
+        );
+        using var bitmap = new SKBitmap();
+        if (!bitmap.TryAllocPixels(info))
+        {
+            throw new InputError($"{name}: not enough memory for {width} x {height} pixels; scale the image down");
+        }
+
+        var result = codec.GetPixels(info, bitmap.GetPixels());
+        if (result != SKCodecResult.Success)
+        {
+            var reason = result switch
+            {
+                SKCodecResult.IncompleteInput => "the image file is truncated",
+                SKCodecResult.ErrorInInput => "the image file is damaged",
+                _ => $"the image cannot be decoded ({result})",
+            };
+            throw new InputError($"{name}: {reason}; replace it, or take it out of the data");
+        }
+
+        var rgb = new byte[width * height * 3];
+        DropAlpha(bitmap.GetPixelSpan(), rgb);
+        return new(rgb, width, height);
+    }
+
+    private static void DropAlpha(ReadOnlySpan<byte> rgba, Span<byte> rgb)
+    {
+        var order = Vector128.Create((byte)0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 255, 255, 255, 255);
+        var (from, to) = (0, 0);
+        // Each step writes 16 bytes of which 12 count; the rest is overwritten by the next one.
+        for (; to + 16 <= rgb.Length; from += 16, to += 12)
+        {
+            Vector128.Shuffle(Vector128.Create(rgba[from..(from + 16)]), order).CopyTo(rgb[to..]);
+        }
+
+        for (; to < rgb.Length; from += 4, to += 3)
+        {
+            (rgb[to], rgb[to + 1], rgb[to + 2]) = (rgba[from], rgba[from + 1], rgba[from + 2]);
+        }
+    }
+
+    private static RgbImage Oriented(RgbImage image, SKEncodedOrigin origin)
+    {
+        var (w, h) = (image.Width, image.Height);
+        return origin switch
+        {
+            SKEncodedOrigin.TopRight => image.FlippedHorizontally(),
+            SKEncodedOrigin.BottomRight => image.Rearranged(w, h, (x, y) => (w - 1 - x, h - 1 - y)),
+            SKEncodedOrigin.BottomLeft => image.FlippedVertically(),
+            SKEncodedOrigin.LeftTop => image.Rearranged(h, w, (x, y) => (y, x)),
+            SKEncodedOrigin.RightTop => image.Rearranged(h, w, (x, y) => (y, h - 1 - x)),
+            SKEncodedOrigin.RightBottom => image.Rearranged(h, w, (x, y) => (w - 1 - y, h - 1 - x)),
+            SKEncodedOrigin.LeftBottom => image.Rearranged(h, w, (x, y) => (w - 1 - y, x)),
+            _ => image,
+        };
+    }
+}
