@@ -168,14 +168,7 @@ public sealed class JsonRecordStream : IDisposable
 
     private static Stream Open(string path)
     {
-        var file = new FileStream(
-            path,
-            FileMode.Open,
-            FileAccess.Read,
-            FileShare.Read,
-            1,
-            FileOptions.SequentialScan
-        );
+        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1, FileOptions.SequentialScan);
         Span<byte> magic = stackalloc byte[2];
         var read = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false);
         file.Position = 0;
@@ -200,13 +193,8 @@ public sealed class JsonRecordStream : IDisposable
         }
         try
         {
-            var read = stream.ReadAtLeast(
-                buffer.AsSpan(end),
-                Math.Min(InitialBuffer / 2, buffer.Length - end),
-                throwOnEndOfStream: false
-            );
-            final = read < Math.Min(InitialBuffer / 2, buffer.Length - end);
-            end += read;
+            end += stream.ReadAtLeast(buffer.AsSpan(end), buffer.Length - end, throwOnEndOfStream: false);
+            final = end < buffer.Length;
         }
         catch (Exception e) when (e is IOException or InvalidDataException)
         {
@@ -254,7 +242,11 @@ public sealed class JsonRecordStream : IDisposable
             var lead = bytes[^back];
             if ((lead & 0xC0) != 0x80)
             {
-                var length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+                var length =
+                    lead >= 0xF0 ? 4
+                    : lead >= 0xE0 ? 3
+                    : lead >= 0xC0 ? 2
+                    : 1;
                 return length > back ? bytes.Length - back : bytes.Length;
             }
         }
