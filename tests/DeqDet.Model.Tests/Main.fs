@@ -1,8 +1,10 @@
 module DeqDet.Model.Tests.Main
 
+open System.Reflection
 open Expecto
 
 /// Runs every value of this assembly that is marked [<Tests>].
 [<EntryPoint>]
 let main arguments =
-    runTestsInAssemblyWithCLIArgs [] arguments
+    let found = Impl.testFromAssembly (Assembly.GetExecutingAssembly()) |> Option.toList
+    runTestsWithCLIArgs [] arguments (testList "Model" found)
