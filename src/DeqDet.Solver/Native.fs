@@ -1,0 +1,80 @@
+namespace DeqDet.Solver
+
+open System
+open System.Collections.Generic
+open TorchSharp
+
+/// The one place that knows what the native library does badly: calls that end the process instead of raising are
+/// checked here first, and an exception is never let out of a callback that native code makes.
+module internal Native =
+
+    /// One row a sample: [B, ...] -> [B, d] (a state of shape [B] has d = 1).
+    let rows (tensor: torch.Tensor) : torch.Tensor = tensor.reshape (tensor.shape[0], -1L)
+
+    /// [A] -> [A, 1, ..., 1], to be broadcast over the samples of `like`.
+    let overSamples (like: torch.Tensor) (values: torch.Tensor) : torch.Tensor =
+        values.reshape (Array.init (int (like.dim ())) (fun axis -> if axis = 0 then -1L else 1L))
+
+    /// Puts tensors behind each other along an axis.
+    let join (axis: int64) (tensors: torch.Tensor list) : torch.Tensor =
+        torch.cat ((List.toArray tensors: torch.Tensor[]), axis)
+
+    /// Moves the tensors from the innermost dispose scope to the one around it.
+    let keep (tensors: torch.Tensor list) : unit =
+        for tensor in tensors do
+            tensor.MoveToOuterDisposeScope() |> ignore
+
+    /// True where the two have the same sizes.
+    let sameShape (a: torch.Tensor) (b: torch.Tensor) : bool = a.shape.AsSpan().SequenceEqual(b.shape)
+
+    /// cotangent^T (d output / d input), of the shape of `input`; zeros where `output` does not depend on `input`.
+    /// The graph stays. (torch.autograd.grad ends the process where there is no graph or the shapes disagree.)
+    let vectorJacobian (output: torch.Tensor) (input: torch.Tensor) (cotangent: torch.Tensor) : torch.Tensor =
+        if not (sameShape output cotangent) then
+            invalidArg (nameof cotangent) "the cotangent must have the shape of the output"
+        elif not output.requires_grad || not input.requires_grad then
+            torch.zeros_like input
+        else
+            let gradient =
+                torch.autograd.grad([| output |], [| input |], [| cotangent |], true, false, true).[0]
+
+            if isNull gradient || gradient.IsInvalid then
+                torch.zeros_like input
+            else
+                gradient
+
+    /// The identity, whose backward pass sends the gradient through a function of the caller's.
+    type private Detour() =
+        inherit torch.autograd.SingleTensorFunction<Detour>()
+
+        override _.Name = "Detour"
+
+        override _.forward(context, arguments) =
+            context.save_data ("way", arguments[1])
+            (arguments[0] :?> torch.Tensor).alias()
+
+        override _.backward(context, gradient) =
+            let way = context.get_data "way" :?> (torch.Tensor -> torch.Tensor)
+            let gradients = List<torch.Tensor>()
+            gradients.Add(way gradient)
+            gradients.Add null
+            gradients
+
+    /// `tensor` itself, but a gradient that comes back is first sent through `way` (same shape). Where `way` raises,
+    /// `failed` is told and the gradient passes unchanged: an exception out of here would end the process.
+    let detour (way: torch.Tensor -> torch.Tensor) (failed: exn -> unit) (tensor: torch.Tensor) : torch.Tensor =
+        let safe (gradient: torch.Tensor) =
+            try
+                use scope = torch.NewDisposeScope()
+                use _ = torch.no_grad ()
+                let changed = way gradient
+
+                if not (sameShape changed gradient) then
+                    invalidOp "the backward function changed the shape of the gradient"
+
+                changed.alias().MoveToOuterDisposeScope()
+            with error ->
+                failed error
+                gradient.alias ()
+
+        Detour.apply (tensor, safe)
