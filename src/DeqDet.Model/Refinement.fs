@@ -17,9 +17,11 @@ module Query =
 
     /// The same numbers, cut from the graph.
     let detach (query: Query) =
-        { Position = query.Position.detach ()
-          Content = query.Content.detach ()
-          Box = query.Box.detach () }
+        {
+            Position = query.Position.detach ()
+            Content = query.Content.detach ()
+            Box = query.Box.detach ()
+        }
 
     let tensors (query: Query) : Tensor seq =
         seq {
@@ -30,32 +32,36 @@ module Query =
 
 /// Weights of one head (AdaMixer stage).
 type HeadWeights =
-    { Attention: AttentionWeights
-      AttentionNorm: Affine
-      Offsets: Linear
-      Mixing: MixingWeights
-      MixingNorm: Affine
-      Expand: Linear
-      Contract: Linear
-      FeedForwardNorm: Affine
-      ClassHidden: Linear
-      ClassNorm: Affine
-      ClassOut: Linear
-      BoxHidden: Linear
-      BoxNorm: Affine
-      BoxOut: Linear
-      Groups: int }
+    {
+        Attention: AttentionWeights
+        AttentionNorm: Affine
+        Offsets: Linear
+        Mixing: MixingWeights
+        MixingNorm: Affine
+        Expand: Linear
+        Contract: Linear
+        FeedForwardNorm: Affine
+        ClassHidden: Linear
+        ClassNorm: Affine
+        ClassOut: Linear
+        BoxHidden: Linear
+        BoxNorm: Affine
+        BoxOut: Linear
+        Groups: int
+    }
 
 /// Everything one application of a head computes on its way, for tests and pictures.
 type RefinementTrace =
-    { Attended: Tensor
-      AttendedNormed: Tensor
-      Offsets: Tensor
-      Points: Tensor
-      Sampled: Tensor
-      Mixed: Tensor
-      MixedNormed: Tensor
-      FeedForward: Tensor }
+    {
+        Attended: Tensor
+        AttendedNormed: Tensor
+        Offsets: Tensor
+        Points: Tensor
+        Sampled: Tensor
+        Mixed: Tensor
+        MixedNormed: Tensor
+        FeedForward: Tensor
+    }
 
 module Refinement =
 
@@ -67,12 +73,14 @@ module Refinement =
         if side * side = head.PointsIn then
             let at i = (float i + 0.5) / float side - 0.5
 
-            [| for _ in 1 .. head.Groups do
-                   for p in 0 .. head.PointsIn - 1 do
-                       // rows first: the reference writes the row coordinate into x
-                       yield float32 (at (p / side))
-                       yield float32 (at (p % side))
-                       yield -1.0f |]
+            [|
+                for _ in 1 .. head.Groups do
+                    for p in 0 .. head.PointsIn - 1 do
+                        // rows first: the reference writes the row coordinate into x
+                        yield float32 (at (p / side))
+                        yield float32 (at (p % side))
+                        yield -1.0f
+            |]
             |> Values
         else
             Offset(head.Groups * head.PointsIn)
@@ -85,13 +93,22 @@ module Refinement =
         let inner = source |> WeightSource.at "instance_interactive_conv"
 
         let norm name size from =
-            from |> WeightSource.at name |> WeightSource.dead "weight" [ size ] (Constant 1.0)
+            from
+            |> WeightSource.at name
+            |> WeightSource.dead "weight" [ size ] (Constant 1.0)
+
             from |> WeightSource.at name |> WeightSource.dead "bias" [ size ] (Constant 0.0)
 
         let linear name outputs inputs from =
             let bound = 1.0 / sqrt (float inputs)
-            from |> WeightSource.at name |> WeightSource.dead "weight" [ outputs; inputs ] XavierUniform
-            from |> WeightSource.at name |> WeightSource.dead "bias" [ outputs ] (Uniform(-bound, bound))
+
+            from
+            |> WeightSource.at name
+            |> WeightSource.dead "weight" [ outputs; inputs ] XavierUniform
+
+            from
+            |> WeightSource.at name
+            |> WeightSource.dead "bias" [ outputs ] (Uniform(-bound, bound))
 
         linear "dynamic_layer" (2 * c * hidden) c inner
         norm "norm_in" hidden inner
@@ -103,21 +120,37 @@ module Refinement =
     /// Weights of one head under the official names, in the official order.
     let create (kind: DetectorKind) (classes: int) (head: HeadSettings) (source: WeightSource) : HeadWeights =
         let c = head.Channels
-        let tau = source |> WeightSource.parameter "iof_tau" [ head.Heads ] (Uniform(0.0, 4.0))
 
-        let bound = 1.0 / sqrt (float c)
+        let tau =
+            source |> WeightSource.parameter "iof_tau" [ head.Heads ] (Uniform(0.0, 4.0))
+
         // -log((1 - p) / p) with p = 0.01: every class starts rare (focal loss, section 4.1)
         let rare = Constant -(log 99.0)
-        let classOut = source |> WeightSource.at "fc_cls" |> Linear.createWith c classes XavierUniform rare
-        let boxOut = source |> WeightSource.at "fc_reg" |> Linear.createWith c 4 (Constant 0.0) (Constant 0.0)
-        let attention = source |> WeightSource.at "attention.attn" |> Attention.create head tau
+
+        let classOut =
+            source
+            |> WeightSource.at "fc_cls"
+            |> Linear.createWith c classes XavierUniform rare
+
+        let boxOut =
+            source
+            |> WeightSource.at "fc_reg"
+            |> Linear.createWith c 4 (Constant 0.0) (Constant 0.0)
+
+        let attention =
+            source |> WeightSource.at "attention.attn" |> Attention.create head tau
+
         let attentionNorm = source |> WeightSource.at "attention_norm" |> Affine.create c
 
         if kind <> AdaMixer then
             deadWeights head source
 
-        let expand = source |> WeightSource.at "ffn.layers.0.0" |> Linear.create c head.FeedForward
-        let contract = source |> WeightSource.at "ffn.layers.1" |> Linear.create head.FeedForward c
+        let expand =
+            source |> WeightSource.at "ffn.layers.0.0" |> Linear.create c head.FeedForward
+
+        let contract =
+            source |> WeightSource.at "ffn.layers.1" |> Linear.create head.FeedForward c
+
         let feedForwardNorm = source |> WeightSource.at "ffn_norm" |> Affine.create c
         let classHidden = source |> WeightSource.at "cls_fcs.0" |> Linear.create c c
         let classNorm = source |> WeightSource.at "cls_fcs.1" |> Affine.create c
@@ -125,36 +158,37 @@ module Refinement =
         let boxNorm = source |> WeightSource.at "reg_fcs.1" |> Affine.create c
         let mixing = source |> WeightSource.at "sampling_n_mixing"
 
-        { Attention = attention
-          AttentionNorm = attentionNorm
-          Offsets =
-            mixing
-            |> WeightSource.at "sampling_offset_generator.0"
-            |> Linear.createWith c (3 * head.Groups * head.PointsIn) (Constant 0.0) (offsetBias head)
-          MixingNorm = mixing |> WeightSource.at "norm" |> Affine.create c
-          Mixing = mixing |> WeightSource.at "adaptive_mixing" |> Mixing.create head
-          Expand = expand
-          Contract = contract
-          FeedForwardNorm = feedForwardNorm
-          ClassHidden = classHidden
-          ClassNorm = classNorm
-          ClassOut = classOut
-          BoxHidden = boxHidden
-          BoxNorm = boxNorm
-          BoxOut = boxOut
-          Groups = head.Groups }
+        {
+            Attention = attention
+            AttentionNorm = attentionNorm
+            Offsets =
+                mixing
+                |> WeightSource.at "sampling_offset_generator.0"
+                |> Linear.createWith c (3 * head.Groups * head.PointsIn) (Constant 0.0) (offsetBias head)
+            MixingNorm = mixing |> WeightSource.at "norm" |> Affine.create c
+            Mixing = mixing |> WeightSource.at "adaptive_mixing" |> Mixing.create head
+            Expand = expand
+            Contract = contract
+            FeedForwardNorm = feedForwardNorm
+            ClassHidden = classHidden
+            ClassNorm = classNorm
+            ClassOut = classOut
+            BoxHidden = boxHidden
+            BoxNorm = boxNorm
+            BoxOut = boxOut
+            Groups = head.Groups
+        }
 
     let private branch hidden (norm: Affine) out (content: Tensor) =
-        (Linear.apply hidden content |> Norm.layer norm).relu () |> Linear.apply out
+        (Linear.apply hidden content |> Norm.layer norm).relu() |> Linear.apply out
 
     /// Class logits [B, Q, K] of refined contents [B, Q, C].
     let classify (weights: HeadWeights) (content: Tensor) =
         branch weights.ClassHidden weights.ClassNorm weights.ClassOut content
 
-    /// One application of a head, with what it computed on its way. The position is detached at the entry: gradients reach
-    /// earlier applications through the content alone (paper, section 3.3).
-    let applyTraced (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query * RefinementTrace =
-        let position = query.Position.detach ()
+    /// One application of a head, differentiable in position and content, with what it computed on its way.
+    let applyAttached (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query * RefinementTrace =
+        let position = query.Position
         let attended = Attention.apply weights.Attention query.Content position query.Box
         let attendedNormed = Norm.layer weights.AttentionNorm attended
         let offsets = Linear.apply weights.Offsets attendedNormed
@@ -165,22 +199,39 @@ module Refinement =
 
         let feedForward =
             mixedNormed
-            + Linear.apply weights.Contract ((Linear.apply weights.Expand mixedNormed).relu ())
+            + Linear.apply weights.Contract ((Linear.apply weights.Expand mixedNormed).relu())
 
         let content = Norm.layer weights.FeedForwardNorm feedForward
-        let position = branch weights.BoxHidden weights.BoxNorm weights.BoxOut content |> Boxes.move position
 
-        { Position = position
-          Content = content
-          Box = Boxes.decode position },
-        { Attended = attended
-          AttendedNormed = attendedNormed
-          Offsets = offsets
-          Points = points
-          Sampled = sampled
-          Mixed = mixed
-          MixedNormed = mixedNormed
-          FeedForward = feedForward }
+        let position =
+            branch weights.BoxHidden weights.BoxNorm weights.BoxOut content
+            |> Boxes.move position
+
+        {
+            Position = position
+            Content = content
+            Box = Boxes.decode position
+        },
+        {
+            Attended = attended
+            AttendedNormed = attendedNormed
+            Offsets = offsets
+            Points = points
+            Sampled = sampled
+            Mixed = mixed
+            MixedNormed = mixedNormed
+            FeedForward = feedForward
+        }
+
+    /// One application of a head, with what it computed on its way. The position is detached at the entry: gradients reach
+    /// earlier applications through the content alone (paper, section 3.3).
+    let applyTraced (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query * RefinementTrace =
+        applyAttached
+            weights
+            pyramid
+            { query with
+                Position = query.Position.detach ()
+            }
 
     /// One application of a head: pyramid and query [B, Q, .] -> query. Intermediate tensors are disposed of.
     let apply (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query =

@@ -1,0 +1,170 @@
+namespace DeqDet.Verification
+
+open System.Collections.Generic
+open System.Text.Json
+open TorchSharp
+open DeqDet.Model
+
+/// A decoder with its weights and inputs: what the `*_config`, `*_state` and `*_inputs` files of one set hold.
+type DecoderSet =
+    {
+        Settings: DetectorSettings
+        /// Parameters that get no gradient.
+        NoGradient: string list
+        State: GoldenFile
+        Inputs: GoldenFile
+    }
+
+module DecoderSet =
+
+    let private terms file name config : TermWeights =
+        let section = GoldenJson.section file name config
+
+        {
+            Focal = GoldenJson.number file "focal" section
+            L1 = GoldenJson.number file "l1" section
+            GIoU = GoldenJson.number file "giou" section
+        }
+
+    /// The kind of a decoder: only the equilibrium one counts steps, only AdaMixer calls its contents so.
+    let private kindOf sizes state =
+        if (GoldenJson.tryNumber "steps" sizes).IsSome then
+            DeqDet
+        elif GoldenFile.has "rpn_head.init_content_features.weight" state then
+            AdaMixer
+        else
+            FfnDet
+
+    /// Reads what decides the computation from the set's configuration (`file` names it in errors).
+    let read (file: string) (config: JsonElement) (state: GoldenFile) (inputs: GoldenFile) : DecoderSet =
+        let sizes = GoldenJson.section file "config" config
+        let integer name = GoldenJson.integer file name sizes
+
+        let numberOr fallback name =
+            GoldenJson.tryNumber name sizes |> Option.defaultValue fallback
+
+        let kind = kindOf sizes state
+        let loss = GoldenJson.section file "loss_weights" config
+
+        let info =
+            match config.TryGetProperty "info" with
+            | true, info -> GoldenJson.strings "no_grad" (GoldenJson.section file "train" info)
+            | _ -> []
+
+        {
+            Settings =
+                {
+                    Kind = kind
+                    Classes = integer "num_classes"
+                    Backbone =
+                        {
+                            Kind = ResNet50
+                            FrozenStages = 1
+                            Norm = Frozen
+                            DropPath = 0.0
+                            Weights = None
+                        }
+                    Queries =
+                        {
+                            Count = integer "num_proposals"
+                            Detections = integer "num_proposals"
+                        }
+                    Head =
+                        {
+                            Channels = integer "content_dim"
+                            Heads = integer "num_heads"
+                            Groups = integer "n_groups"
+                            PointsIn = integer "in_points"
+                            PointsOut = integer "out_points"
+                            FeedForward = integer "feedforward"
+                            Stages = if kind = DeqDet then 0 else integer "num_stages"
+                            StageWeights = GoldenJson.numbers file "stage_loss_weights" sizes
+                        }
+                    Solver =
+                        {
+                            Steps = if kind = DeqDet then integer "steps" else 0
+                        }
+                    Rag =
+                        {
+                            Supervised = GoldenJson.numbers file "sup" sizes |> List.map int
+                            Unroll = if kind = DeqDet then integer "rag" else 0
+                            Extra = if kind = DeqDet then integer "extra" else 0
+                            Immediate = true
+                        }
+                    Rap =
+                        {
+                            ContentProbability = numberOr 0.0 "pc"
+                            ContentIntensity = numberOr 0.0 "pci"
+                            PositionProbability = numberOr 0.0 "pp"
+                            PositionIntensity = numberOr 0.0 "ppi"
+                        }
+                    Matching = terms file "cost_weights" config
+                    Loss =
+                        {
+                            Weights = terms file "loss_weights" config
+                            FocalGamma = GoldenJson.number file "focal_gamma" loss
+                            FocalAlpha = GoldenJson.number file "focal_alpha" loss
+                            // the published numbers of a batch without boxes, not what training does about it
+                            EmptyBatchDivisor = 0.0
+                        }
+                }
+            NoGradient = info
+            State = state
+            Inputs = inputs
+        }
+
+    /// The decoder with weights of its own, and those by name; trainable ones are leaves.
+    let decoder (set: DecoderSet) : DecoderWeights * IReadOnlyDictionary<string, Tensor> =
+        let leaves = Dictionary()
+
+        let find (spec: Spec) =
+            let stored = GoldenFile.find spec.Name set.State
+
+            if stored.shape <> spec.Shape then
+                raise (
+                    GoldenError
+                        $"{set.State.Name}: '{spec.Name}' is %A{stored.shape}, the configuration asks for %A{spec.Shape}"
+                )
+
+            let leaf = stored.clone ()
+            leaf.requires_grad <- spec.Trainable && spec.Role = Parameter
+            leaves[spec.Name] <- leaf
+            leaf
+
+        WeightSource.build find (Equilibrium.create set.Settings), leaves
+
+    /// The pyramid of the inputs; its levels are leaves.
+    let pyramid (set: DecoderSet) : Pyramid =
+        let levels = GoldenFile.count (fun i -> $"feat{i}") set.Inputs
+
+        {
+            Levels =
+                [
+                    for i in 0 .. levels - 1 -> (GoldenFile.find $"feat{i}" set.Inputs).clone().requires_grad_ true
+                ]
+            Strides =
+                [
+                    for stride in GoldenFile.integers (GoldenFile.find "strides" set.Inputs) -> int stride
+                ]
+        }
+
+    /// Targets of the images that a file describes by `gt{b}.bboxes`, `gt{b}.labels` and `img_shapes_hw`.
+    let targetsOf (file: GoldenFile) : Target list =
+        let shapes = GoldenFile.floats (GoldenFile.find "img_shapes_hw" file)
+
+        [
+            for b in 0 .. shapes.Length / 2 - 1 ->
+                {
+                    Boxes = GoldenFile.find $"gt{b}.bboxes" file
+                    Labels = GoldenFile.find $"gt{b}.labels" file
+                    Size = struct (shapes[2 * b + 1], shapes[2 * b])
+                }
+        ]
+
+    /// Valid sizes [B, 1, 4] of the input images.
+    let sizes (set: DecoderSet) : Tensor =
+        Matching.sizes (targetsOf set.Inputs) (GoldenFile.find "feat0" set.Inputs)
+
+    /// The queries that every image starts from.
+    let start (set: DecoderSet) (weights: DecoderWeights) : Query =
+        Equilibrium.initial set.Settings.Kind weights.Initial (sizes set)
