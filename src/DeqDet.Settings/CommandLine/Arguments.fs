@@ -1,0 +1,150 @@
+namespace DeqDet.Settings.CommandLine
+
+open System
+open Argu
+open Microsoft.FSharp.Reflection
+
+/// What help says about an argument: its value in capitals, an explanation, and an example of its use.
+[<AttributeUsage(AttributeTargets.Property)>]
+type ExplainAttribute(value: string, explanation: string, example: string) =
+    inherit Attribute()
+    /// The value's name, as in DIR; empty for a switch.
+    member _.Value = value
+    member _.Explanation = explanation
+    /// A whole command line without the program's name.
+    member _.Example = example
+
+    /// What a case of an argument union carries.
+    static member OfCase(case: UnionCaseInfo) : ExplainAttribute =
+        case.GetCustomAttributes typeof<ExplainAttribute> |> Array.exactlyOne :?> ExplainAttribute
+
+    /// The explanation of an argument, for Argu.
+    static member Usage(argument: 'T) : string =
+        let case, _ = FSharpValue.GetUnionFields(argument, typeof<'T>)
+        (ExplainAttribute.OfCase case).Explanation
+
+[<RequireQualifiedAccess>]
+type TrainArgument =
+    | [<MainCommand;
+        Unique;
+        Explain("[CONFIG]", "Settings file. Default: configs/shapes.json.", "train configs/bccd.json")>] Config of
+        string
+    | [<Unique;
+        Explain("DIR",
+                "Folder of the data set: what data.root says otherwise.",
+                "train configs/bccd.json --data ../data/bccd")>] Data of string
+    | [<Explain("KEY=VALUE",
+                "Overrides any setting; the value is JSON or plain text. May be given again. docs/settings.md lists the keys.",
+                "train --set solver.steps=8 --set rag.supervised=[1,4,8]")>] Set of string
+    | [<Unique;
+        Explain("DIR",
+                "Folder for checkpoints, metrics and pictures. Default: a new folder in work/, named after the settings file.",
+                "train --work-dir work/mine")>] Work_Dir of string
+    | [<Unique;
+        Explain("[CHECKPOINT]",
+                "Continues a run from a checkpoint file or work folder; without a value from the latest checkpoint.",
+                "train --resume work/mine")>] Resume of string option
+    | [<Unique;
+        Explain("auto|cpu|cuda|cuda:N",
+                "Where to compute. Default: auto, a GPU where there is one.",
+                "train --device cuda:1")>] Device of string
+    | [<Unique; Explain("N", "Seed of everything random: what train.seed says otherwise.", "train --seed 7")>] Seed of
+        string
+    | [<Unique; Explain("N", "Processor threads for tensor operations. Default: one a core.", "train --threads 2")>] Threads of
+        string
+    | [<Unique;
+        Explain("N",
+                "Stops after this many optimiser steps in all, with a checkpoint and an evaluation.",
+                "train --max-steps 20")>] Max_Steps of string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type TestArgument =
+    | [<MainCommand; Unique; Explain("CHECKPOINT", "Checkpoint file or work folder.", "test work/shapes")>] Checkpoint of
+        string
+    | [<Unique;
+        Explain("DIR", "Folder of the data set, if it has moved since training.", "test work/bccd --data ../data/bccd")>] Data of
+        string
+    | [<Unique;
+        Explain("RESULTS.json",
+                "Also writes the detections in COCO's results format.",
+                "test work/shapes --out results.json")>] Out of string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type DetectArgument =
+    | [<MainCommand;
+        Explain("CHECKPOINT IMAGE_OR_FOLDER...",
+                "Checkpoint file or work folder, then the images: files, or folders of JPEG and PNG files.",
+                "detect work/shapes data/shapes/val")>] Inputs of string list
+    | [<Unique;
+        Explain("DIR",
+                "Folder for results.json and the annotated pictures. Default: detections.",
+                "detect work/shapes photo.jpg --out found")>] Out of string
+    | [<Unique;
+        Explain("T",
+                "Least score of a detection that is kept, 0 to 1. Default: 0.3.",
+                "detect work/shapes photo.jpg --threshold 0.5")>] Threshold of string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type EvaluateArgument =
+    | [<Mandatory;
+        Unique;
+        Explain("GT.json",
+                "Annotations in COCO's format, plain or gzip.",
+                "evaluate --ground-truth instances_val.json --detections results.json")>] Ground_Truth of string
+    | [<Mandatory;
+        Unique;
+        Explain("DT.json",
+                "Detections in COCO's results format, plain or gzip.",
+                "evaluate --ground-truth instances_val.json --detections results.json")>] Detections of string
+    | [<Unique; Explain("OUT", "Also writes everything that was computed.", "evaluate ... --json evaluation.json")>] Json of
+        string
+    | [<Unique;
+        Explain("T,...", "IoU thresholds. Default: COCO's ten, 0.5 to 0.95.", "evaluate ... --iou-thresholds 0.5,0.75")>] Iou_Thresholds of
+        string
+    | [<Explain("LABEL=MIN:MAX",
+                "A range of object sizes in square pixels, in place of COCO's; without MAX it is open. May be given again.",
+                "evaluate ... --area-range tiny=0:256")>] Area_Range of string
+    | [<Unique;
+        Explain("N,...",
+                "How many of the best detections of an image and class count. Default: 1,10,100.",
+                "evaluate ... --max-detections 1,10,300")>] Max_Detections of string
+    | [<Unique; Explain("ID,...", "Only these images.", "evaluate ... --images 139,285")>] Images of string
+    | [<Unique; Explain("ID,...", "Only these categories.", "evaluate ... --categories 1,3")>] Categories of string
+    | [<Unique; Explain("", "Treats all categories as one.", "evaluate ... --class-agnostic")>] Class_Agnostic
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+/// The commands; their explanations follow "deqdet NAME".
+[<RequireQualifiedAccess>]
+type Command =
+    | [<CliPrefix(CliPrefix.None);
+        Explain("", "trains a detector, evaluates it after each epoch, and says how to see it at work.", "train")>] Train of
+        ParseResults<TrainArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("", "gives the COCO table of a checkpoint on its validation images.", "test work/shapes")>] Test of
+        ParseResults<TestArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("", "finds objects in images: results as JSON, and annotated pictures.", "detect work/shapes photo.jpg")>] Detect of
+        ParseResults<DetectArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "compares a results file with annotations, by COCO's rules.",
+                "evaluate --ground-truth instances_val.json --detections results.json")>] Evaluate of
+        ParseResults<EvaluateArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "checks this machine: versions, libtorch, devices, threads, and what to do about what is missing.",
+                "doctor")>] Doctor
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument

@@ -1,0 +1,98 @@
+namespace DeqDet.Settings.CommandLine
+
+open DeqDet.Settings
+
+/// Where a command computes.
+type DeviceChoice =
+    /// CUDA where it is there, else the CPU.
+    | Auto
+    | Cpu
+    | Cuda of index: int
+
+    override device.ToString() =
+        match device with
+        | Auto -> "auto"
+        | Cpu -> "cpu"
+        | Cuda index -> $"cuda:{index}"
+
+/// What training continues from.
+type Resume =
+    | Fresh
+    /// The latest checkpoint of the work folder.
+    | Latest
+    /// A checkpoint file or a work folder.
+    | From of checkpoint: string
+
+type TrainRequest =
+    {
+        /// Settings file; None: configs/shapes.json, or the settings of the run that is resumed.
+        Config: string option
+        Data: string option
+        /// KEY=VALUE assignments in the order given.
+        Set: string[]
+        WorkDir: string option
+        Resume: Resume
+        Device: DeviceChoice
+        Seed: int option
+        Threads: int option
+        /// Optimiser steps after which to stop.
+        MaxSteps: int option
+    }
+
+    /// Settings (which have --set applied already) with --data and --seed on top.
+    member request.Over(settings: Settings) : Settings =
+        { settings with
+            Data =
+                { settings.Data with
+                    Root = defaultArg request.Data settings.Data.Root
+                }
+            Train =
+                { settings.Train with
+                    Seed = defaultArg request.Seed settings.Train.Seed
+                }
+        }
+
+type TestRequest =
+    {
+        Checkpoint: string
+        Data: string option
+        /// File for the detections in COCO's results format.
+        Out: string option
+    }
+
+type DetectRequest =
+    {
+        Checkpoint: string
+        /// Image files and folders, at least one.
+        Images: string[]
+        /// Folder for results and pictures.
+        Out: string
+        /// Least score of a detection that is kept.
+        Threshold: float
+    }
+
+/// None stands for COCO's own value, or for all.
+type EvaluateRequest =
+    {
+        GroundTruth: string
+        Detections: string
+        Json: string option
+        IouThresholds: float[] option
+        /// Size ranges as `label=min:max`.
+        AreaRanges: string[] option
+        MaxDetections: int[] option
+        ImageIds: int64[] option
+        CategoryIds: int64[] option
+        ClassAgnostic: bool
+    }
+
+/// What a command line asks for.
+type Request =
+    | Train of TrainRequest
+    | Test of TestRequest
+    | Detect of DetectRequest
+    | Evaluate of EvaluateRequest
+    | Doctor
+    /// Text to print.
+    | Help of text: string
+    | Version
