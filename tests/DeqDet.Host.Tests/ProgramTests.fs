@@ -6,5 +6,7 @@ open Expecto
 let tests =
     testList
         "Program"
-        [ testCase "an unknown command exits with 2"
-          <| fun () -> Expect.equal (DeqDet.Host.Program.Main [| "no-such-command" |]) 2 "exit code" ]
+        [
+            testCase "an unknown command exits with 2"
+            <| fun () -> Expect.equal (DeqDet.Host.Program.Main [| "no-such-command" |]) 2 "exit code"
+        ]
