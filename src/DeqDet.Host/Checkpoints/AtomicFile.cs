@@ -1,6 +1,3 @@
-using System;
-using System.IO;
-
 namespace DeqDet.Host.Checkpoints;
 
 /// <summary>Writes a file so that its name always stands for a whole file: the old one or the new one.</summary>
@@ -21,7 +18,9 @@ public static class AtomicFile
                 Path.GetDirectoryName(full) ?? ".",
                 $".{Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp"
             );
-            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
+            using (
+                var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16)
+            )
             {
                 leftOver = temporary;
                 write(stream);

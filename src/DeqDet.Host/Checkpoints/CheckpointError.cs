@@ -1,4 +1,3 @@
-using System;
 using DeqDet.Settings;
 
 namespace DeqDet.Host.Checkpoints;

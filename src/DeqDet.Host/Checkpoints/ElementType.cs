@@ -1,6 +1,4 @@
 using System.Collections.Frozen;
-using System.Collections.Generic;
-using System.Linq;
 
 namespace DeqDet.Host.Checkpoints;
 
@@ -64,5 +62,6 @@ public static class ElementTypes
     public static bool TryParse(string shortName, out ElementType type) => ByName.TryGetValue(shortName, out type);
 
     /// <summary>All supported names, for messages.</summary>
-    public static string AllNames { get; } = string.Join(", ", ByName.OrderBy(pair => pair.Value).Select(pair => pair.Key));
+    public static string AllNames { get; } =
+        string.Join(", ", ByName.OrderBy(pair => pair.Value).Select(pair => pair.Key));
 }

@@ -1,17 +1,18 @@
-using System;
 using System.Buffers.Binary;
-using System.Collections.Generic;
-using System.Linq;
 
 namespace DeqDet.Host.Checkpoints;
 
 /// <summary>An open safetensors file: header read and checked, tensors left where they lie in the mapped file.</summary>
-public sealed class SafetensorsFile : IDisposable
+public sealed class SafetensorsFile : ITensorFile
 {
     private readonly MappedFile _file;
     private readonly Dictionary<string, StoredTensor> _byName;
 
-    private SafetensorsFile(MappedFile file, IReadOnlyList<StoredTensor> tensors, IReadOnlyDictionary<string, string> metadata)
+    private SafetensorsFile(
+        MappedFile file,
+        IReadOnlyList<StoredTensor> tensors,
+        IReadOnlyDictionary<string, string> metadata
+    )
     {
         _file = file;
         _byName = tensors.ToDictionary(tensor => tensor.Name);
@@ -19,10 +20,10 @@ public sealed class SafetensorsFile : IDisposable
         Metadata = metadata;
     }
 
-    /// <summary>The file's path as given.</summary>
+    /// <inheritdoc/>
     public string Path => _file.Path;
 
-    /// <summary>All tensors, in the order of the header.</summary>
+    /// <inheritdoc/>
     public IReadOnlyList<StoredTensor> Tensors { get; }
 
     /// <summary>The header's <c>__metadata__</c>; empty if there is none.</summary>
@@ -55,7 +56,11 @@ public sealed class SafetensorsFile : IDisposable
                     $"is truncated or no safetensors file: the header should end at byte {start}, the file has {file.Length}"
                 );
             }
-            var header = SafetensorsHeader.Parse(path, file.Slice(sizeof(ulong), (int)headerLength), file.Length - start);
+            var header = SafetensorsHeader.Parse(
+                path,
+                file.Slice(sizeof(ulong), (int)headerLength),
+                file.Length - start
+            );
             var tensors = header
                 .Entries.Select(e => new StoredTensor(file, start + e.Begin, e.Name, e.Type, e.Shape))
                 .ToArray();
@@ -68,7 +73,7 @@ public sealed class SafetensorsFile : IDisposable
         }
     }
 
-    /// <summary>The tensor of that name, or null.</summary>
+    /// <inheritdoc/>
     public StoredTensor? Find(string name) => _byName.GetValueOrDefault(name);
 
     /// <summary>The tensor of that name.</summary>

@@ -1,5 +1,3 @@
-using System;
-using System.Collections.Generic;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -78,7 +76,10 @@ public sealed record SafetensorsHeader(
         if (end != dataLength)
         {
             var what = end > dataLength ? "the file is truncated" : "the file has bytes that belong to no tensor";
-            throw new CheckpointError(path, $"the header describes {end} bytes of data, the file holds {dataLength}: {what}");
+            throw new CheckpointError(
+                path,
+                $"the header describes {end} bytes of data, the file holds {dataLength}: {what}"
+            );
         }
     }
 
@@ -209,7 +210,9 @@ public sealed record SafetensorsHeader(
             {
                 if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
                 {
-                    throw Wrong($"{key} of tensor '{name}' holds something other than whole numbers from 0 to 2^63 - 1");
+                    throw Wrong(
+                        $"{key} of tensor '{name}' holds something other than whole numbers from 0 to 2^63 - 1"
+                    );
                 }
                 if (numbers.Count == most)
                 {

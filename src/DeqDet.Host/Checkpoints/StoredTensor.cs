@@ -1,7 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-
 namespace DeqDet.Host.Checkpoints;
 
 /// <summary>
@@ -14,6 +10,7 @@ public sealed class StoredTensor
     private readonly long _offset;
     private readonly long[] _shape;
     private readonly long[] _strides;
+    private readonly Action? _verify;
 
     /// <summary>The caller has checked that every element lies inside the file.</summary>
     /// <param name="file">The mapped file.</param>
@@ -22,13 +19,15 @@ public sealed class StoredTensor
     /// <param name="type">Type of the elements, little-endian.</param>
     /// <param name="shape">Sizes.</param>
     /// <param name="strides">Steps in elements; null for row-major order.</param>
+    /// <param name="verify">Called before numbers are read; raises CheckpointError if they are damaged.</param>
     internal StoredTensor(
         MappedFile file,
         long offset,
         string name,
         ElementType type,
         long[] shape,
-        long[]? strides = null
+        long[]? strides = null,
+        Action? verify = null
     )
     {
         var contiguous = TensorShape.ContiguousStrides(shape);
@@ -36,6 +35,7 @@ public sealed class StoredTensor
         _offset = offset;
         _shape = shape;
         _strides = strides ?? contiguous;
+        _verify = verify;
         Name = name;
         Type = type;
         ElementCount = shape.Aggregate(1L, (product, size) => product * size);
@@ -70,7 +70,7 @@ public sealed class StoredTensor
     /// Copies elements in row-major order, starting with number <paramref name="first"/>, until
     /// <paramref name="destination"/> is full: whole elements, little-endian.
     /// </summary>
-    /// <exception cref="CheckpointError">A Boolean is neither 0 nor 1.</exception>
+    /// <exception cref="CheckpointError">A check sum is wrong, or a Boolean is neither 0 nor 1.</exception>
     public void CopyTo(long first, Span<byte> destination)
     {
         var size = Type.ByteSize();
@@ -83,6 +83,7 @@ public sealed class StoredTensor
         {
             return;
         }
+        _verify?.Invoke();
         if (IsContiguous)
         {
             _file.Slice(_offset + first * size, destination.Length).CopyTo(destination);

@@ -1,6 +1,3 @@
-using System;
-using System.Collections.Generic;
-
 namespace DeqDet.Host.Checkpoints;
 
 /// <summary>Arithmetic on shapes that come from files, so that no product can overflow unnoticed.</summary>

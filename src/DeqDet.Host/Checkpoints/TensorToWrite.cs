@@ -1,7 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.IO;
-
 namespace DeqDet.Host.Checkpoints;
 
 /// <summary>A tensor on its way into a file.</summary>

@@ -1,6 +1,3 @@
-using System;
-using System.IO;
-using System.Linq;
 using TorchSharp;
 using static TorchSharp.torch;
 
