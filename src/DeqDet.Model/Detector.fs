@@ -4,9 +4,6 @@ open System.Collections.Generic
 open TorchSharp
 open DeqDet.Model.Backbones
 
-/// Weights of one of the backbones.
-type BackboneWeights = ResNetWeights of ResNet
-
 /// All weights of a detector.
 type DetectorWeights =
     { Backbone: BackboneWeights
@@ -40,24 +37,32 @@ module Detector =
     let private recipe (settings: DetectorSettings) (source: WeightSource) : DetectorWeights =
         let backbone = source |> WeightSource.at "backbone"
 
-        { Backbone = ResNetWeights(ResNet.create settings.Backbone backbone)
+        { Backbone = Backbone.create settings.Backbone backbone
           Neck =
             source
             |> WeightSource.at "neck"
-            |> Neck.create settings.Kind (ResNet.channels settings.Backbone.Kind) settings.Head.Channels
+            |> Neck.create settings.Kind (Backbone.channels settings.Backbone.Kind) settings.Head.Channels
           Decoder = Equilibrium.create settings source }
 
     /// Every tensor of the official state dict, in its order, nothing allocated.
     let specs (settings: DetectorSettings) : Spec list = WeightSource.list (recipe settings)
 
-    /// A detector whose weights come from `find`; trainable parameters become leaves that require gradients. The tensors are the
-    /// detector's from then on.
+    /// A detector whose weights come from `find`; trainable parameters become leaves that require gradients. The tensors found are
+    /// the detector's from then on: their handles are taken over.
     let build (settings: DetectorSettings) (find: Spec -> Tensor) : Detector =
         let tensors = ResizeArray()
 
         let take (spec: Spec) =
-            let tensor = (find spec).DetachFromDisposeScope()
-            tensor.requires_grad <- (spec.Role = Parameter && spec.Trainable)
+            let found = find spec
+            let learns = spec.Role = Parameter && spec.Trainable
+            // TorchSharp's optimisers want its Parameter class, which takes the handle over from the tensor it is made of
+            let tensor =
+                if learns then
+                    new TorchSharp.Modules.Parameter(found, true) :> Tensor
+                else
+                    found
+
+            tensor.DetachFromDisposeScope() |> ignore
             tensors.Add(spec, tensor)
             tensor
 
@@ -79,12 +84,12 @@ module Detector =
     let trainable (detector: Detector) : (Spec * Tensor) list =
         detector.Tensors |> List.filter (fun (_, tensor) -> tensor.requires_grad)
 
-    /// Images [B, 3, H, W] -> the pyramid.
-    let pyramid (training: bool) (detector: Detector) (images: Tensor) : Pyramid =
+    /// Images [B, 3, H, W] -> the pyramid. A generator means training: what the backbone drops at random is drawn from it.
+    let pyramid (training: torch.Generator option) (detector: Detector) (images: Tensor) : Pyramid =
         let levels =
             scoped Seq.ofList (fun () ->
-                match detector.Weights.Backbone with
-                | ResNetWeights net -> ResNet.apply training net images |> Neck.apply detector.Weights.Neck)
+                Backbone.apply training detector.Weights.Backbone images
+                |> Neck.apply detector.Weights.Neck)
 
         { Levels = levels; Strides = strides }
 
@@ -118,7 +123,7 @@ module Detector =
                     d.Queries
                 })
             (fun () ->
-                let pyramid = pyramid false detector batch.Images
+                let pyramid = pyramid None detector batch.Images
                 let start = start detector batch
                 let query, logits = Equilibrium.solve detector.Settings detector.Weights.Decoder pyramid start
 
@@ -135,7 +140,7 @@ module Detector =
     let trainStep (detector: Detector) (batch: ImageBatch) (targets: Target list) (generator: torch.Generator) : LossEntry list =
         scoped (Seq.map (fun entry -> entry.Value)) (fun () ->
             let plan = Plan.ofSettings detector.Settings
-            let pyramid = pyramid true detector batch.Images
+            let pyramid = pyramid (Some generator) detector batch.Images
             let start = start detector batch
             let draws = Perturbation.draw detector.Settings.Rap plan.Steps start.Content generator
             Supervision.run detector.Settings plan detector.Weights.Decoder pyramid start draws targets)

@@ -1,0 +1,41 @@
+namespace DeqDet.Model.Backbones
+
+open TorchSharp
+open DeqDet.Model
+
+/// Weights of one of the backbones.
+type BackboneWeights =
+    | ResNetWeights of ResNet
+    | SwinWeights of Swin
+
+/// What all backbones have in common.
+module Backbone =
+
+    let private isSwin kind =
+        kind = SwinT || kind = SwinS || kind = SwinB
+
+    /// Channels of C2..C5.
+    let channels kind =
+        if isSwin kind then
+            Swin.channels kind
+        else
+            ResNet.channels kind
+
+    /// Weights under the official names.
+    let create (settings: BackboneSettings) (source: WeightSource) : BackboneWeights =
+        if isSwin settings.Kind then
+            SwinWeights(Swin.create settings source)
+        else
+            ResNetWeights(ResNet.create settings source)
+
+    /// Images [B, 3, H, W] -> C2..C5 at strides 4, 8, 16, 32. A generator means training: what a backbone drops at random is drawn
+    /// from it.
+    let apply (training: torch.Generator option) (weights: BackboneWeights) (images: Tensor) : Tensor list =
+        match weights with
+        | ResNetWeights net -> ResNet.apply training.IsSome net images
+        | SwinWeights net ->
+            match training with
+            | Some generator when net.DropPath > 0.0 ->
+                use factors = Swin.drawDropPath net (images.size 0) generator
+                Swin.apply (Some factors) net images
+            | _ -> Swin.apply None net images

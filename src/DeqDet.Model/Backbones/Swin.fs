@@ -1,0 +1,388 @@
+namespace DeqDet.Model.Backbones
+
+open TorchSharp
+open DeqDet.Model
+
+/// A block of windowed self-attention and a feed-forward network, both with residuals.
+type SwinBlock =
+    {
+        AttentionNorm: Affine
+        /// [(2 * 7 - 1)^2, heads]: bias of the attention by relative place in the window.
+        PlaceBias: Tensor
+        InProjection: Linear
+        OutProjection: Linear
+        FeedForwardNorm: Affine
+        Expand: Linear
+        Contract: Linear
+        Heads: int
+        /// Whether its windows are shifted by half a window.
+        Shifted: bool
+    }
+
+/// Four neighbours become one, at twice the width: norm over the four together, then a layer without bias.
+type SwinMerge =
+    {
+        Norm: Affine
+        /// [2C, 4C].
+        Reduction: Tensor
+    }
+
+type SwinStage =
+    {
+        Blocks: SwinBlock list
+        Merge: SwinMerge option
+        OutputNorm: Affine
+    }
+
+type Swin =
+    {
+        Patches: Convolution
+        PatchNorm: Affine
+        Stages: SwinStage list
+        FrozenStages: int
+        DropPath: float
+    }
+
+/// Swin Transformer (Liu et al. 2021) with windows of 7 x 7, under the names of the official detection checkpoints.
+module Swin =
+
+    let private window = 7
+    let private patch = 4
+    let private cells = window * window
+
+    /// Width of the first stage, blocks and heads of each stage.
+    let private sizes kind =
+        match kind with
+        | SwinT -> 96, [ 2; 2; 6; 2 ], [ 3; 6; 12; 24 ]
+        | SwinS -> 96, [ 2; 2; 18; 2 ], [ 3; 6; 12; 24 ]
+        | SwinB -> 128, [ 2; 2; 18; 2 ], [ 4; 8; 16; 32 ]
+        | other -> invalidArg (nameof kind) $"{other} is no Swin Transformer"
+
+    /// Channels of C2..C5.
+    let channels kind =
+        let width, _, _ = sizes kind
+        [ for stage in 0..3 -> width <<< stage ]
+
+    /// For each pair of cells of a window the row of the bias table that their relative place has.
+    let private placeIndex =
+        [|
+            for a in 0 .. cells - 1 do
+                for b in 0 .. cells - 1 do
+                    let down = a / window - b / window + window - 1
+                    let right = a % window - b % window + window - 1
+                    int64 (down * (2 * window - 1) + right)
+        |]
+
+    // checkpoints carry the index of every block, although it is always the same
+    let private storedIndex = Values [| for i in placeIndex -> float32 i |]
+
+    let private linear inputs outputs =
+        Linear.createWith inputs outputs (Normal 0.02) (Constant 0.0)
+
+    let private block width heads shifted (source: WeightSource) : SwinBlock =
+        let norm1 = source |> WeightSource.at "norm1" |> Affine.create width
+        let attention = source |> WeightSource.at "attn.w_msa"
+        let places = (2 * window - 1) * (2 * window - 1)
+
+        let bias =
+            attention
+            |> WeightSource.parameter "relative_position_bias_table" [ places; heads ] (Normal 0.02)
+
+        attention
+        |> WeightSource.deadInteger "relative_position_index" [ cells; cells ] storedIndex
+
+        let qkv = attention |> WeightSource.at "qkv" |> linear width (3 * width)
+        let projection = attention |> WeightSource.at "proj" |> linear width width
+        let norm2 = source |> WeightSource.at "norm2" |> Affine.create width
+        let hidden = 4 * width
+
+        let expand = source |> WeightSource.at "ffn.layers.0.0" |> linear width hidden
+
+        {
+            AttentionNorm = norm1
+            PlaceBias = bias
+            InProjection = qkv
+            OutProjection = projection
+            FeedForwardNorm = norm2
+            Expand = expand
+            Contract = source |> WeightSource.at "ffn.layers.1" |> linear hidden width
+            Heads = heads
+            Shifted = shifted
+        }
+
+    let private merge width (source: WeightSource) : SwinMerge =
+        let norm = source |> WeightSource.at "norm" |> Affine.create (4 * width)
+
+        {
+            Norm = norm
+            Reduction =
+                source
+                |> WeightSource.at "reduction"
+                |> WeightSource.parameter "weight" [ 2 * width; 4 * width ] (Normal 0.02)
+        }
+
+    /// Weights under the official names, frozen up to `FrozenStages` (0: the patch embedding, 1: and the first stage, ...).
+    let create (settings: BackboneSettings) (source: WeightSource) : Swin =
+        let width, depths, heads = sizes settings.Kind
+
+        let from stage =
+            if stage <= settings.FrozenStages then
+                WeightSource.freeze source
+            else
+                source
+
+        let embedding = from 0 |> WeightSource.at "patch_embed"
+        let bound = 1.0 / sqrt (float (3 * patch * patch))
+        let projection = embedding |> WeightSource.at "projection"
+
+        let kernel =
+            projection
+            |> WeightSource.parameter "weight" [ width; 3; patch; patch ] (Uniform(-bound, bound))
+
+        let bias =
+            projection |> WeightSource.parameter "bias" [ width ] (Uniform(-bound, bound))
+
+        let patchNorm = embedding |> WeightSource.at "norm" |> Affine.create width
+
+        let stages =
+            [
+                for stage, (depth, heads) in List.indexed (List.zip depths heads) ->
+                    let source = from (stage + 1) |> WeightSource.at $"stages.{stage}"
+                    let width = width <<< stage
+
+                    let blocks =
+                        [
+                            for i in 0 .. depth - 1 ->
+                                source |> WeightSource.at $"blocks.{i}" |> block width heads (i % 2 = 1)
+                        ]
+
+                    let merge =
+                        if stage < depths.Length - 1 then
+                            Some(source |> WeightSource.at "downsample" |> merge width)
+                        else
+                            None
+
+                    blocks, merge
+            ]
+
+        {
+            Patches = { Kernel = kernel; Bias = Some bias }
+            PatchNorm = patchNorm
+            Stages =
+                [
+                    for stage, (blocks, merge) in List.indexed stages ->
+                        {
+                            Blocks = blocks
+                            Merge = merge
+                            OutputNorm =
+                                from (stage + 1)
+                                |> WeightSource.at $"norm{stage}"
+                                |> Affine.create (width <<< stage)
+                        }
+                ]
+            FrozenStages = settings.FrozenStages
+            DropPath = settings.DropPath
+        }
+
+    /// [B, H, W, C] with zeros below and to the right up to multiples of `unit`.
+    let private padTo unit (x: Tensor) =
+        let missing (side: int64) =
+            (int64 unit - side % int64 unit) % int64 unit
+
+        let down, right = missing (x.size 1), missing (x.size 2)
+
+        if down = 0L && right = 0L then
+            x
+        else
+            torch.nn.functional.pad (x, [| 0L; 0L; 0L; right; 0L; down |])
+
+    /// [B, H, W, C] -> windows [B*n, 49, C]; H and W are multiples of 7.
+    let private split (x: Tensor) =
+        let b, h, w, c = x.size 0, x.size 1, x.size 2, x.size 3
+        let side = int64 window
+
+        x.view(b, h / side, side, w / side, side, c).permute(0L, 1L, 3L, 2L, 4L, 5L).reshape(-1L, side * side, c)
+
+    /// The inverse of `split`.
+    let private join (b: int64) (h: int64) (w: int64) (windows: Tensor) =
+        let side = int64 window
+
+        windows.view(b, h / side, w / side, side, side, -1L).permute(0L, 1L, 3L, 2L, 4L, 5L).reshape(b, h, w, -1L)
+
+    /// Mask [n, 1, 49, 49] of shifted windows over a padded map: cells that were not neighbours before the shift get -100.
+    let private shiftMask (like: Tensor) (h: int64) (w: int64) =
+        let region (side: int64) (at: int64) =
+            if at < side - int64 window then 0L
+            elif at < side - int64 (window / 2) then 1L
+            else 2L
+
+        let regions =
+            [|
+                for y in 0L .. h - 1L do
+                    for x in 0L .. w - 1L do
+                        float32 (3L * region h y + region w x)
+            |]
+
+        let regions =
+            split (torch.tensor(regions, dtype = torch.float32, device = like.device).view(1L, h, w, 1L))
+
+        let regions = regions.squeeze -1L
+        let apart = (regions.unsqueeze 1L).ne(regions.unsqueeze 2L)
+        apart.``to``(like.dtype).mul(scalar -100.0).unsqueeze 1L
+
+    /// Self-attention inside windows [B*n, 49, C].
+    let private attend (block: SwinBlock) (index: Tensor) (mask: Tensor option) (windows: Tensor) =
+        let n, c = windows.size 0, windows.size 2
+        let heads, cells = int64 block.Heads, int64 cells
+        let width = c / heads
+
+        let qkv =
+            (Linear.apply block.InProjection windows)
+                .view(n, cells, 3L, heads, width)
+                .permute(2L, 0L, 3L, 1L, 4L)
+                .reshape(3L, n * heads, cells, width)
+                .unbind
+                0
+
+        let bias =
+            block.PlaceBias.index_select(0L, index).view(cells, cells, heads).permute(2L, 0L, 1L)
+
+        let scores =
+            ((qkv[0] * scalar (1.0 / sqrt (float width))).bmm(qkv[1].transpose(1L, 2L))).view(n, heads, cells, cells)
+            + bias
+
+        let scores =
+            match mask with
+            | None -> scores
+            | Some mask -> (scores.view (-1L, mask.size 0, heads, cells, cells) + mask).view(n, heads, cells, cells)
+
+        let mixed = (scores.softmax -1L).view(n * heads, cells, cells).bmm qkv[2]
+
+        mixed.view(n, heads, cells, width).transpose(1L, 2L).reshape(n, cells, c)
+        |> Linear.apply block.OutProjection
+
+    let private shift (by: int) (x: Tensor) =
+        x.roll ([| int64 by; int64 by |], [| 1L; 2L |])
+
+    /// One block on [B, H, W, C]; `keep` scales what is added to the residual of each image.
+    let private applyBlock (block: SwinBlock) index (mask: Lazy<Tensor>) (keep: Tensor -> Tensor) (x: Tensor) =
+        scoped Seq.singleton (fun () ->
+            let b, h, w = x.size 0, x.size 1, x.size 2
+            let half = window / 2
+            let padded = padTo window (Norm.layer block.AttentionNorm x)
+            let high, wide = padded.size 1, padded.size 2
+            let padded = if block.Shifted then shift -half padded else padded
+
+            let attended =
+                split padded
+                |> attend block index (if block.Shifted then Some mask.Value else None)
+                |> join b high wide
+
+            let attended = if block.Shifted then shift half attended else attended
+            let x = x + keep (attended.narrow(1, 0L, h).narrow(2, 0L, w))
+
+            let hidden =
+                Linear.apply block.Expand (Norm.layer block.FeedForwardNorm x)
+                |> torch.nn.functional.gelu
+
+            x + keep (Linear.apply block.Contract hidden))
+
+    /// [B, H, W, C] -> [B, H/2, W/2, 2C], sides rounded up. A cell's four neighbours lie channel by channel, as in the official
+    /// detection checkpoints.
+    let private applyMerge (weights: SwinMerge) (x: Tensor) =
+        scoped Seq.singleton (fun () ->
+            let x = padTo 2 x
+            let b, h, w, c = x.size 0, x.size 1, x.size 2, x.size 3
+
+            let together =
+                x.view(b, h / 2L, 2L, w / 2L, 2L, c).permute(0L, 1L, 3L, 5L, 2L, 4L).reshape(b, h / 2L, w / 2L, 4L * c)
+
+            torch.nn.functional.linear (Norm.layer weights.Norm together, weights.Reduction))
+
+    /// Stochastic depth (Huang et al. 2016): for each branch of each block and each image of a batch the factor of what it adds, 0 or
+    /// 1 / (1 - p), p growing linearly over the blocks: [2 * blocks, B] on the CPU, drawn from the generator.
+    let drawDropPath (net: Swin) (images: int64) (generator: torch.Generator) : Tensor =
+        let blocks = net.Stages |> List.sumBy (fun stage -> stage.Blocks.Length)
+        use uniform = torch.rand ([| 2L * int64 blocks; images |], generator = generator)
+
+        use keep =
+            torch
+                .tensor(
+                    [|
+                        for branch in 0 .. 2 * blocks - 1 ->
+                            1.0 - net.DropPath * float (branch / 2) / float (blocks - 1)
+                    |],
+                    dtype = torch.float32
+                )
+                .unsqueeze
+                -1L
+
+        scoped Seq.singleton (fun () -> (uniform.lt keep).``to``(torch.float32) / keep)
+
+    /// Images [B, 3, H, W] -> C2..C5 [B, C, H/4, W/4], ... each layer-normalised. `dropPath` comes from `drawDropPath` while
+    /// training; without it nothing is dropped.
+    let apply (dropPath: Tensor option) (net: Swin) (images: Tensor) : Tensor list =
+        let gradients = torch.is_grad_enabled ()
+        // nothing to differentiate in the frozen part: no graph is kept
+        let frozen stage = stage <= net.FrozenStages
+        let index = torch.tensor (placeIndex, device = images.device)
+
+        let factor branch (x: Tensor) =
+            match dropPath with
+            | None -> x
+            | Some factors ->
+                x
+                * factors.select(0L, int64 branch).``to``(x.dtype, x.device).view(-1L, 1L, 1L, 1L)
+
+        let embed () =
+            use _ = torch.set_grad_enabled (gradients && not (frozen 0))
+
+            scoped Seq.singleton (fun () ->
+                let missing (side: int64) =
+                    (int64 patch - side % int64 patch) % int64 patch
+
+                let right, down = missing (images.size 3), missing (images.size 2)
+                let images = torch.nn.functional.pad (images, [| 0L; right; 0L; down |])
+
+                (Convolution.apply patch 0 net.Patches images).permute(0L, 2L, 3L, 1L)
+                |> Norm.layer net.PatchNorm)
+
+        let applyStage stage first (weights: SwinStage) x =
+            use _ = torch.set_grad_enabled (gradients && not (frozen (stage + 1)))
+
+            let round (side: int64) =
+                (side + int64 window - 1L) / int64 window * int64 window
+
+            let mask = lazy (shiftMask x (round (x.size 1)) (round (x.size 2)))
+
+            let x =
+                weights.Blocks
+                |> List.indexed
+                |> List.fold
+                    (fun x (i, block) ->
+                        let branch = ref (2 * (first + i))
+
+                        applyBlock
+                            block
+                            index
+                            mask
+                            (fun added ->
+                                let scaled = factor branch.Value added
+                                branch.Value <- branch.Value + 1
+                                scaled)
+                            x)
+                    x
+
+            let output = (Norm.layer weights.OutputNorm x).permute(0L, 3L, 1L, 2L)
+            output.contiguous (), weights.Merge |> Option.map (fun merge -> applyMerge merge x)
+
+        let mutable x = embed ()
+        let mutable first = 0
+
+        [
+            for stage, weights in List.indexed net.Stages do
+                let output, next = applyStage stage first weights x
+                first <- first + weights.Blocks.Length
+                Option.iter (fun next -> x <- next) next
+                output
+        ]
