@@ -71,7 +71,12 @@ internal sealed class CocoRecordParser(CocoFields wanted)
     public string? Fault(CocoFields required)
     {
         var missing = required & ~Seen;
-        return Problem ?? (missing == CocoFields.None ? null : $"has no \"{NameOf(missing)}\"");
+        return Problem
+            ?? (
+                missing == CocoFields.None
+                    ? null
+                    : $"has no \"{NameOf(missing)}\", which every record of this list needs"
+            );
     }
 
     private bool TryReadField(ref Utf8JsonReader reader, CocoFields field)

@@ -275,7 +275,7 @@ public sealed class JsonRecordStream : IDisposable
             return Truncated();
         }
         var reason =
-            reader.CurrentDepth >= MaxDepth ? $"nested deeper than {MaxDepth} levels"
+            reader.CurrentDepth >= MaxDepth - 1 ? $"nested deeper than {MaxDepth} levels"
             : StartsWithAny(rest, "NaN", "nan", "Infinity", "-Infinity", "inf", "-inf", "+", "None", "True", "False")
                 ? $"{Shown(rest)} is no JSON value; numbers have to be finite decimal numbers"
             : rest is [(byte)'\'', ..] ? "strings need double quotes"

@@ -121,7 +121,9 @@ public sealed class GroundTruth
         {
             if (!Images.Add(id))
             {
-                throw new InputError($"{source}: images: id {id} occurs twice; ids of images have to differ");
+                throw new InputError(
+                    $"{source}: images[{Images.Count}]: id {id} occurs twice; ids of images have to differ"
+                );
             }
         }
 
@@ -130,7 +132,9 @@ public sealed class GroundTruth
         {
             if (!categoryIds.Add(id))
             {
-                throw new InputError($"{source}: categories: id {id} occurs twice; ids of categories have to differ");
+                throw new InputError(
+                    $"{source}: categories[{Categories.Count}]: id {id} occurs twice; ids of categories have to differ"
+                );
             }
             Categories.Add(new Category(id, name));
         }
