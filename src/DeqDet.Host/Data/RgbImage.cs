@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace DeqDet.Host.Data;
 
 /// <summary>A picture in memory: interleaved 8-bit RGB, [height, width, 3]. Its bytes are never changed after construction.</summary>
@@ -39,7 +41,16 @@ public sealed record RgbImage
     }
 
     /// <summary>The picture with left and right exchanged.</summary>
-    public RgbImage FlippedHorizontally() => Rearranged(Width, Height, (x, y) => (Width - 1 - x, y));
+    public RgbImage FlippedHorizontally()
+    {
+        var flipped = new byte[Pixels.Length];
+        for (var y = 0; y < Height; y++)
+        {
+            Reverse(Row(y), flipped.AsSpan(y * Width * 3, Width * 3));
+        }
+
+        return new(flipped, Width, Height);
+    }
 
     /// <summary>The picture with top and bottom exchanged.</summary>
     public RgbImage FlippedVertically() => Rearranged(Width, Height, (x, y) => (x, Height - 1 - y));
@@ -65,4 +76,29 @@ public sealed record RgbImage
 
         return new(pixels, width, height);
     }
+
+    private static void Reverse(ReadOnlySpan<byte> row, Span<byte> target)
+    {
+        // Five pixels a step; the sixteenth byte is overwritten by the next step's pixels.
+        var order = Vector128.Create((byte)12, 13, 14, 9, 10, 11, 6, 7, 8, 3, 4, 5, 0, 1, 2, 15);
+        var (from, to) = (row.Length, 0);
+        for (; from >= 16 && to + 16 <= target.Length; from -= 15, to += 15)
+        {
+            // The pixels end at byte `from`; the read ends one byte later, so that they start the vector, except at the row's end.
+            var pixels = from == row.Length ? LastFive(row) : Vector128.Create(row[(from - 15)..(from + 1)]);
+            Vector128.Shuffle(pixels, order).CopyTo(target[to..]);
+        }
+
+        for (; from > 0; from -= 3, to += 3)
+        {
+            row[(from - 3)..from].CopyTo(target[to..]);
+        }
+    }
+
+    /// <summary>The last five pixels of a row, first in the vector.</summary>
+    private static Vector128<byte> LastFive(ReadOnlySpan<byte> row) =>
+        Vector128.Shuffle(
+            Vector128.Create(row[^16..]),
+            Vector128.Create((byte)1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 255)
+        );
 }
