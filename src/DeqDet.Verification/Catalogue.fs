@@ -3,79 +3,87 @@ module DeqDet.Verification.Catalogue
 
 open System
 open System.Text.Json
+open System.Text.RegularExpressions
 open TorchSharp
-open DeqDet.Model
 
-/// Reads a file of the folder that is verified.
-type Reader =
+/// What verifying a folder needs of the world.
+type Surroundings =
     {
+        /// Reads a tensor file of the folder, its tensors on the device.
         Tensors: string -> GoldenFile
+        /// Reads a JSON file of the folder.
         Json: string -> JsonElement
+        Device: torch.Device
+        /// Pictures and full models are left out without it.
+        Preprocessing: IPreprocessing option
     }
 
 /// The verification of one file.
 type Job =
-    {
-        File: string
-        Run: unit -> Check list
-    }
+    { File: string; Run: unit -> Check list }
 
-let private decoderChecks =
-    [
-        "_units", Units.check
-        "_head", HeadChecks.check
-        "_predict", Prediction.check
-        "_train", Training.check
-        "_train_accum", Training.check
-        "_train_noaccum", Training.check
-        "_train_perturb", Training.check
-        "_assign_loss", AssignLoss.check
-    ]
+/// `<set>_<part>.safetensors`; a training may have a variant.
+let private name =
+    Regex(@"^(?<set>.+)_(?<part>units|head|predict|train|assign_loss|neck|preprocess)(?<variant>_[A-Za-z0-9]+)?\.safetensors$")
 
-/// The set that a file `<set><suffix>.safetensors` is part of.
-let private setOf (suffix: string) (file: string) =
-    let ending = suffix + ".safetensors"
+let private decoder (around: Surroundings) (set: string) check (file: string) =
+    let config = $"{set}_config.json"
 
-    if file.EndsWith(ending, StringComparison.Ordinal) then
-        Some(file.Substring(0, file.Length - ending.Length))
+    let set =
+        DecoderSet.read
+            config
+            (around.Json config)
+            (around.Tensors $"{set}_state.safetensors")
+            (around.Tensors $"{set}_inputs.safetensors")
+
+    check set (around.Tensors file)
+
+let private part (around: Surroundings) (file: string) =
+    let found = name.Match file
+    let decoder check = Some(fun () -> decoder around found.Groups["set"].Value check file)
+
+    match found.Groups["part"].Value, found.Groups["variant"].Success with
+    | "units", false -> decoder Units.check
+    | "head", false -> decoder HeadChecks.check
+    | "predict", false -> decoder Prediction.check
+    | "train", _ -> decoder Training.check
+    | "assign_loss", false -> decoder AssignLoss.check
+    | "neck", false -> Some(fun () -> Necks.check (around.Tensors file))
+    | "preprocess", false ->
+        around.Preprocessing
+        |> Option.map (fun preprocessing -> fun () -> Preprocessing.check preprocessing (around.Tensors file))
+    | _ -> None
+
+/// A full model is a tensor file with a JSON file of its name that lists weights.
+let private fullModel (around: Surroundings) (files: Set<string>) (file: string) =
+    let json = Regex.Replace(file, @"\.safetensors$", ".json")
+
+    if json <> file && files.Contains json then
+        around.Preprocessing
+        |> Option.bind (fun preprocessing ->
+            let description = around.Json json
+
+            if FullModel.describes description then
+                Some(fun () -> FullModel.check preprocessing around.Device json description (around.Tensors file))
+            else
+                None)
     else
         None
 
-/// The jobs of one folder, given the names of its files: those of the decoder sets and necks.
-let jobs (reader: Reader) (files: string list) : Job list =
-    let decoderJob (file: string) =
-        decoderChecks
-        |> List.tryPick (fun (suffix, check) -> setOf suffix file |> Option.map (fun set -> set, check))
-        |> Option.map (fun (name, check) ->
-            {
-                File = file
-                Run =
-                    fun () ->
-                        let set =
-                            DecoderSet.read
-                                $"{name}_config.json"
-                                (reader.Json $"{name}_config.json")
-                                (reader.Tensors $"{name}_state.safetensors")
-                                (reader.Tensors $"{name}_inputs.safetensors")
-
-                        check set (reader.Tensors file)
-            })
-
-    let neckJob (file: string) =
-        setOf "_neck" file
-        |> Option.map (fun _ ->
-            {
-                File = file
-                Run = fun () -> Necks.check (reader.Tensors file)
-            })
+/// What there is to verify in a folder, given the names of its files, in the order of their names. Running a job may raise
+/// GoldenError, and whatever reading raises.
+let jobs (around: Surroundings) (files: string seq) : Job list =
+    let files = Set.ofSeq files
 
     files
+    |> List.ofSeq
     |> List.sortWith (fun a b -> String.CompareOrdinal(a, b))
-    |> List.choose (fun file -> decoderJob file |> Option.orElse (neckJob file))
-    |> List.map (fun job ->
-        { job with
-            Run =
+    |> List.choose (fun file ->
+        part around file
+        |> Option.orElseWith (fun () -> fullModel around files file)
+        |> Option.map (fun run ->
+            { File = file
+              Run =
                 fun () ->
                     use _ = torch.NewDisposeScope()
-                    job.Run()
-        })
+                    run () }))

@@ -25,3 +25,6 @@ let boxes = 0.05
 
 /// Final scores of the full models.
 let scores = 1e-4
+
+/// Resized pictures, grey levels.
+let greyLevels = 1.0

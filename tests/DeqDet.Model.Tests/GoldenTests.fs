@@ -4,11 +4,12 @@ module DeqDet.Model.Tests.GoldenTests
 open System.IO
 open System.Text.Json
 open Expecto
+open TorchSharp
 open DeqDet.Verification
 
 let private folder = Golden.folder ""
 
-let private reader: Catalogue.Reader =
+let private surroundings: Catalogue.Surroundings =
     {
         Tensors =
             fun file ->
@@ -20,6 +21,8 @@ let private reader: Catalogue.Reader =
             fun file ->
                 use document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, file)))
                 document.RootElement.Clone()
+        Device = torch.CPU
+        Preprocessing = None
     }
 
 let private describe (check: Check) =
@@ -36,6 +39,6 @@ let private test (job: Catalogue.Job) =
 [<Tests>]
 let tests =
     [ for file in Directory.GetFiles folder -> Path.GetFileName file ]
-    |> Catalogue.jobs reader
+    |> Catalogue.jobs surroundings
     |> List.map test
     |> testList "Golden"
