@@ -102,23 +102,26 @@ module DetectorSchema =
     /// Groups of the neck's group normalisation.
     let private neckGroups = 32
 
+    let rec private greatestCommonDivisor a b =
+        if b = 0 then a else greatestCommonDivisor b (a % b)
+
+    let private leastCommonMultiple a b = a / greatestCommonDivisor a b * b
+
     let private headChecks (head: HeadSettings) =
         [
-            for divisor, key, what in
-                [
-                    neckGroups, "", "the neck normalises 32 groups of channels"
-                    head.Heads, "heads", "every attention head gets the same number of channels"
-                    head.Groups, "groups", "every group samples the same number of channels"
-                ] do
-                if head.Channels % divisor <> 0 then
-                    let lower = head.Channels / divisor * divisor
+            let unit =
+                [ neckGroups; head.Heads; head.Groups ] |> List.reduce leastCommonMultiple
 
-                    {
-                        Keys = "channels" :: (if key = "" then [] else [ key ])
-                        Text =
-                            $"is {head.Channels}, which is no multiple of {divisor}: {what}; "
-                            + $"use for example {max lower 0 + divisor}"
-                    }
+            if head.Channels % unit <> 0 then
+                let next = (head.Channels / unit + 1) * unit
+
+                {
+                    Keys = [ "channels"; "heads"; "groups" ]
+                    Text =
+                        $"is {head.Channels}, but must be a multiple of {neckGroups} (groups of the neck's normalisation), "
+                        + $"of heads = {head.Heads} and of groups = {head.Groups}; use for example {next}"
+                }
+
             if not head.StageWeights.IsEmpty && head.StageWeights.Length <> head.Stages then
                 {
                     Keys = [ "stage_weights"; "stages" ]

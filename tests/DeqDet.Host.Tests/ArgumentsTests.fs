@@ -1,0 +1,294 @@
+module DeqDet.Host.Tests.ArgumentsTests
+
+open System
+open System.IO
+open Expecto
+open DeqDet.Settings
+open DeqDet.Settings.CommandLine
+open DeqDet.Host.Tests.SettingsFiles
+
+let private parse (arguments: string list) : Request =
+    CommandLine.parse (Array.ofList arguments)
+
+let private plain: TrainRequest =
+    {
+        Config = None
+        Data = None
+        Set = [||]
+        WorkDir = None
+        Resume = Fresh
+        Device = Auto
+        Seed = None
+        Threads = None
+        MaxSteps = None
+    }
+
+let private evaluation: EvaluateRequest =
+    {
+        GroundTruth = "gt.json"
+        Detections = "dt.json"
+        Json = None
+        IouThresholds = None
+        AreaRanges = None
+        MaxDetections = None
+        ImageIds = None
+        CategoryIds = None
+        ClassAgnostic = false
+    }
+
+let private files = [ "--ground-truth"; "gt.json"; "--detections"; "dt.json" ]
+
+/// Command lines and what they mean.
+let private understood =
+    [
+        [ "train" ], Request.Train plain
+        [ "train"; "configs/bccd.json"; "--data"; "../data/my cells" ],
+        Request.Train
+            { plain with
+                Config = Some "configs/bccd.json"
+                Data = Some "../data/my cells"
+            }
+        [
+            "train"
+            "--set"
+            "a.b=[1,2]"
+            "c.json"
+            "--set"
+            "data.root=/x y"
+            "--set=e=-1=2"
+        ],
+        Request.Train
+            { plain with
+                Config = Some "c.json"
+                Set = [| "a.b=[1,2]"; "data.root=/x y"; "e=-1=2" |]
+            }
+        [ "train"; "--resume" ], Request.Train { plain with Resume = Latest }
+        [ "train"; "--resume"; "--seed"; "7" ],
+        Request.Train
+            { plain with
+                Resume = Latest
+                Seed = Some 7
+            }
+        [ "train"; "--resume"; "work/x" ], Request.Train { plain with Resume = From "work/x" }
+        [
+            "train"
+            "--device"
+            "cuda"
+            "--threads"
+            "2"
+            "--max-steps"
+            "20"
+            "--work-dir"
+            "w"
+        ],
+        Request.Train
+            { plain with
+                Device = Cuda 0
+                Threads = Some 2
+                MaxSteps = Some 20
+                WorkDir = Some "w"
+            }
+        [ "train"; "--device=cuda:3" ], Request.Train { plain with Device = Cuda 3 }
+        [ "train"; "--device"; "cpu" ], Request.Train { plain with Device = Cpu }
+        [ "train"; "test" ], Request.Train { plain with Config = Some "test" }
+        [ "test"; "work/x"; "--out"; "r.json"; "--data"; "d" ],
+        Request.Test
+            {
+                Checkpoint = "work/x"
+                Data = Some "d"
+                Out = Some "r.json"
+            }
+        [ "detect"; "--threshold"; "0.5"; "w"; "a.jpg"; "--out"; "o"; "b.jpg"; "c" ],
+        Request.Detect
+            {
+                Checkpoint = "w"
+                Images = [| "a.jpg"; "b.jpg"; "c" |]
+                Out = "o"
+                Threshold = 0.5
+            }
+        [ "detect"; "w"; "a.jpg" ],
+        Request.Detect
+            {
+                Checkpoint = "w"
+                Images = [| "a.jpg" |]
+                Out = "detections"
+                Threshold = 0.3
+            }
+        "evaluate" :: files, Request.Evaluate evaluation
+        "evaluate" :: files
+        @ [
+            "--json"
+            "o.json"
+            "--iou-thresholds"
+            "0.5, 0.75"
+            "--area-range"
+            "a=0:9"
+            "--area-range"
+            "b=9:"
+        ],
+        Request.Evaluate
+            { evaluation with
+                Json = Some "o.json"
+                IouThresholds = Some [| 0.5; 0.75 |]
+                AreaRanges = Some [| "a=0:9"; "b=9:" |]
+            }
+        "evaluate" :: files
+        @ [
+            "--max-detections"
+            "1,300"
+            "--images"
+            "900100000257"
+            "--categories"
+            "1,-2"
+            "--class-agnostic"
+        ],
+        Request.Evaluate
+            { evaluation with
+                MaxDetections = Some [| 1; 300 |]
+                ImageIds = Some [| 900100000257L |]
+                CategoryIds = Some [| 1L; -2L |]
+                ClassAgnostic = true
+            }
+        [ "doctor" ], Request.Doctor
+        [ "--version" ], Request.Version
+    ]
+
+/// Command lines and what the complaint must hold.
+let private refused =
+    [
+        [ "trian" ], [ "unknown command 'trian'"; "did you mean train?" ]
+        [ "train"; "--device-id"; "x" ], [ "train"; "'--device-id'"; "did you mean --device?" ]
+        [ "train"; "--max-step=3" ], [ "'--max-step'"; "did you mean --max-steps?" ]
+        [ "train"; "-s"; "3" ], [ "unknown argument '-s'" ]
+        [ "train"; "--set" ], [ "--set needs a value, KEY=VALUE"; "for example" ]
+        [ "train"; "--data"; "--seed"; "3" ], [ "--data needs a value, DIR" ]
+        [ "train"; "--seed"; "x" ], [ "--seed x"; "whole number, at least 0" ]
+        [ "train"; "--seed"; "-1" ], [ "--seed -1" ]
+        [ "train"; "--seed"; "1"; "--seed"; "2" ], [ "'--seed'"; "more than once" ]
+        [ "train"; "--threads"; "0" ], [ "--threads 0"; "at least 1" ]
+        [ "train"; "--max-steps"; "1.5" ], [ "--max-steps 1.5" ]
+        [ "train"; "--device"; "gpu" ], [ "--device gpu"; "auto, cpu, cuda or cuda:N" ]
+        [ "train"; "--device"; "cuda:" ], [ "--device cuda:" ]
+        [ "train"; "--device"; "cuda:-1" ], [ "--device cuda:-1" ]
+        [ "train"; "a.json"; "b.json" ], [ "'b.json' is one argument too many" ]
+        [ "test" ], [ "test"; "checkpoint"; "for example" ]
+        [ "test"; "a"; "b" ], [ "'b' is one argument too many" ]
+        [ "detect" ], [ "detect"; "checkpoint and images" ]
+        [ "detect"; "w" ], [ "detect w photo.jpg" ]
+        [ "detect"; "w"; "a"; "--threshold"; "2" ], [ "--threshold 2"; "from 0 to 1" ]
+        [ "detect"; "w"; "a"; "--threshold"; "nan" ], [ "--threshold nan" ]
+        [ "evaluate"; "--detections"; "x" ], [ "--ground-truth" ]
+        [ "evaluate"; "--ground-truth"; "x" ], [ "--detections" ]
+        "evaluate" :: files @ [ "--images"; "1,x" ], [ "--images 1,x" ]
+        "evaluate" :: files @ [ "--class-agnostic=1" ], [ "evaluate: --class-agnostic takes no value" ]
+        "evaluate" :: files @ [ "--iou-thresholds"; "" ], [ "--iou-thresholds" ]
+        [ "doctor"; "x" ], [ "doctor: takes no arguments"; "'x'" ]
+        [ "doctor"; "--x" ], [ "'--x'" ]
+    ]
+
+let private helpOf (arguments: string list) : string =
+    match parse arguments with
+    | Request.Help text -> text
+    | other -> failtest $"no help but {other}"
+
+/// Exit code, standard output and standard error of the program.
+let private run (arguments: string list) : int * string * string =
+    let out, error = Console.Out, Console.Error
+    use newOut = new StringWriter()
+    use newError = new StringWriter()
+
+    try
+        Console.SetOut newOut
+        Console.SetError newError
+        let code = DeqDet.Host.Program.Main(Array.ofList arguments)
+        code, newOut.ToString(), newError.ToString()
+    finally
+        Console.SetOut out
+        Console.SetError error
+
+[<Tests>]
+let tests =
+    testList
+        "Command line"
+        [
+            for arguments, expected in understood do
+                let line = String.concat " " arguments
+
+                testCase $"'{line}' is understood"
+                <| fun () -> Expect.equal (parse arguments) expected line
+            for arguments, parts in refused do
+                let line = String.concat " " arguments
+
+                testCase $"'{line}' is refused"
+                <| fun () -> expectParts (complaint (fun () -> parse arguments)) parts
+            testCase "help of the program names every command with an example"
+            <| fun () ->
+                for arguments in [ []; [ "--help" ]; [ "-h" ]; [ "help" ] ] do
+                    let text = helpOf arguments
+                    expectParts text [ "Usage: "; "Exit codes: " ]
+
+                    for command in [ "train"; "test"; "detect"; "evaluate"; "doctor" ] do
+                        expectParts text [ $"\n  {command} "; $"Example: deqdet {command}" ]
+            testCase "help of a command explains every argument with an example that is understood"
+            <| fun () ->
+                for command in Specification.commands.Value do
+                    for text in [ helpOf [ command.Name; "--help" ]; helpOf [ command.Name; "x"; "-h"; "y" ] ] do
+                        for argument in command.Arguments do
+                            expectParts
+                                text
+                                [
+                                    defaultArg argument.Name argument.Explain.Value
+                                    $"Example: deqdet {argument.Explain.Example}"
+                                ]
+
+                    for argument in command.Arguments do
+                        let example = argument.Explain.Example.Replace("...", String.concat " " files)
+
+                        match parse (List.ofArray (example.Split ' ')) with
+                        | Request.Help _ -> failtest $"'{example}' asks for help"
+                        | _ -> ()
+            testCase "no line of help is wider than a wide terminal"
+            <| fun () ->
+                for arguments in [] :: [ for command in Specification.commands.Value -> [ command.Name; "-h" ] ] do
+                    for line in (helpOf arguments).Split '\n' do
+                        Expect.isLessThanOrEqual line.Length 110 line
+            testCase "--data and --seed go over the settings"
+            <| fun () ->
+                let request =
+                    { plain with
+                        Data = Some "d"
+                        Seed = Some 5
+                    }
+
+                let over = request.Over Settings.defaults
+                Expect.equal (over.Data.Root, over.Train.Seed) ("d", 5) "set"
+                Expect.equal (plain.Over Settings.defaults) Settings.defaults "untouched"
+            testSequenced
+            <| testList
+                "the program"
+                [
+                    testCase "help goes to standard output with exit code 0"
+                    <| fun () ->
+                        let code, out, error = run [ "train"; "--help" ]
+                        Expect.equal (code, error) (0, "") "code and error"
+                        Expect.equal out (helpOf [ "train"; "--help" ]) "help"
+                    testCase "wrong usage goes to standard error in one line with exit code 2"
+                    <| fun () ->
+                        let code, out, error = run [ "train"; "--sed"; "3" ]
+                        Expect.equal (code, out) (2, "") "code and output"
+                        Expect.stringStarts error "error: train: unknown argument '--sed'" "message"
+                        Expect.equal (error.TrimEnd().Split('\n').Length) 1 "lines"
+                    testCase "wrong input has exit code 2"
+                    <| fun () ->
+                        let code, _, error =
+                            run ([ "evaluate"; "--ground-truth"; "no-such.json"; "--detections"; "x.json" ])
+
+                        Expect.equal code 2 "code"
+                        expectParts error [ "error: "; "no-such.json" ]
+                    testCase "the version is printed"
+                    <| fun () ->
+                        let code, out, _ = run [ "--version" ]
+                        Expect.equal code 0 "code"
+                        Expect.stringStarts out "deqdet " "version"
+                ]
+        ]
