@@ -34,6 +34,12 @@ let tests =
     testList
         "shapes"
         [
+            test "the random numbers are SplitMix64's published ones" {
+                let random = SplitMix64 0UL
+                let first = [ for _ in 1..3 -> random.Next() ]
+                Expect.equal first [ 0xE220A8397B1DCDAFUL; 0x6E789E6AA1B965F4UL; 0x06C45D188009454FUL ] "seed 0"
+            }
+
             test "pictures are the same on every machine" {
                 use hash = IncrementalHash.CreateHash HashAlgorithmName.SHA256
 

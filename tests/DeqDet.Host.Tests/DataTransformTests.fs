@@ -110,10 +110,6 @@ let tests =
                     Expect.equal (width, height) (row[4], row[5]) $"{row[0]} x {row[1]} into {row[2]}, {row[3]}"
             }
 
-            test "a short side of 0 keeps the size" {
-                Expect.equal (ResizeLimit(0, 100).Of(321, 45)) (struct (321, 45)) "size"
-            }
-
             test "bilinear resize is OpenCV's within one grey level" {
                 let source = image golden.Value["resize_src_hwc_uint8"]
 

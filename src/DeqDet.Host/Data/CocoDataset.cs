@@ -21,8 +21,8 @@ public readonly record struct DataBox(long Id, int Label, Box Box, double Area, 
 /// <param name="Boxes">Its boxes in the order of the file.</param>
 public sealed record DataImage(long Id, string FileName, int Width, int Height, IReadOnlyList<DataBox> Boxes)
 {
-    /// <summary>Whether the image is wider than high; batches hold images of one kind.</summary>
-    public bool IsLandscape => Width > Height;
+    /// <summary>Whether the image is at least as wide as high; batches hold images of one kind.</summary>
+    public bool IsLandscape => Width >= Height;
 
     /// <summary>Boxes to train on: all but crowd regions.</summary>
     public IEnumerable<DataBox> Targets => Boxes.Where(box => !box.IsCrowd);

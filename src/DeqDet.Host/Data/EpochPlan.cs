@@ -13,7 +13,7 @@ public static class EpochPlan
     public static int BatchCount(int images, int batchSize) => (images + batchSize - 1) / batchSize;
 
     /// <summary>Indices of the images of each batch.</summary>
-    /// <param name="isLandscape">For every image, whether it is wider than high.</param>
+    /// <param name="isLandscape">For every image, whether it is at least as wide as high.</param>
     /// <param name="batchSize">Images a batch, over all processes.</param>
     /// <param name="seed">Seed of the run.</param>
     /// <param name="epoch">Epoch, from 0.</param>
@@ -52,7 +52,7 @@ public static class EpochPlan
         [
             .. Enumerable
                 .Range(0, sizes.Count)
-                .OrderBy(i => sizes[i].Width > sizes[i].Height)
+                .OrderBy(i => sizes[i].Width >= sizes[i].Height)
                 .ThenBy(i => sizes[i].Width)
                 .ThenBy(i => sizes[i].Height)
                 .Chunk(batchSize),

@@ -62,22 +62,6 @@ public static class ImageFile
         }
     }
 
-    /// <summary>Width and height of a file, px, as <see cref="Load"/> would give them without stated size; reads the header alone.</summary>
-    /// <exception cref="InputError">Missing, unreadable, empty or no image.</exception>
-    public static (int Width, int Height, bool Turned) Size(string path)
-    {
-        using var codec = File.Exists(path) ? SKCodec.Create(path) : null;
-        if (codec is null)
-        {
-            throw new InputError($"{path}: not a readable image");
-        }
-
-        var turned = SwapsSides(codec.EncodedOrigin);
-        return turned
-            ? (codec.Info.Height, codec.Info.Width, true)
-            : (codec.Info.Width, codec.Info.Height, codec.EncodedOrigin != SKEncodedOrigin.TopLeft);
-    }
-
     private static byte[] Read(string path)
     {
         try

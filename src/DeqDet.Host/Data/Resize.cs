@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics;
 
 namespace DeqDet.Host.Data;
 
-/// <summary>Limits of a keep-ratio resize: the short side may reach Short, the long one Long, px. Short = 0 keeps every picture's size.</summary>
+/// <summary>Limits of a keep-ratio resize: the short side may reach Short, the long one Long, px.</summary>
 public readonly record struct ResizeLimit(int Short, int Long)
 {
     /// <summary>
@@ -14,11 +14,6 @@ public readonly record struct ResizeLimit(int Short, int Long)
     /// </summary>
     public (int Width, int Height) Of(int width, int height)
     {
-        if (Short == 0)
-        {
-            return (width, height);
-        }
-
         var factor = Math.Min(
             (double)Math.Max(Short, Long) / Math.Max(width, height),
             (double)Math.Min(Short, Long) / Math.Min(width, height)
