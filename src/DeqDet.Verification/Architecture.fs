@@ -18,6 +18,7 @@ let private backbone (shapes: IReadOnlyDictionary<string, int64[]>) shape =
     if shapes.ContainsKey "backbone.patch_embed.projection.weight" then
         let width = Array.head (shape "backbone.patch_embed.projection.weight")
         let depth = count (fun i -> $"backbone.stages.2.blocks.{i}.norm1.weight")
+
         if width = 128 then SwinB
         elif depth = 6 then SwinT
         else SwinS
@@ -33,7 +34,12 @@ let private backbone (shapes: IReadOnlyDictionary<string, int64[]>) shape =
 
 /// The settings of the detector with these names and shapes; `file` names their source in errors. How often the refinement head is
 /// applied and what is kept of the result stand in no state dict: `steps` and `detections`.
-let ofShapes (file: string) (steps: int) (detections: int) (shapes: IReadOnlyDictionary<string, int64[]>) : DetectorSettings =
+let ofShapes
+    (file: string)
+    (steps: int)
+    (detections: int)
+    (shapes: IReadOnlyDictionary<string, int64[]>)
+    : DetectorSettings =
     let shape = shapeOf file shapes
     let head part = shape $"roi_head.bbox_head.0.{part}"
     let sampling part = head $"sampling_n_mixing.{part}"
@@ -53,47 +59,64 @@ let ofShapes (file: string) (steps: int) (detections: int) (shapes: IReadOnlyDic
     let allPoints = (sampling "sampling_offset_generator.0.bias")[0] / 3
 
     let groups =
-        match (sampling "adaptive_mixing.parameter_generator.0.bias")[0] - allPoints * pointsOut with
+        match
+            (sampling "adaptive_mixing.parameter_generator.0.bias")[0]
+            - allPoints * pointsOut
+        with
         | width when width > 0 -> channels * channels / width
         | _ -> raise (GoldenError $"{file}: the shapes of the adaptive mixing belong to no detector")
 
-    { Kind =
-        if adaMixer then AdaMixer
-        elif heads = 2 then DeqDet
-        else FfnDet
-      Classes = classOut[0]
-      Backbone =
-        { Kind = backbone shapes shape
-          FrozenStages = -1
-          Norm = Frozen
-          DropPath = 0.0
-          Weights = None }
-      Queries =
-        { Count = queries[0]
-          Detections = detections }
-      Head =
-        { Channels = channels
-          Heads = (head "iof_tau")[0]
-          Groups = max 1 groups
-          PointsIn = allPoints / max 1 groups
-          PointsOut = pointsOut
-          FeedForward = (head "ffn.layers.0.0.weight")[0]
-          Stages = heads
-          StageWeights = [] }
-      Solver = { Steps = steps }
-      Rag =
-        { Supervised = []
-          Unroll = 0
-          Extra = 0
-          Immediate = true }
-      Rap =
-        { ContentProbability = 0.0
-          ContentIntensity = 0.0
-          PositionProbability = 0.0
-          PositionIntensity = 0.0 }
-      Matching = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
-      Loss =
-        { Weights = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
-          FocalGamma = 2.0
-          FocalAlpha = 0.25
-          EmptyBatchDivisor = 1.0 } }
+    {
+        Kind =
+            if adaMixer then AdaMixer
+            elif heads = 2 then DeqDet
+            else FfnDet
+        Classes = classOut[0]
+        Backbone =
+            {
+                Kind = backbone shapes shape
+                FrozenStages = -1
+                Norm = Frozen
+                DropPath = 0.0
+                Weights = None
+            }
+        Queries =
+            {
+                Count = queries[0]
+                Detections = detections
+            }
+        Head =
+            {
+                Channels = channels
+                Heads = (head "iof_tau")[0]
+                Groups = max 1 groups
+                PointsIn = allPoints / max 1 groups
+                PointsOut = pointsOut
+                FeedForward = (head "ffn.layers.0.0.weight")[0]
+                Stages = heads
+                StageWeights = []
+            }
+        Solver = { Steps = steps }
+        Rag =
+            {
+                Supervised = []
+                Unroll = 0
+                Extra = 0
+                Immediate = true
+            }
+        Rap =
+            {
+                ContentProbability = 0.0
+                ContentIntensity = 0.0
+                PositionProbability = 0.0
+                PositionIntensity = 0.0
+            }
+        Matching = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
+        Loss =
+            {
+                Weights = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
+                FocalGamma = 2.0
+                FocalAlpha = 0.25
+                EmptyBatchDivisor = 1.0
+            }
+    }

@@ -20,11 +20,16 @@ type Surroundings =
 
 /// The verification of one file.
 type Job =
-    { File: string; Run: unit -> Check list }
+    {
+        File: string
+        Run: unit -> Check list
+    }
 
 /// `<set>_<part>.safetensors`; a training may have a variant.
 let private name =
-    Regex(@"^(?<set>.+)_(?<part>units|head|predict|train|assign_loss|neck|preprocess)(?<variant>_[A-Za-z0-9]+)?\.safetensors$")
+    Regex(
+        @"^(?<set>.+)_(?<part>units|head|predict|train|assign_loss|neck|preprocess)(?<variant>_[A-Za-z0-9]+)?\.safetensors$"
+    )
 
 let private decoder (around: Surroundings) (set: string) check (file: string) =
     let config = $"{set}_config.json"
@@ -40,7 +45,9 @@ let private decoder (around: Surroundings) (set: string) check (file: string) =
 
 let private part (around: Surroundings) (file: string) =
     let found = name.Match file
-    let decoder check = Some(fun () -> decoder around found.Groups["set"].Value check file)
+
+    let decoder check =
+        Some(fun () -> decoder around found.Groups["set"].Value check file)
 
     match found.Groups["part"].Value, found.Groups["variant"].Success with
     | "units", false -> decoder Units.check
@@ -82,8 +89,10 @@ let jobs (around: Surroundings) (files: string seq) : Job list =
         part around file
         |> Option.orElseWith (fun () -> fullModel around files file)
         |> Option.map (fun run ->
-            { File = file
-              Run =
-                fun () ->
-                    use _ = torch.NewDisposeScope()
-                    run () }))
+            {
+                File = file
+                Run =
+                    fun () ->
+                        use _ = torch.NewDisposeScope()
+                        run ()
+            }))

@@ -13,10 +13,12 @@ let private spare = 64
 
 /// One row of the list of weights.
 type private Row =
-    { Shape: int64[]
-      Rule: IntegerRule.Rule option
-      First: float list
-      Sum: float option }
+    {
+        Shape: int64[]
+        Rule: IntegerRule.Rule option
+        First: float list
+        Sum: float option
+    }
 
 let private rows (file: string) (json: JsonElement) : IReadOnlyDictionary<string, Row> =
     let rows = Dictionary()
@@ -25,16 +27,20 @@ let private rows (file: string) (json: JsonElement) : IReadOnlyDictionary<string
         let name = (GoldenJson.section file "name" entry).GetString()
 
         rows[name] <-
-            { Shape = [| for n in GoldenJson.numbers file "shape" entry -> int64 n |]
-              // counters and index tables have no scale
-              Rule =
-                GoldenJson.tryNumber "scale" entry
-                |> Option.map (fun scale ->
-                    { Index = GoldenJson.integer file "index" entry
-                      Offset = GoldenJson.number file "offset" entry
-                      Scale = scale })
-              First = GoldenJson.numbers file "first4" entry
-              Sum = GoldenJson.tryNumber "sum_float64" entry }
+            {
+                Shape = [| for n in GoldenJson.numbers file "shape" entry -> int64 n |]
+                // counters and index tables have no scale
+                Rule =
+                    GoldenJson.tryNumber "scale" entry
+                    |> Option.map (fun scale ->
+                        {
+                            Index = GoldenJson.integer file "index" entry
+                            Offset = GoldenJson.number file "offset" entry
+                            Scale = scale
+                        })
+                First = GoldenJson.numbers file "first4" entry
+                Sum = GoldenJson.tryNumber "sum_float64" entry
+            }
 
     rows
 
@@ -69,14 +75,19 @@ let private weights (json: string) device (rows: IReadOnlyDictionary<string, Row
                 sum <- max sum (abs (made.ToDouble() - expected) / max 1.0 (abs expected))
             | None -> ()
 
-            if device = torch.CPU then tensor else tensor.``to`` (device, disposeAfter = true)
+            if device = torch.CPU then
+                tensor
+            else
+                tensor.``to`` (device, disposeAfter = true)
         | _ -> raise (GoldenError $"{json}: '{spec.Name}' is %A{row.Shape}, the detector asks for %A{spec.Shape}")
 
     find,
     fun () ->
-        [ Check.known Count 0.0 json "weights.first4" (float wrong)
-          // sums of float64, in whatever order
-          Check.known Relative 1e-9 json "weights.sum_float64" sum ]
+        [
+            Check.known Count 0.0 json "weights.first4" (float wrong)
+            // sums of float64, in whatever order
+            Check.known Relative 1e-9 json "weights.sum_float64" sum
+        ]
 
 /// What is kept of a large map: every (n / 512)-th element and the like.
 let private digests (file: GoldenFile) accepted name (map: Tensor) =
@@ -86,11 +97,13 @@ let private digests (file: GoldenFile) accepted name (map: Tensor) =
         let stride = flat.numel () / 512L
         flat.as_strided ([| 512L |], [| stride |])
 
-    [ "shape", (fun () -> torch.tensor map.shape), Check.exact
-      "mean_std", (fun () -> torch.stack [| map.mean (); map.std () |]), Check.ofScale accepted
-      "first64", (fun () -> flat.narrow (0L, 0L, 64L)), Check.ofScale accepted
-      "strided512", strided, Check.ofScale accepted
-      "channel_mean", (fun () -> map.mean [| 0L; 2L; 3L |]), Check.ofScale accepted ]
+    [
+        "shape", (fun () -> torch.tensor map.shape), Check.exact
+        "mean_std", (fun () -> torch.stack [| map.mean (); map.std () |]), Check.ofScale accepted
+        "first64", (fun () -> flat.narrow (0L, 0L, 64L)), Check.ofScale accepted
+        "strided512", strided, Check.ofScale accepted
+        "channel_mean", (fun () -> map.mean [| 0L; 2L; 3L |]), Check.ofScale accepted
+    ]
     |> List.choose (fun (part, ours, check) ->
         let name = $"{name}.{part}"
 
@@ -101,7 +114,9 @@ let private detections (file: GoldenFile) (logits: Tensor) (boxes: Tensor) =
     let find name = GoldenFile.find name file
     let wanted = find "result.scores"
     let count = wanted.numel ()
-    let struct (scores, labels, found, _) = Equilibrium.readOut (int count + spare) logits boxes
+
+    let struct (scores, labels, found, _) =
+        Equilibrium.readOut (int count + spare) logits boxes
 
     let compared =
         Detected.compare
@@ -109,9 +124,11 @@ let private detections (file: GoldenFile) (logits: Tensor) (boxes: Tensor) =
             (Detected.ofTensors wanted (find "result.labels") (find "result.bboxes"))
             (Detected.ofTensors scores labels found)
 
-    [ Check.absolute Tolerances.scores file.Name "result.scores" wanted (scores.narrow (1L, 0L, count))
-      Check.known Count 0.0 file.Name "result.labels" (float compared.Missing)
-      Check.known Absolute Tolerances.boxes file.Name "result.bboxes" compared.Box ]
+    [
+        Check.absolute Tolerances.scores file.Name "result.scores" wanted (scores.narrow (1L, 0L, count))
+        Check.known Count 0.0 file.Name "result.labels" (float compared.Missing)
+        Check.known Absolute Tolerances.boxes file.Name "result.bboxes" compared.Box
+    ]
 
 let private decoderChecks (file: GoldenFile) (detector: Detector) pyramid start =
     let heads = Equilibrium.schedule detector.Settings detector.Weights.Decoder
@@ -121,14 +138,17 @@ let private decoderChecks (file: GoldenFile) (detector: Detector) pyramid start 
         |> Seq.tail
         |> List.ofSeq
 
-    let all part = torch.cat ([| for query in path -> part query |], 0L)
+    let all part =
+        torch.cat ([| for query in path -> part query |], 0L)
 
     let states =
         List.zip heads path
         |> List.indexed
         |> List.collect (fun (i, (head, query)) ->
-            [ "content", (fun () -> query.Content)
-              "cls", (fun () -> Refinement.classify head query.Content) ]
+            [
+                "content", (fun () -> query.Content)
+                "cls", (fun () -> Refinement.classify head query.Content)
+            ]
             |> List.choose (fun (part, ours) ->
                 let name = $"step%02d{i}.{part}"
 
@@ -137,7 +157,12 @@ let private decoderChecks (file: GoldenFile) (detector: Detector) pyramid start 
 
     let last = List.last path
 
-    Check.absolute Tolerances.boxes file.Name "all_steps.bbox" (GoldenFile.find "all_steps.bbox" file) (all (fun q -> q.Box))
+    Check.absolute
+        Tolerances.boxes
+        file.Name
+        "all_steps.bbox"
+        (GoldenFile.find "all_steps.bbox" file)
+        (all (fun q -> q.Box))
     :: Check.ofScale
         Tolerances.trajectory
         file.Name
@@ -148,7 +173,13 @@ let private decoderChecks (file: GoldenFile) (detector: Detector) pyramid start 
     @ detections file (Refinement.classify (List.last heads) last.Content) last.Box
 
 /// Checks of a full model: `json` lists the weights, the file of the same name holds what they compute.
-let check (preprocessing: IPreprocessing) (device: torch.Device) (json: string) (description: JsonElement) (file: GoldenFile) =
+let check
+    (preprocessing: IPreprocessing)
+    (device: torch.Device)
+    (json: string)
+    (description: JsonElement)
+    (file: GoldenFile)
+    =
     use _ = torch.no_grad ()
     let rows = rows json description
     let shapes = Dictionary()
@@ -157,7 +188,7 @@ let check (preprocessing: IPreprocessing) (device: torch.Device) (json: string) 
         shapes[name] <- row.Shape
 
     let applications = int ((GoldenFile.find "all_steps.bbox" file).size 0)
-    let kept = int ((GoldenFile.find "result.scores" file).numel ())
+    let kept = int ((GoldenFile.find "result.scores" file).numel())
     let settings = Architecture.ofShapes json (applications - 2) kept shapes
     let find, weightChecks = weights json device rows
     let detector = Detector.build settings find
@@ -167,15 +198,19 @@ let check (preprocessing: IPreprocessing) (device: torch.Device) (json: string) 
         let images = preprocessing.Normalise([| picture |]).``to`` device
 
         let batch =
-            { Images = images
-              Sizes = [ struct (float (picture.size 2), float (picture.size 1)) ] }
+            {
+                Images = images
+                Sizes = [ struct (float (picture.size 2), float (picture.size 1)) ]
+            }
 
         let features = Backbone.apply None detector.Weights.Backbone images
         let levels = Neck.apply detector.Weights.Neck features
 
         let pyramid =
-            { Levels = levels
-              Strides = Detector.strides }
+            {
+                Levels = levels
+                Strides = Detector.strides
+            }
 
         let tables =
             match GoldenFile.tryFind "relative_position_index" file with
@@ -190,8 +225,14 @@ let check (preprocessing: IPreprocessing) (device: torch.Device) (json: string) 
 
         weightChecks ()
         @ digests file Tolerances.forward "preprocessed" images
-        @ List.collect id (features |> List.mapi (fun i map -> digests file Tolerances.trajectory $"backbone_c{i}" map))
-        @ List.collect id (levels |> List.mapi (fun i map -> digests file Tolerances.trajectory $"neck_p{i}" map))
+        @ List.collect
+            id
+            (features
+             |> List.mapi (fun i map -> digests file Tolerances.trajectory $"backbone_c{i}" map))
+        @ List.collect
+            id
+            (levels
+             |> List.mapi (fun i map -> digests file Tolerances.trajectory $"neck_p{i}" map))
         @ tables
         @ decoderChecks file detector pyramid (Detector.start detector batch)
     finally

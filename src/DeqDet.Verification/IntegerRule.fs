@@ -9,9 +9,11 @@ open DeqDet.Model
 
 /// Element i of tensor k is offset + scale * u, u in [-1, 1) being a hash of i and k.
 type Rule =
-    { Index: int
-      Offset: float
-      Scale: float }
+    {
+        Index: int
+        Offset: float
+        Scale: float
+    }
 
 /// A hash of 32 bits (multiplications and shifts modulo 2^32).
 let private hash (index: int) (element: int) : uint32 =

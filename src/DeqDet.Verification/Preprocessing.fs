@@ -27,13 +27,22 @@ module Preprocessing =
         let sides = torch.tensor [| batch.size 2; batch.size 3 |]
 
         let sizes =
-            torch.tensor([| for x in images do yield! [ x.size 1; x.size 2 ] |]).view (-1L, 2L)
+            torch
+                .tensor(
+                    [|
+                        for x in images do
+                            yield! [ x.size 1; x.size 2 ]
+                    |]
+                )
+                .view(-1L, 2L)
 
         // the reference notes the batch's size for every image
-        [ Check.ofScale Tolerances.forward file.Name "batch" (find "batch") batch
-          Check.exact file.Name "batch_input_shape_hw" (find "batch_input_shape_hw") sides
-          Check.exact file.Name "img_shapes_hw" (find "img_shapes_hw") sizes
-          Check.exact file.Name "pad_shapes_hw" (find "pad_shapes_hw") (sides.expand_as (find "pad_shapes_hw")) ]
+        [
+            Check.ofScale Tolerances.forward file.Name "batch" (find "batch") batch
+            Check.exact file.Name "batch_input_shape_hw" (find "batch_input_shape_hw") sides
+            Check.exact file.Name "img_shapes_hw" (find "img_shapes_hw") sizes
+            Check.exact file.Name "pad_shapes_hw" (find "pad_shapes_hw") (sides.expand_as (find "pad_shapes_hw"))
+        ]
 
     let private sizes (preprocessing: IPreprocessing) (file: GoldenFile) =
         let name = "keep_ratio_rows_w_h_sw_sh_nw_nh"
@@ -42,15 +51,17 @@ module Preprocessing =
         | None -> []
         | Some expected ->
             let ours =
-                [| for row in Array.chunkBySize 6 (GoldenFile.integers expected) do
-                       let struct (w, h) =
-                           preprocessing.ResizedSize(int row[0], int row[1], struct (int row[2], int row[3]))
+                [|
+                    for row in Array.chunkBySize 6 (GoldenFile.integers expected) do
+                        let struct (w, h) =
+                            preprocessing.ResizedSize(int row[0], int row[1], struct (int row[2], int row[3]))
 
-                       yield! row[..3]
-                       int64 w
-                       int64 h |]
+                        yield! row[..3]
+                        int64 w
+                        int64 h
+                |]
 
-            [ Check.exact file.Name name expected (torch.tensor(ours).view (-1L, 6L)) ]
+            [ Check.exact file.Name name expected (torch.tensor(ours).view(-1L, 6L)) ]
 
     let private resized (preprocessing: IPreprocessing) (file: GoldenFile) =
         let find name = GoldenFile.find name file
@@ -65,18 +76,20 @@ module Preprocessing =
 
             let expected = find $"resize{k}_out_hwc_uint8"
 
-            [ Check.ofScale
-                  Tolerances.forward
-                  file.Name
-                  $"resize{k}_scale_factor_wh"
-                  (find $"resize{k}_scale_factor_wh")
-                  (torch.tensor [| float w / float width; float h / float height |])
-              Check.absolute
-                  Tolerances.greyLevels
-                  file.Name
-                  $"resize{k}_out_hwc_uint8"
-                  expected
-                  (preprocessing.Resize(source, w, h)) ]
+            [
+                Check.ofScale
+                    Tolerances.forward
+                    file.Name
+                    $"resize{k}_scale_factor_wh"
+                    (find $"resize{k}_scale_factor_wh")
+                    (torch.tensor [| float w / float width; float h / float height |])
+                Check.absolute
+                    Tolerances.greyLevels
+                    file.Name
+                    $"resize{k}_out_hwc_uint8"
+                    expected
+                    (preprocessing.Resize(source, w, h))
+            ]
 
         List.collect one [ 0 .. GoldenFile.count (fun k -> $"resize{k}_scale") file - 1 ]
 

@@ -264,8 +264,8 @@ module Swin =
     let private shift (by: int) (x: Tensor) =
         x.roll ([| int64 by; int64 by |], [| 1L; 2L |])
 
-    /// One block on [B, H, W, C]; `keep` scales what is added to the residual of each image.
-    let private applyBlock (block: SwinBlock) index (mask: Lazy<Tensor>) (keep: Tensor -> Tensor) (x: Tensor) =
+    /// One block on [B, H, W, C]; `keep` scales what its branches (0: attention, 1: feed-forward) add to each image.
+    let private applyBlock (block: SwinBlock) index (mask: Tensor) (keep: int -> Tensor -> Tensor) (x: Tensor) =
         scoped Seq.singleton (fun () ->
             let b, h, w = x.size 0, x.size 1, x.size 2
             let half = window / 2
@@ -275,17 +275,17 @@ module Swin =
 
             let attended =
                 split padded
-                |> attend block index (if block.Shifted then Some mask.Value else None)
+                |> attend block index (if block.Shifted then Some mask else None)
                 |> join b high wide
 
             let attended = if block.Shifted then shift half attended else attended
-            let x = x + keep (attended.narrow(1, 0L, h).narrow(2, 0L, w))
+            let x = x + keep 0 (attended.narrow(1, 0L, h).narrow(2, 0L, w))
 
             let hidden =
                 Linear.apply block.Expand (Norm.layer block.FeedForwardNorm x)
                 |> torch.nn.functional.gelu
 
-            x + keep (Linear.apply block.Contract hidden))
+            x + keep 1 (Linear.apply block.Contract hidden))
 
     /// [B, H, W, C] -> [B, H/2, W/2, 2C], sides rounded up. A cell's four neighbours lie channel by channel, as in the official
     /// detection checkpoints.
@@ -353,24 +353,15 @@ module Swin =
             let round (side: int64) =
                 (side + int64 window - 1L) / int64 window * int64 window
 
-            let mask = lazy (shiftMask x (round (x.size 1)) (round (x.size 2)))
+            let mask =
+                scoped Seq.singleton (fun () -> shiftMask x (round (x.size 1)) (round (x.size 2)))
 
             let x =
                 weights.Blocks
                 |> List.indexed
                 |> List.fold
                     (fun x (i, block) ->
-                        let branch = ref (2 * (first + i))
-
-                        applyBlock
-                            block
-                            index
-                            mask
-                            (fun added ->
-                                let scaled = factor branch.Value added
-                                branch.Value <- branch.Value + 1
-                                scaled)
-                            x)
+                        applyBlock block index mask (fun branch -> factor (2 * (first + i) + branch)) x)
                     x
 
             let output = (Norm.layer weights.OutputNorm x).permute(0L, 3L, 1L, 2L)
