@@ -4,6 +4,7 @@ module DeqDet.Host.Tests.CheckpointFiles
 open System
 open System.IO
 open Expecto
+open TorchSharp
 open DeqDet.Host.Checkpoints
 
 /// Runs a test in a new folder that is removed afterwards.
@@ -80,3 +81,7 @@ let damagedCopies =
         10_000
     else
         1_000
+
+/// Tensors alive that this thread made, whatever other tests do at the same time.
+let liveTensors () : int64 =
+    DisposeScopeManager.Statistics.ThreadTotalLiveCount

@@ -9,6 +9,9 @@ public sealed class StoredTensor
     private readonly MappedFile _file;
     private readonly long _offset;
     private readonly long[] _shape;
+
+    // The order of the elements, row-major over these sizes; the shape may merge some of them into one dimension.
+    private readonly long[] _sizes;
     private readonly long[] _strides;
     private readonly Action? _verify;
 
@@ -30,19 +33,56 @@ public sealed class StoredTensor
         Action? verify = null
     )
     {
-        var contiguous = TensorShape.ContiguousStrides(shape);
         _file = file;
         _offset = offset;
         _shape = shape;
-        _strides = strides ?? contiguous;
+        _sizes = shape;
+        _strides = strides ?? TensorShape.ContiguousStrides(shape);
         _verify = verify;
         Name = name;
         Type = type;
         ElementCount = shape.Aggregate(1L, (product, size) => product * size);
-        IsContiguous =
-            strides is null
-            || ElementCount == 0
-            || Enumerable.Range(0, shape.Length).All(i => shape[i] == 1 || strides[i] == contiguous[i]);
+        IsContiguous = strides is null || ElementCount == 0 || IsRowMajor(_sizes, _strides);
+    }
+
+    private StoredTensor(StoredTensor other, string name, long[] sizes, long[] strides)
+    {
+        (_file, _offset, _shape, _verify) = (other._file, other._offset, other._shape, other._verify);
+        (Type, ElementCount) = (other.Type, other.ElementCount);
+        (Name, _sizes, _strides) = (name, sizes, strides);
+        IsContiguous = ElementCount == 0 || IsRowMajor(sizes, strides);
+    }
+
+    /// <summary>The same numbers under another name.</summary>
+    public StoredTensor Renamed(string name) => new(this, name, _sizes, _strides);
+
+    /// <summary>
+    /// The same shape under another name, the last dimension in another order: it is walked through as if it had several
+    /// dimensions, row-major over <paramref name="sizes"/>, with <paramref name="steps"/> in places of that dimension.
+    /// </summary>
+    /// <exception cref="ArgumentException">The walk does not visit as many places as there are, or leaves them.</exception>
+    public StoredTensor Reordered(string name, long[] sizes, long[] steps)
+    {
+        var last = _shape.Length - 1;
+        var visited = sizes.Aggregate(1L, (product, size) => product * size);
+        var furthest = sizes.Zip(steps, (size, step) => (size - 1) * step).Sum();
+        if (
+            !ReferenceEquals(_sizes, _shape)
+            || last < 0
+            || visited != _shape[last]
+            || steps.Min() < 0
+            || furthest >= _shape[last]
+        )
+        {
+            throw new ArgumentException($"'{Name}' {TensorShape.Text(_shape)} cannot be walked through like that");
+        }
+        var stride = _strides[last];
+        return new(
+            this,
+            name,
+            [.. _sizes[..last], .. sizes],
+            [.. _strides[..last], .. steps.Select(step => step * stride)]
+        );
     }
 
     /// <summary>Name in the checkpoint.</summary>
@@ -109,28 +149,34 @@ public sealed class StoredTensor
         return bytes;
     }
 
+    private static bool IsRowMajor(long[] sizes, long[] strides)
+    {
+        var contiguous = TensorShape.ContiguousStrides(sizes);
+        return Enumerable.Range(0, sizes.Length).All(i => sizes[i] == 1 || strides[i] == contiguous[i]);
+    }
+
     private void CopyStrided(long first, Span<byte> destination, int size)
     {
-        var index = new long[_shape.Length];
+        var index = new long[_sizes.Length];
         var element = 0L;
         var rest = first;
-        for (var axis = _shape.Length - 1; axis >= 0; axis--)
+        for (var axis = _sizes.Length - 1; axis >= 0; axis--)
         {
-            index[axis] = rest % _shape[axis];
-            rest /= _shape[axis];
+            index[axis] = rest % _sizes[axis];
+            rest /= _sizes[axis];
             element += index[axis] * _strides[axis];
         }
         for (var at = 0; at < destination.Length; at += size)
         {
             _file.Slice(_offset + element * size, size).CopyTo(destination[at..]);
-            for (var axis = _shape.Length - 1; axis >= 0; axis--)
+            for (var axis = _sizes.Length - 1; axis >= 0; axis--)
             {
                 element += _strides[axis];
-                if (++index[axis] < _shape[axis])
+                if (++index[axis] < _sizes[axis])
                 {
                     break;
                 }
-                element -= _shape[axis] * _strides[axis];
+                element -= _sizes[axis] * _strides[axis];
                 index[axis] = 0;
             }
         }

@@ -1,0 +1,32 @@
+using static TorchSharp.torch;
+
+namespace DeqDet.Host.Checkpoints;
+
+/// <summary>Starts a detector's backbone from published weights.</summary>
+public static class BackboneWeights
+{
+    /// <summary>
+    /// Loads the backbone from a file that <see cref="BackboneNames.Convert"/> knows. Swin classifiers have no normalisation of
+    /// the levels' outputs; where the file lacks it, it is left out of the result.
+    /// </summary>
+    /// <param name="path">A .pth or safetensors file.</param>
+    /// <param name="expected">What the model wants; only names that start with <c>backbone.</c> are looked at.</param>
+    /// <param name="device">Where to; the CPU by default.</param>
+    /// <returns>New tensors by name; the caller disposes them.</returns>
+    /// <exception cref="CheckpointError">The file cannot be read, is of another kind, or does not fit.</exception>
+    public static Dictionary<string, Tensor> Load(
+        string path,
+        IEnumerable<ExpectedTensor> expected,
+        Device? device = null
+    )
+    {
+        using var file = TensorFile.Open(path);
+        var stored = BackboneNames.Convert(file);
+        var names = stored.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
+        var wanted = expected
+            .Where(tensor => tensor.Name.StartsWith("backbone.", StringComparison.Ordinal))
+            .Where(tensor => names.Contains(tensor.Name) || !BackboneNames.IsOutputNorm(tensor.Name))
+            .ToArray();
+        return Weights.Load(path, stored, wanted, device);
+    }
+}
