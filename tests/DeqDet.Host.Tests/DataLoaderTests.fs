@@ -7,6 +7,7 @@ open System.Threading
 open Expecto
 open FsCheck
 open FsCheck.FSharp
+open TorchSharp
 open DeqDet.Settings
 open DeqDet.Host.Data
 open DeqDet.Host.Tests.DataFiles
@@ -298,6 +299,32 @@ let batches =
 
                     for width, height, _, _ in found do
                         Expect.equal (width % 32, height % 32) (0, 0) "padded")
+            }
+
+            test "a batch becomes the network's input and targets" {
+                let none = BatchImage(2L, "", 4, 2, 4, 2, 1.0f, 1.0f, [||], [||])
+                let boxes = [| Box(1.0f, 2.0f, 3.0f, 4.0f); Box(0.5f, 0.0f, 2.0f, 1.5f) |]
+                let two = BatchImage(1L, "", 4, 6, 4, 6, 1.0f, 1.0f, boxes, [| 5; 0 |])
+                use batch = new Batch([| two; none |], 4, 6)
+                let values = Array.init batch.Pixels.Length float32
+                values.AsSpan().CopyTo batch.Pixels
+                use _ = torch.NewDisposeScope()
+
+                let images, targets =
+                    BatchTensors.Images(batch, torch.CPU), BatchTensors.Targets(batch, torch.CPU)
+
+                Expect.equal images.Images.shape [| 2L; 3L; 6L; 4L |] "shape"
+                Expect.equal (images.Images.data<float32>().ToArray()) values "pixels"
+                Expect.equal images.Sizes [ struct (4.0, 6.0); struct (4.0, 2.0) ] "valid sizes"
+                Expect.equal [ for t in targets -> t.Boxes.shape ] [ [| 2L; 4L |]; [| 0L; 4L |] ] "boxes"
+
+                Expect.equal
+                    (targets.Head.Boxes.data<float32>().ToArray())
+                    [| 1.0f; 2.0f; 3.0f; 4.0f; 0.5f; 0.0f; 2.0f; 1.5f |]
+                    "corners"
+
+                Expect.equal (targets.Head.Labels.data<int64>().ToArray()) [| 5L; 0L |] "labels"
+                Expect.equal (targets[1].Size) (struct (4.0, 2.0)) "size"
             }
 
             test "a failing image is named and the run ends" {
