@@ -51,9 +51,9 @@ let private checkArrays (case: Case) (result: EvaluationResult) =
     Expect.sequenceEqual result.PrecisionShape (shape "precision") "shape of precision"
     Expect.sequenceEqual result.PrecisionShape (shape "scores") "shape of scores"
     Expect.sequenceEqual result.RecallShape (shape "recall") "shape of recall"
-    expectNear 1e-15 (array case "precision") result.Precision "precision"
-    expectNear 1e-15 (array case "scores") result.Scores "scores"
-    expectNear 1e-15 (array case "recall") result.Recall "recall"
+    expectNear 0.0 (array case "precision") result.Precision "precision"
+    expectNear 0.0 (array case "scores") result.Scores "scores"
+    expectNear 0.0 (array case "recall") result.Recall "recall"
 
 let private checkCounts (case: Case) (result: EvaluationResult) =
     let count (name: string) =
