@@ -79,43 +79,33 @@ module Anderson =
 
         List.foldBack back [ 0 .. int count - 1 ] [] |> Native.join 1
 
+    /// History [A, k, d] with a newer column in front, and without the oldest where it gets longer than the window.
+    let private extended (window: int) (history: torch.Tensor) (newest: torch.Tensor) : torch.Tensor =
+        let kept = min history.shape[1] (int64 window - 1L)
+        Native.join 1 [ newest.unsqueeze 1; history.narrow (1, 0, kept) ]
+
     let private step (options: AndersonOptions) (at: Evaluated) : Advanced =
-        let state, image = Native.rows at.State, Native.rows at.Image
-        let residual = image - state
-        let plain = Scheme.relaxed options.Damping state image
-
         match at.Memory with
-        | [ lastState; lastResidual; stateSteps; residualSteps ] when at.Number > 0 ->
-            let slot = int64 ((at.Number - 1) % options.Window)
-            stateSteps.select(1, slot).copy_(state - lastState) |> ignore
-            residualSteps.select(1, slot).copy_(residual - lastResidual) |> ignore
-            // Newest first: where columns depend on each other, the old ones are left out.
-            let known = min at.Number options.Window
+        | [ lastState; lastResidual; moves; changes ] ->
+            let state, image = Native.rows at.State, Native.rows at.Image
+            let residual = image - state
+            let plain = Scheme.relaxed options.Damping state image
 
-            let newest = int64 (at.Number - 1)
+            let advanced moves changes (next: torch.Tensor) =
+                {
+                    Memory = [ state.alias (); residual; moves; changes ]
+                    Next = next.reshape at.State.shape
+                }
 
-            let order =
-                torch
-                    .arange(newest, newest - int64 known, -1L, torch.int64, state.device)
-                    .remainder_(options.Window.ToScalar())
-
-            let columns = residualSteps.index_select (1, order)
-            let mix = leastSquares options.Regularisation columns residual
-
-            let moves =
-                stateSteps.index_select(1, order).add_(columns.mul_ (options.Damping.ToScalar()))
-
-            let next = plain - torch.bmm(mix.unsqueeze 1, moves).squeeze 1
-
-            {
-                Memory = [ state.alias (); residual; stateSteps; residualSteps ]
-                Next = (Scheme.finiteOr plain next).reshape at.State.shape
-            }
-        | [ _; _; stateSteps; residualSteps ] ->
-            {
-                Memory = [ state.alias (); residual; stateSteps; residualSteps ]
-                Next = plain.reshape at.State.shape
-            }
+            if at.Number = 0 then
+                advanced moves changes plain
+            else
+                let moves = extended options.Window moves (state - lastState)
+                let changes = extended options.Window changes (residual - lastResidual)
+                let mix = leastSquares options.Regularisation changes residual
+                let back = moves + changes * options.Damping.ToScalar()
+                let next = plain - torch.bmm(mix.unsqueeze 1, back).squeeze 1
+                advanced moves changes (Scheme.finiteOr plain next)
         | other -> invalidArg (nameof at) $"Anderson acceleration remembers 4 tensors, not {other.Length}"
 
     /// Raises ArgumentException "window", "damping" or "regularisation" where a setting is out of range.
@@ -133,10 +123,7 @@ module Anderson =
             Init =
                 fun start ->
                     let rows = Native.rows start
-
-                    let history () =
-                        torch.zeros ([| rows.shape[0]; int64 options.Window; rows.shape[1] |], rows.dtype, rows.device)
-
-                    [ rows.alias (); torch.zeros_like rows; history (); history () ]
+                    let none = rows.unsqueeze(1).narrow(1, 0, 0)
+                    [ rows.alias (); torch.zeros_like rows; none; none.alias () ]
             Step = step options
         }

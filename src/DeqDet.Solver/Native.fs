@@ -9,7 +9,9 @@ open TorchSharp
 module internal Native =
 
     /// One row a sample: [B, ...] -> [B, d] (a state of shape [B] has d = 1).
-    let rows (tensor: torch.Tensor) : torch.Tensor = tensor.reshape (tensor.shape[0], -1L)
+    let rows (tensor: torch.Tensor) : torch.Tensor =
+        let sizes = tensor.shape
+        tensor.reshape (sizes[0], Array.fold (*) 1L sizes[1..])
 
     /// [A] -> [A, 1, ..., 1], to be broadcast over the samples of `like`.
     let overSamples (like: torch.Tensor) (values: torch.Tensor) : torch.Tensor =

@@ -48,7 +48,7 @@ module internal Scheme =
         if damping = 1.0 then
             image.alias ()
         else
-            torch.lerp (state, image, damping.ToScalar())
+            state + (image - state) * damping.ToScalar()
 
     /// `next`, but `fallback` for the samples in which `next` is not finite.
     let finiteOr (fallback: torch.Tensor) (next: torch.Tensor) : torch.Tensor =

@@ -105,25 +105,37 @@ module Solve =
 
     /// Keeps, of the active samples, the states that are better than all before, and those that have converged.
     let private remember (tolerance: Tolerance) (books: Books) (frame: Frame) (measured: Measured) =
-        let before = books.BestResidual.index_select (0, frame.Index)
+        let everyone = frame.Active.Length = books.Ledgers.Length
+
+        let current (book: torch.Tensor) =
+            if everyone then
+                book
+            else
+                book.index_select (0, frame.Index)
+
+        let write (book: torch.Tensor) (rows: torch.Tensor) =
+            if everyone then
+                book.copy_ rows |> ignore
+            else
+                book.index_copy_ (0, frame.Index, rows) |> ignore
 
         let within (bound: float option) (numbers: torch.Tensor) (chosen: torch.Tensor) =
             match bound with
             | Some bound -> chosen.logical_or (numbers.le (bound.ToScalar()))
             | None -> chosen
 
+        let before = current books.BestResidual
+
         let chosen =
             measured.Absolute.lt before
             |> within tolerance.Absolute measured.Absolute
             |> within tolerance.Relative measured.Relative
 
-        let states =
-            torch.where (Native.overSamples frame.State chosen, frame.State, books.Best.index_select (0, frame.Index))
+        let choose (chosen: torch.Tensor) fresh (book: torch.Tensor) =
+            write book (torch.where (chosen, fresh, current book))
 
-        books.Best.index_copy_ (0, frame.Index, states) |> ignore
-
-        books.BestResidual.index_copy_ (0, frame.Index, torch.where (chosen, measured.Absolute, before))
-        |> ignore
+        choose (Native.overSamples frame.State chosen) frame.State books.Best
+        choose chosen measured.Absolute books.BestResidual
 
     /// Writes the measured numbers into the ledgers; the positions in the frame of the samples that go on.
     let private settle (options: SolveOptions) (books: Books) (frame: Frame) (numbers: float[]) : int[] =
@@ -200,12 +212,15 @@ module Solve =
 
     /// Hands the new frame to the scope of the solve and frees what the old one alone held.
     let private replace (before: Frame) (after: Frame) =
-        let kept = tensors after
-        Native.keep kept
+        let without (others: torch.Tensor list) =
+            List.filter (fun tensor -> not (List.exists (fun other -> obj.ReferenceEquals(other, tensor)) others))
 
-        for tensor in tensors before do
-            if not (kept |> List.exists (fun other -> obj.ReferenceEquals(other, tensor))) then
-                tensor.Dispose()
+        let old, fresh = tensors before, tensors after
+        // Those of the old frame are in that scope already: moved again, they would outlive the solve.
+        fresh |> without old |> Native.keep
+
+        for tensor in old |> without fresh do
+            tensor.Dispose()
 
     let private ending (options: SolveOptions) (books: Books) (started: TimeSpan) (frame: Frame) : Ending option =
         if frame.Active.Length = 0 then
@@ -337,7 +352,9 @@ module Solve =
                     Memory = options.Scheme.Init first
                 }
 
-        if options.Answer = Last && final.Active.Length > 0 then
+        if options.Answer = Last && final.Active.Length = count then
+            books.Best.copy_ (Scheme.finiteOr books.Best final.State) |> ignore
+        elif options.Answer = Last && final.Active.Length > 0 then
             let best = books.Best.index_select (0, final.Index)
 
             books.Best.index_copy_ (0, final.Index, Scheme.finiteOr best final.State)

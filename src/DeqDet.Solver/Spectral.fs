@@ -70,7 +70,7 @@ module Spectral =
 
     /// Radius of each sample of `point` [B, ...] for a map of the whole batch, by power iteration with vector-Jacobian
     /// products (the transposed Jacobian has the same eigenvalues). Raises ArgumentException "point" without a batch axis
-    /// and "steps" or "tolerance" where they are not positive.
+    /// and "steps" or "tolerance" where they are not positive. Where f is not finite the radius is NaN.
     let radius (options: SpectralOptions) (map: torch.Tensor -> torch.Tensor) (point: torch.Tensor) : SpectralReport[] =
         if point.dim () < 1L then
             invalidArg (nameof point) "the point has no batch axis: its shape must be [B, ...]"
@@ -115,11 +115,15 @@ module Spectral =
 
         let found = Array.create count unknown
 
+        // Where the map itself has no value its Jacobian has none, whatever the backward pass makes of it.
+        let defined =
+            torch.isfinite(Native.rows output).all(1L, false).cpu().data<bool>().ToArray()
+
         let note step (radius: torch.Tensor) (rest: torch.Tensor) =
             let numbers = torch.stack([| radius; rest |]).cpu().data<float>().ToArray()
 
             for sample in 0 .. count - 1 do
-                if not found[sample].Converged then
+                if defined[sample] && not found[sample].Converged then
                     let residual = numbers[count + sample]
 
                     found[sample] <-
