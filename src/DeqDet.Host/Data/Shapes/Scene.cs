@@ -78,7 +78,7 @@ public sealed class Scene
             scene.AddCrowd();
         }
 
-        var count = random.Between(1, large ? 4 : 6) - scene.items.Count;
+        var count = random.Between(2, large ? 5 : 7) - scene.items.Count;
         for (var i = 0; i < count || scene.items.All(item => item.Crowd); i++)
         {
             var medium = Math.Min(random.Between(34.0, 90.0), random.Between(34.0, 90.0));
@@ -93,7 +93,7 @@ public sealed class Scene
 
     private void DrawBackground()
     {
-        Colour Muted() => Colour.OfHue(random.Below(1536), random.Between(0, 110), random.Between(30, 250));
+        Colour Muted() => Colour.OfHue(random.Below(1536), random.Between(0, 90), random.Between(30, 250));
         var first = Muted();
         var second = first.Towards(Muted(), random.Between(80, 200));
         var kind = random.Pick(Kinds);
@@ -170,7 +170,7 @@ public sealed class Scene
             return false;
         }
 
-        var (first, second) = ContrastingColours();
+        var (first, second) = Colours(label);
         itemColours.AddRange([first, second]);
         foreach (var mask in masks)
         {
@@ -221,16 +221,22 @@ public sealed class Scene
         return items.Zip(visible).All(pair => pair.Second >= LeastVisible * pair.First.Full);
     }
 
-    /// <summary>Two colours that stand out from the background and the shapes already there, as far as that goes.</summary>
-    private (Colour, Colour) ContrastingColours()
+    /// <summary>
+    /// Two colours of a class that stand out from the background and the shapes already there, as far as that goes. Each class has
+    /// a sixth of the circle of hues for its own, as many things in the world have colours of their own: a detector learns from
+    /// colour first, and from outlines where brightness or pattern make colour unclear.
+    /// </summary>
+    private (Colour, Colour) Colours(int label)
     {
         const int clear = 9 * 75 * 75;
+        const int sector = 1536;
         var (best, bestDistance) = ((default(Colour), default(Colour)), -1);
         for (var attempt = 0; attempt < 40 && bestDistance < clear; attempt++)
         {
-            var first = Colour.OfHue(random.Below(1536), random.Between(70, 255), random.Between(60, 255));
-            var other = Colour.OfHue(random.Below(1536), random.Between(0, 255), random.Between(20, 255));
-            var second = first.Towards(other, random.Between(110, 230));
+            var hue = (sector * label / Outline.Names.Count + random.Between(-90, 90) + sector) % sector;
+            var first = Colour.OfHue(hue, random.Between(120, 255), random.Between(100, 255));
+            var other = Colour.OfHue(hue, random.Between(0, 255), random.Chance(0.5) ? random.Between(10, 80) : 255);
+            var second = first.Towards(other, random.Between(90, 220));
             var fromBackground = backgroundColours.Min(c => Math.Min(c.DistanceTo(first), c.DistanceTo(second)));
             var fromItems = itemColours.Count == 0 ? int.MaxValue : itemColours.Min(c => c.DistanceTo(first));
             var distance = Math.Min(fromBackground, fromItems == int.MaxValue ? fromItems : fromItems * 2);

@@ -18,7 +18,7 @@ public static class ShapesDataSet
     public const string StampName = "shapes.json";
 
     /// <summary>Raised whenever the generator's pictures or annotations change, so that older folders are made anew.</summary>
-    public const int GeneratorVersion = 1;
+    public const int GeneratorVersion = 2;
 
     private const int ValIdOffset = 1_000_000;
 
