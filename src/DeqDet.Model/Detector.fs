@@ -41,7 +41,7 @@ module Detector =
           Neck =
             source
             |> WeightSource.at "neck"
-            |> Neck.create settings.Kind (Backbone.channels settings.Backbone.Kind) settings.Head.Channels
+            |> Neck.create settings.Kind (Backbone.channels settings.Backbone) settings.Head.Channels
           Decoder = Equilibrium.create settings source }
 
     /// Every tensor of the official state dict, in its order, nothing allocated.

@@ -28,6 +28,8 @@ type BatchNormMode =
 
 type BackboneSettings =
     { Kind: BackboneKind
+      /// Channels of a ResNet's stem and first stage, 64 in every published model; each further stage has twice as many.
+      Width: int
       /// Stages that do not train: -1 none, 0 the stem, 1 the stem and layer1, ...
       FrozenStages: int
       Norm: BatchNormMode

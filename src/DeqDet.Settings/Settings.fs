@@ -28,6 +28,7 @@ module Settings =
                             Kind = ResNet50
                             FrozenStages = 1
                             Norm = Frozen
+                            Width = 64
                             DropPath = 0.0
                             Weights = None
                         }

@@ -77,6 +77,7 @@ let ofShapes
                 Kind = backbone shapes shape
                 FrozenStages = -1
                 Norm = Frozen
+                Width = 64
                 DropPath = 0.0
                 Weights = None
             }

@@ -61,6 +61,7 @@ module DecoderSet =
                             Kind = ResNet50
                             FrozenStages = 1
                             Norm = Frozen
+                            Width = 64
                             DropPath = 0.0
                             Weights = None
                         }

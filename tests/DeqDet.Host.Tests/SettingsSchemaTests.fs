@@ -36,6 +36,7 @@ let private detector =
         let isSwin = List.contains backbone [ SwinT; SwinS; SwinB ]
         let! norm = Gen.elements (if isSwin then [ Frozen ] else [ Frozen; Batch ])
         let! dropPath = if isSwin then belowOne else Gen.constant 0.0
+        let! stem = if isSwin then Gen.constant 64 else Gen.choose (8, 256)
         let! frozen = Gen.choose (-1, 4)
         let! weights = Gen.optionOf name
         let! classes = Gen.choose (0, 100)
@@ -66,6 +67,7 @@ let private detector =
                 Backbone =
                     {
                         Kind = backbone
+                        Width = stem
                         FrozenStages = frozen
                         Norm = norm
                         DropPath = dropPath

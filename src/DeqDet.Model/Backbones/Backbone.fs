@@ -15,11 +15,11 @@ module Backbone =
         kind = SwinT || kind = SwinS || kind = SwinB
 
     /// Channels of C2..C5.
-    let channels kind =
-        if isSwin kind then
-            Swin.channels kind
+    let channels (settings: BackboneSettings) =
+        if isSwin settings.Kind then
+            Swin.channels settings.Kind
         else
-            ResNet.channels kind
+            ResNet.channels settings
 
     /// Weights under the official names.
     let create (settings: BackboneSettings) (source: WeightSource) : BackboneWeights =

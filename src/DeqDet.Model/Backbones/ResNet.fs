@@ -69,9 +69,9 @@ module ResNet =
     let private bottleneck kind = kind = ResNet50 || kind = ResNet101
 
     /// Channels of C2..C5.
-    let channels kind =
-        let factor = if bottleneck kind then 4 else 1
-        [ for width in [ 64; 128; 256; 512 ] -> width * factor ]
+    let channels (settings: BackboneSettings) =
+        let factor = if bottleneck settings.Kind then 4 else 1
+        [ for stage in 0..3 -> (settings.Width <<< stage) * factor ]
 
     let private unitAt usesBatch convolution norm inputs outputs size stride (source: WeightSource) : Unit =
         let kernel =
@@ -88,7 +88,7 @@ module ResNet =
         let from stage = if stage <= settings.FrozenStages then WeightSource.freeze source else source
         // a frozen stage keeps its statistics too
         let usesBatch stage = settings.Norm = Batch && stage > settings.FrozenStages
-        let stem = unitAt (usesBatch 0) "conv1" "bn1" 3 64 7 2 (from 0)
+        let stem = unitAt (usesBatch 0) "conv1" "bn1" 3 settings.Width 7 2 (from 0)
 
         let block stage inputs width stride (source: WeightSource) =
             let unitAt = unitAt (usesBatch stage)
@@ -110,7 +110,7 @@ module ResNet =
                 else
                     None }
 
-        let outputs = channels kind
+        let outputs = channels settings
 
         let stages =
             [ for stage, depth in List.indexed (blocks kind) ->
@@ -119,14 +119,14 @@ module ResNet =
 
                         let inputs =
                             if not first then outputs[stage]
-                            elif stage = 0 then 64
+                            elif stage = 0 then settings.Width
                             else outputs[stage - 1]
 
                         let stride = if first && stage > 0 then 2 else 1
 
                         from (stage + 1)
                         |> WeightSource.at $"layer{stage + 1}.{index}"
-                        |> block (stage + 1) inputs (64 <<< stage) stride ] ]
+                        |> block (stage + 1) inputs (settings.Width <<< stage) stride ] ]
 
         { Stem = stem
           Stages = stages

@@ -34,6 +34,11 @@ module DetectorSchema =
                     Keys = [ "norm"; "kind" ]
                     Text = "is \"batch\", but a Swin has no batch normalisation; leave it at \"frozen\""
                 }
+            if isSwin backbone.Kind && backbone.Width <> 64 then
+                {
+                    Keys = [ "width"; "kind" ]
+                    Text = $"is {backbone.Width}, but only a ResNet's width can be set; leave it at 64"
+                }
             if not (isSwin backbone.Kind) && backbone.DropPath > 0.0 then
                 {
                     Keys = [ "drop_path"; "kind" ]
@@ -51,6 +56,12 @@ module DetectorSchema =
                         _.Kind
                         (fun v r -> { r with Kind = v })
                         "The network that turns an image into feature maps at strides 4, 8, 16 and 32."
+                    Field.value
+                        "width"
+                        (integer 8 256)
+                        _.Width
+                        (fun v r -> { r with Width = v })
+                        "Channels of a ResNet's stem and first stage; each further stage has twice as many. 64 in every published model."
                     Field.value
                         "weights"
                         (optional text)
