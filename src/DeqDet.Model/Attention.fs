@@ -25,7 +25,7 @@ module Attention =
           OutProjection =
             source
             |> WeightSource.at "out_proj"
-            |> Linear.createWith c c XavierUniform (Constant 0.0)
+            |> Linear.create c c
           Tau = tau }
 
     /// Sine and cosine embedding of positions [B, Q, 4] -> [B, Q, C]: C/4 numbers per coordinate, interleaved.

@@ -1,0 +1,143 @@
+module DeqDet.Model.Tests.RefinementTests
+
+open System
+open Expecto
+open TorchSharp
+open DeqDet.Model
+
+let private config =
+    { FsCheckConfig.defaultConfig with
+        maxTest = 12
+    }
+
+let private close expected actual message =
+    Expect.isLessThan (Small.difference expected actual) 1e-9 message
+
+/// A state of three images somewhere on the path.
+let private state (settings: DetectorSettings) seed =
+    use _ = torch.no_grad ()
+    use generator = Small.generator seed
+    let weights, _ = Small.decoder settings generator
+    let pyramid = Small.pyramid settings 3 generator
+    let targets = Small.targets [ 0; 0; 0 ] (Random seed)
+
+    let first =
+        Refinement.apply weights.Heads[0] pyramid (Small.start settings weights targets)
+
+    weights, pyramid, Refinement.apply weights.Heads[1] pyramid first
+
+let private map (change: Tensor -> Tensor) (query: Query) : Query =
+    {
+        Position = change query.Position
+        Content = change query.Content
+        Box = change query.Box
+    }
+
+let private compare (expected: Query) (actual: Query) =
+    close expected.Position actual.Position "positions"
+    close expected.Content actual.Content "contents"
+    close expected.Box actual.Box "boxes"
+
+[<Tests>]
+let tests =
+    testList
+        "Refinement"
+        [
+            testPropertyWithConfig config "queries are a set: permuted queries give permuted results"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                use _ = torch.no_grad ()
+                let settings = Small.settings DetectorKind.DeqDet
+                let weights, pyramid, query = state settings seed
+                let order = Array.init settings.Queries.Count int64
+                (Random seed).Shuffle order
+                let permute (x: Tensor) = x.index_select (1L, torch.tensor order)
+                let head = weights.Heads[1]
+
+                compare
+                    (map permute (Refinement.apply head pyramid query))
+                    (Refinement.apply head pyramid (map permute query))
+
+            testPropertyWithConfig config "an image computes alone what it computes in a batch"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                use _ = torch.no_grad ()
+                let settings = Small.settings DetectorKind.DeqDet
+                let weights, pyramid, query = state settings seed
+                let head = weights.Heads[1]
+                let together = Refinement.apply head pyramid query
+
+                for i in 0L .. 2L do
+                    let image (x: Tensor) = x.narrow (0L, i, 1L)
+
+                    let alone =
+                        { pyramid with
+                            Levels = List.map image pyramid.Levels
+                        }
+
+                    compare (map image together) (Refinement.apply head alone (map image query))
+
+            testPropertyWithConfig config "the solution is the end of the path, for all kinds"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                use generator = Small.generator seed
+
+                for kind, applications in [ DetectorKind.DeqDet, 7; FfnDet, 3; AdaMixer, 3 ] do
+                    let settings = Small.settings kind
+                    let weights, _ = Small.decoder settings generator
+                    let pyramid = Small.pyramid settings 2 generator
+                    let start = Small.start settings weights (Small.targets [ 0; 0 ] (Random seed))
+                    let path = Equilibrium.path settings weights pyramid start |> List.ofSeq
+                    Expect.equal path.Length (applications + 1) "states"
+                    let solved, logits = Equilibrium.solve settings weights pyramid start
+                    compare (List.last path) solved
+                    Expect.sequenceEqual logits.shape [ 2L; 6L; 3L ] "logits"
+
+            testPropertyWithConfig config "gradients reach earlier applications through the content alone"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                let weights, pyramid, query = state (Small.settings DetectorKind.DeqDet) seed
+                let query = map (fun x -> x.detach().requires_grad_ true) query
+                let next = Refinement.apply weights.Heads[1] pyramid query
+                (next.Position.sum () + next.Content.pow(scalar 2.0).sum() + next.Box.sum ()).backward()
+                Expect.isNull query.Position.grad "position"
+                Expect.isNull query.Box.grad "box"
+                Expect.isGreaterThan (query.Content.grad.abs().sum().ToDouble()) 0.0 "content"
+
+            testPropertyWithConfig config "the read-out: best pairs of all, best first, boxes of their queries"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                use generator = Small.generator seed
+
+                let logits, boxes =
+                    Small.normal [ 2; 6; 3 ] generator, Small.normal [ 2; 6; 4 ] generator
+
+                let struct (scores, labels, found, queries) = Equilibrium.readOut 5 logits boxes
+
+                for b in 0L .. 1L do
+                    let numbers (x: Tensor) =
+                        x.select(0L, b).reshape(-1L).``to``(torch.float64).data<float>().ToArray()
+
+                    let all = numbers (logits.sigmoid ())
+                    let best = Array.indexed all |> Array.sortByDescending snd |> Array.truncate 5
+                    Expect.sequenceEqual (numbers scores) (Array.map snd best) "scores"
+                    Expect.sequenceEqual (numbers labels) [ for i, _ in best -> float (i % 3) ] "labels"
+                    Expect.sequenceEqual (numbers queries) [ for i, _ in best -> float (i / 3) ] "queries"
+                    let boxes = Array.chunkBySize 4 (numbers boxes)
+
+                    Expect.sequenceEqual
+                        (Array.chunkBySize 4 (numbers found))
+                        [ for i, _ in best -> boxes[i / 3] ]
+                        "boxes"
+
+            testCase "more detections than pairs are asked for: all pairs"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                use generator = Small.generator 1
+
+                let logits, boxes =
+                    Small.normal [ 1; 6; 3 ] generator, Small.normal [ 1; 6; 4 ] generator
+
+                let struct (scores, _, _, _) = Equilibrium.readOut 100 logits boxes
+                Expect.sequenceEqual scores.shape [ 1L; 18L ] "scores"
+        ]
