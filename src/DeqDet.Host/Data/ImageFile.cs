@@ -147,7 +147,7 @@ public static class ImageFile
             throw new InputError($"{name}: {reason}; replace it, or take it out of the data");
         }
 
-        var rgb = new byte[width * height * 3];
+        var rgb = GC.AllocateUninitializedArray<byte>(width * height * 3);
         DropAlpha(bitmap.GetPixelSpan(), rgb);
         return new(rgb, width, height);
     }

@@ -1,4 +1,4 @@
-using System.Numerics;
+using System.Runtime.Intrinsics;
 using DeqDet.Settings;
 
 namespace DeqDet.Host.Data;
@@ -56,22 +56,43 @@ public sealed class Normalisation
 
     private void WriteRow(ReadOnlySpan<byte> source, int channel, Span<float> target)
     {
-        for (int x = 0, from = channel; x < target.Length; x++, from += 3)
-        {
-            target[x] = source[from];
-        }
-
         // Divided, not multiplied by the inverse: the same rounding as the reference.
-        var (means, stds) = (new Vector<float>(mean[channel]), new Vector<float>(std[channel]));
-        var i = 0;
-        for (; i + Vector<float>.Count <= target.Length; i += Vector<float>.Count)
+        var x = 0;
+        if (Vector128.IsHardwareAccelerated)
         {
-            ((new Vector<float>(target[i..]) - means) / stds).CopyTo(target[i..]);
+            var (means, stds) = (Vector128.Create(mean[channel]), Vector128.Create(std[channel]));
+            // Four pixels a step: 12 bytes of the 16 read, one of each three moved to the low byte of a 32-bit lane.
+            const byte none = 255;
+            var c = (byte)channel;
+            var order = Vector128.Create([
+                c,
+                none,
+                none,
+                none,
+                (byte)(c + 3),
+                none,
+                none,
+                none,
+                (byte)(c + 6),
+                none,
+                none,
+                none,
+                (byte)(c + 9),
+                none,
+                none,
+                none,
+            ]);
+            for (; x * 3 + 16 <= source.Length; x += 4)
+            {
+                var bytes = Vector128.Create(source.Slice(x * 3, 16));
+                var values = Vector128.ConvertToSingle(Vector128.Shuffle(bytes, order).AsInt32());
+                ((values - means) / stds).CopyTo(target[x..]);
+            }
         }
 
-        for (; i < target.Length; i++)
+        for (; x < target.Length; x++)
         {
-            target[i] = (target[i] - mean[channel]) / std[channel];
+            target[x] = (source[x * 3 + channel] - mean[channel]) / std[channel];
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -38,7 +39,7 @@ public static class Resize
             return image;
         }
 
-        var target = new byte[width * height * 3];
+        var target = GC.AllocateUninitializedArray<byte>(width * height * 3);
         if (width * 2 == image.Width && height * 2 == image.Height)
         {
             Halve(image, target, width, height);
@@ -103,18 +104,22 @@ public static class Resize
         return taps;
     }
 
+    /// <summary>One row of the horizontal pass, in 1/128 grey levels: the vertical one looks at no finer digits.</summary>
     private static void Horizontal(RgbImage image, int y, Tap[] columns, int[] target)
     {
         var row = image.Row(y);
         var i = 0;
         if (Vector128.IsHardwareAccelerated)
         {
+            ref var bytes = ref MemoryMarshal.GetReference(row);
             // A read takes 4 bytes, of which 3 count: the row's last pixel has no fourth.
             for (; i < columns.Length && columns[i].Second * 3 + 4 <= row.Length; i++)
             {
                 var tap = columns[i];
-                var sum = Lanes(row, tap.First * 3) * tap.FirstWeight + Lanes(row, tap.Second * 3) * tap.SecondWeight;
-                sum.StoreUnsafe(ref target[i * 3]);
+                var sum =
+                    Lanes(ref bytes, tap.First * 3) * tap.FirstWeight
+                    + Lanes(ref bytes, tap.Second * 3) * tap.SecondWeight;
+                (sum >> 4).StoreUnsafe(ref target[i * 3]);
             }
         }
 
@@ -123,16 +128,16 @@ public static class Resize
             var tap = columns[i];
             for (var c = 0; c < 3; c++)
             {
-                target[i * 3 + c] =
-                    row[tap.First * 3 + c] * tap.FirstWeight + row[tap.Second * 3 + c] * tap.SecondWeight;
+                var sum = row[tap.First * 3 + c] * tap.FirstWeight + row[tap.Second * 3 + c] * tap.SecondWeight;
+                target[i * 3 + c] = sum >> 4;
             }
         }
     }
 
-    private static Vector128<int> Lanes(ReadOnlySpan<byte> row, int at)
+    private static Vector128<int> Lanes(ref byte bytes, int at)
     {
-        var bytes = Vector128.CreateScalar(MemoryMarshal.Read<uint>(row[at..])).AsByte();
-        return Vector128.WidenLower(Vector128.WidenLower(bytes)).AsInt32();
+        var pixel = Unsafe.ReadUnaligned<uint>(ref Unsafe.Add(ref bytes, at));
+        return Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalar(pixel).AsByte())).AsInt32();
     }
 
     private static void Vertical(ReadOnlySpan<int> upper, ReadOnlySpan<int> lower, Tap tap, Span<byte> target)
@@ -148,16 +153,16 @@ public static class Resize
 
         for (; i < target.Length; i++)
         {
-            var high = (tap.FirstWeight * (upper[i] >> 4)) >> 16;
-            var low = (tap.SecondWeight * (lower[i] >> 4)) >> 16;
+            var high = (tap.FirstWeight * upper[i]) >> 16;
+            var low = (tap.SecondWeight * lower[i]) >> 16;
             target[i] = (byte)((high + low + 2) >> 2);
         }
     }
 
     private static Vector<int> Blend(ReadOnlySpan<int> upper, ReadOnlySpan<int> lower, Tap tap, int at)
     {
-        var high = ((new Vector<int>(upper[at..]) >> 4) * tap.FirstWeight) >> 16;
-        var low = ((new Vector<int>(lower[at..]) >> 4) * tap.SecondWeight) >> 16;
+        var high = (new Vector<int>(upper[at..]) * tap.FirstWeight) >> 16;
+        var low = (new Vector<int>(lower[at..]) * tap.SecondWeight) >> 16;
         return (high + low + new Vector<int>(2)) >> 2;
     }
 

@@ -31,7 +31,7 @@ public sealed record RgbImage
     /// <summary>The rectangle of the given corner and size, which must lie inside.</summary>
     public RgbImage Cropped(int left, int top, int width, int height)
     {
-        var cropped = new byte[width * height * 3];
+        var cropped = GC.AllocateUninitializedArray<byte>(width * height * 3);
         for (var y = 0; y < height; y++)
         {
             Row(top + y).Slice(left * 3, width * 3).CopyTo(cropped.AsSpan(y * width * 3));
@@ -43,7 +43,7 @@ public sealed record RgbImage
     /// <summary>The picture with left and right exchanged.</summary>
     public RgbImage FlippedHorizontally()
     {
-        var flipped = new byte[Pixels.Length];
+        var flipped = GC.AllocateUninitializedArray<byte>(Pixels.Length);
         for (var y = 0; y < Height; y++)
         {
             Reverse(Row(y), flipped.AsSpan(y * Width * 3, Width * 3));
@@ -58,7 +58,7 @@ public sealed record RgbImage
     /// <summary>A picture of the given size whose pixel (x, y) is this picture's pixel at <paramref name="source"/>(x, y), an affine function.</summary>
     public RgbImage Rearranged(int width, int height, Func<int, int, (int X, int Y)> source)
     {
-        var pixels = new byte[Pixels.Length];
+        var pixels = GC.AllocateUninitializedArray<byte>(Pixels.Length);
         var target = 0;
         for (var y = 0; y < height; y++)
         {
