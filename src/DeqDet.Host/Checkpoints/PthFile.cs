@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DeqDet.Host.Checkpoints.PyTorch;
 
 namespace DeqDet.Host.Checkpoints;
 

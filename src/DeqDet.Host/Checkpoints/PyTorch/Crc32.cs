@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace DeqDet.Host.Checkpoints;
+namespace DeqDet.Host.Checkpoints.PyTorch;
 
 /// <summary>The check sum of zip archives (polynomial 0xEDB88320), eight bytes at a time.</summary>
 internal static class Crc32

@@ -1,4 +1,4 @@
-namespace DeqDet.Host.Checkpoints;
+namespace DeqDet.Host.Checkpoints.PyTorch;
 
 /// <summary>
 /// Keeps the objects built from one file below a limit, so that a small file cannot ask for much memory. Readers charge an

@@ -1,4 +1,4 @@
-namespace DeqDet.Host.Checkpoints;
+namespace DeqDet.Host.Checkpoints.PyTorch;
 
 /// <summary>
 /// The constructors whose calls a state dict is made of, known by name. Each takes the arguments as plain data and gives plain

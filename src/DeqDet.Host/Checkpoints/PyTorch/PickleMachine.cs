@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
 
-namespace DeqDet.Host.Checkpoints;
+namespace DeqDet.Host.Checkpoints.PyTorch;
 
 /// <summary>
 /// Interprets one pickle as data: a stack machine for the binary instructions of protocols 1 to 5. Calls of the few
@@ -12,11 +12,9 @@ namespace DeqDet.Host.Checkpoints;
 /// </summary>
 internal sealed class PickleMachine(MappedFile file, long start, long end, MemoryBudget budget)
 {
-    private const int MaxStack = 1 << 19;
     private const int MaxNameLength = 512;
 
-    private readonly List<object?> _stack = [];
-    private readonly List<int> _marks = [];
+    private readonly PickleStack _stack = new();
     private readonly Dictionary<uint, object?> _memo = [];
     private readonly Dictionary<(string, string), PickleGlobal> _globals = [];
     private readonly Dictionary<string, PickleStorage> _storages = [];
@@ -35,14 +33,21 @@ internal sealed class PickleMachine(MappedFile file, long start, long end, Memor
     /// <exception cref="CheckpointError">The pickle is damaged, hostile, or uses instructions no checkpoint needs.</exception>
     public object? Run()
     {
-        while (true)
+        try
         {
-            var code = Take(1)[0];
-            if (code == (byte)'.')
+            while (true)
             {
-                return Pop();
+                var code = Take(1)[0];
+                if (code == (byte)'.')
+                {
+                    return _stack.Pop();
+                }
+                Execute(code);
             }
-            Execute(code);
+        }
+        catch (PickleStackException e)
+        {
+            throw Bad(e.Message);
         }
     }
 
@@ -60,33 +65,25 @@ internal sealed class PickleMachine(MappedFile file, long start, long end, Memor
                 Take(8);
                 break;
             case (byte)'(': // MARK
-                _marks.Add(_stack.Count);
-                CheckDepth();
+                _stack.Mark();
                 break;
             case (byte)'0': // POP
-                if (_marks.Count > 0 && _marks[^1] == _stack.Count)
-                {
-                    _marks.RemoveAt(_marks.Count - 1);
-                }
-                else
-                {
-                    Pop();
-                }
+                _stack.PopValueOrMark();
                 break;
             case (byte)'1': // POP_MARK
-                PopToMark();
+                _stack.PopToMark();
                 break;
             case (byte)'2': // DUP
-                Push(Top());
+                _stack.Push(_stack.Top());
                 break;
             case (byte)'N':
-                Push(null);
+                _stack.Push(null);
                 break;
             case 0x88: // NEWTRUE
-                Push(true);
+                _stack.Push(true);
                 break;
             case 0x89: // NEWFALSE
-                Push(false);
+                _stack.Push(false);
                 break;
             case (byte)'J': // BININT
                 PushNew((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4)), 24);
@@ -125,13 +122,13 @@ internal sealed class PickleMachine(MappedFile file, long start, long end, Memor
                 PushBytes(BinaryPrimitives.ReadUInt64LittleEndian(Take(8)));
                 break;
             case (byte)')': // EMPTY_TUPLE
-                Push(EmptyTuple);
+                _stack.Push(EmptyTuple);
                 break;
             case 0x85 or 0x86 or 0x87: // TUPLE1, TUPLE2, TUPLE3
-                PushTuple(PopMany(code - 0x84));
+                PushTuple(_stack.PopMany(code - 0x84));
                 break;
             case (byte)'t': // TUPLE
-                PushTuple(PopToMark());
+                PushTuple(_stack.PopToMark());
                 break;
             default:
                 ExecuteComposite(code);
@@ -147,30 +144,30 @@ internal sealed class PickleMachine(MappedFile file, long start, long end, Memor
                 PushNew(new PickleList(), 64);
                 break;
             case (byte)'l' or 0x91: // LIST, FROZENSET
-                var members = PopToMark();
+                var members = _stack.PopToMark();
                 PushNew(new PickleList(), 64);
                 Append(members);
                 break;
             case (byte)'a': // APPEND
-                var item = Pop();
+                var item = _stack.Pop();
                 Append(new ReadOnlySpan<object?>(in item));
                 break;
             case (byte)'e' or 0x90: // APPENDS, ADDITEMS
-                Append(PopToMark());
+                Append(_stack.PopToMark());
                 break;
             case (byte)'}': // EMPTY_DICT
                 PushNew(new PickleDict(), 64);
                 break;
             case (byte)'d': // DICT
-                var pairs = PopToMark();
+                var pairs = _stack.PopToMark();
                 PushNew(new PickleDict(), 64);
                 SetItems(pairs);
                 break;
             case (byte)'s': // SETITEM
-                SetItems(PopMany(2));
+                SetItems(_stack.PopMany(2));
                 break;
             case (byte)'u': // SETITEMS
-                SetItems(PopToMark());
+                SetItems(_stack.PopToMark());
                 break;
             case (byte)'q': // BINPUT
                 Remember(Take(1)[0]);
@@ -182,33 +179,33 @@ internal sealed class PickleMachine(MappedFile file, long start, long end, Memor
                 Remember((uint)_memo.Count);
                 break;
             case (byte)'h': // BINGET
-                Push(Recall(Take(1)[0]));
+                _stack.Push(Recall(Take(1)[0]));
                 break;
             case (byte)'j': // LONG_BINGET
-                Push(Recall(BinaryPrimitives.ReadUInt32LittleEndian(Take(4))));
+                _stack.Push(Recall(BinaryPrimitives.ReadUInt32LittleEndian(Take(4))));
                 break;
             case (byte)'c': // GLOBAL
                 var module = TakeLine();
-                Push(Global(module, TakeLine()));
+                _stack.Push(Global(module, TakeLine()));
                 break;
             case 0x93: // STACK_GLOBAL
-                var names = PopMany(2);
-                Push(Global(Name(names[0]), Name(names[1])));
+                var names = _stack.PopMany(2);
+                _stack.Push(Global(Name(names[0]), Name(names[1])));
                 break;
             case (byte)'R' or 0x81: // REDUCE, NEWOBJ
-                var call = PopMany(2);
-                Push(PickleConstructors.Call(call[0], call[1], budget));
+                var call = _stack.PopMany(2);
+                _stack.Push(PickleConstructors.Call(call[0], call[1], budget));
                 break;
             case 0x92: // NEWOBJ_EX
-                Push(PickleConstructors.Unknown(PopMany(3)[0]));
+                _stack.Push(PickleConstructors.Unknown(_stack.PopMany(3)[0]));
                 break;
             case (byte)'b': // BUILD
                 // The state of an object: hooks of a tensor, _metadata of a state dict, fields of unknown objects.
-                Pop();
-                Top();
+                _stack.Pop();
+                _stack.Top();
                 break;
             case (byte)'Q': // BINPERSID
-                Push(Persistent(Pop()));
+                _stack.Push(Persistent(_stack.Pop()));
                 break;
             default:
                 throw Bad($"has the instruction 0x{code:x2}, which no checkpoint needs");
@@ -272,24 +269,10 @@ internal sealed class PickleMachine(MappedFile file, long start, long end, Memor
         return global;
     }
 
-    private void CheckDepth()
-    {
-        if (_stack.Count > MaxStack || _marks.Count > MaxStack)
-        {
-            throw Bad("keeps more on its stack than any checkpoint; it is damaged or hostile");
-        }
-    }
-
-    private void Push(object? value)
-    {
-        _stack.Add(value);
-        CheckDepth();
-    }
-
     private void PushNew(object value, int bytes)
     {
         budget.Charge(bytes);
-        Push(value);
+        _stack.Push(value);
     }
 
     private void PushText(ulong length)
@@ -301,7 +284,7 @@ internal sealed class PickleMachine(MappedFile file, long start, long end, Memor
     private void PushBytes(ulong length)
     {
         Skip(length);
-        Push(RawBytes);
+        _stack.Push(RawBytes);
     }
 
     private void PushLong(int length)
@@ -317,46 +300,12 @@ internal sealed class PickleMachine(MappedFile file, long start, long end, Memor
     private void PushTuple(object?[] items)
     {
         budget.Charge(48 + 8 * items.Length);
-        Push(new PickleTuple(items));
-    }
-
-    private int Floor => _marks.Count > 0 ? _marks[^1] : 0;
-
-    private object? Top() => _stack.Count > Floor ? _stack[^1] : throw Bad("takes from an empty stack");
-
-    private object? Pop()
-    {
-        var value = Top();
-        _stack.RemoveAt(_stack.Count - 1);
-        return value;
-    }
-
-    private object?[] PopMany(int count)
-    {
-        if (_stack.Count - Floor < count)
-        {
-            throw Bad("takes from an empty stack");
-        }
-        var items = new object?[count];
-        _stack.CopyTo(_stack.Count - count, items, 0, count);
-        _stack.RemoveRange(_stack.Count - count, count);
-        return items;
-    }
-
-    private object?[] PopToMark()
-    {
-        if (_marks.Count == 0)
-        {
-            throw Bad("looks for a mark that is not there");
-        }
-        var items = PopMany(_stack.Count - Floor);
-        _marks.RemoveAt(_marks.Count - 1);
-        return items;
+        _stack.Push(new PickleTuple(items));
     }
 
     private void Append(ReadOnlySpan<object?> items)
     {
-        switch (Top())
+        switch (_stack.Top())
         {
             case PickleList list:
                 budget.Charge(16 * items.Length);
@@ -375,7 +324,7 @@ internal sealed class PickleMachine(MappedFile file, long start, long end, Memor
         {
             throw Bad("sets a key without a value");
         }
-        switch (Top())
+        switch (_stack.Top())
         {
             case PickleDict dict:
                 budget.Charge(16 * items.Length);
@@ -393,7 +342,7 @@ internal sealed class PickleMachine(MappedFile file, long start, long end, Memor
 
     private void Remember(uint index)
     {
-        var value = Top();
+        var value = _stack.Top();
         if (!_memo.ContainsKey(index))
         {
             budget.Charge(64);

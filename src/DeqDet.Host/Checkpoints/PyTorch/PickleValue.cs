@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace DeqDet.Host.Checkpoints;
+namespace DeqDet.Host.Checkpoints.PyTorch;
 
 // What a pickle can say here. Besides these types: null, bool, long, double and BigInteger.
 

@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace DeqDet.Host.Checkpoints;
+namespace DeqDet.Host.Checkpoints.PyTorch;
 
 /// <summary>Writes plain values, and calls of the constructors a state dict needs, as a pickle of protocol 2.</summary>
 internal sealed class PickleWriter

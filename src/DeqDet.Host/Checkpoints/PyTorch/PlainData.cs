@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Numerics;
 using System.Text.Json.Nodes;
 
-namespace DeqDet.Host.Checkpoints;
+namespace DeqDet.Host.Checkpoints.PyTorch;
 
 /// <summary>Turns the plain part of a pickled value into JSON; what is not plain is left out.</summary>
 internal sealed class PlainData(string path, MemoryBudget budget)

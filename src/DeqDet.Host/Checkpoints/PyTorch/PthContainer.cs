@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace DeqDet.Host.Checkpoints;
+namespace DeqDet.Host.Checkpoints.PyTorch;
 
 /// <summary>Where the numbers of a storage lie in the file.</summary>
 /// <param name="Offset">Byte position.</param>

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace DeqDet.Host.Checkpoints;
+namespace DeqDet.Host.Checkpoints.PyTorch;
 
 /// <summary>A stored (uncompressed) member of a zip archive: where its bytes lie in the file.</summary>
 internal sealed record ZipMember(string Name, long Offset, long Length, uint Crc)

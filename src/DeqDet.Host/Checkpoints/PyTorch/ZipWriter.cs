@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace DeqDet.Host.Checkpoints;
+namespace DeqDet.Host.Checkpoints.PyTorch;
 
 /// <summary>
 /// Writes a zip archive of stored members whose bytes start at multiples of 64, as PyTorch lays out its archives, to a stream
