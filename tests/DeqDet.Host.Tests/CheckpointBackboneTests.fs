@@ -205,8 +205,18 @@ let tests =
 
                     write [ "backbone.a" ]
                     Expect.equal (Seq.toList (load ()).Keys) [ "backbone.a" ] "a classifier"
-                    write [ "backbone.a"; "backbone.norm0.weight"; "head.c" ]
+
+                    write
+                        [
+                            "backbone.a"
+                            "backbone.norm0.weight"
+                            "backbone.bn1.num_batches_tracked"
+                            "head.c"
+                        ]
+
                     Expect.equal (Seq.toList (load ()).Keys) [ "backbone.a"; "backbone.norm0.weight" ] "a detector"
+                    write [ "backbone.a"; "backbone.b" ]
+                    Expect.stringContains (refusal path (load >> ignore)) "backbone.b" "what is unexpected"
                     write [ "backbone.norm0.weight" ]
                     Expect.stringContains (refusal path (load >> ignore)) "backbone.a" "what is missing"))
         ]

@@ -40,6 +40,11 @@ public static partial class BackboneNames
     /// </summary>
     public static bool IsOutputNorm(string name) => OutputNorm().IsMatch(name);
 
+    /// <summary>Whether a backbone tensor is one that nothing computes with: batch counters, tables of positions.</summary>
+    public static bool IsBookkeeping(string name) =>
+        name.EndsWith(".num_batches_tracked", StringComparison.Ordinal)
+        || name.EndsWith(".relative_position_index", StringComparison.Ordinal);
+
     [GeneratedRegex(@"^backbone\.norm\d\.")]
     private static partial Regex OutputNorm();
 

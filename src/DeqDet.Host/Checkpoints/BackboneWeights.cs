@@ -7,7 +7,8 @@ public static class BackboneWeights
 {
     /// <summary>
     /// Loads the backbone from a file that <see cref="BackboneNames.Convert"/> knows. Swin classifiers have no normalisation of
-    /// the levels' outputs; where the file lacks it, it is left out of the result.
+    /// the levels' outputs; where the file lacks it, it is left out of the result. Counters and index tables that nothing computes
+    /// with may be in the file or not.
     /// </summary>
     /// <param name="path">A .pth or safetensors file.</param>
     /// <param name="expected">What the model wants; only names that start with <c>backbone.</c> are looked at.</param>
@@ -21,12 +22,17 @@ public static class BackboneWeights
     )
     {
         using var file = TensorFile.Open(path);
-        var stored = BackboneNames.Convert(file);
-        var names = stored.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
         var wanted = expected
             .Where(tensor => tensor.Name.StartsWith("backbone.", StringComparison.Ordinal))
-            .Where(tensor => names.Contains(tensor.Name) || !BackboneNames.IsOutputNorm(tensor.Name))
+            .ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        var stored = BackboneNames
+            .Convert(file)
+            .Where(tensor => wanted.ContainsKey(tensor.Name) || !BackboneNames.IsBookkeeping(tensor.Name))
             .ToArray();
-        return Weights.Load(path, stored, wanted, device);
+        foreach (var name in wanted.Keys.Except(stored.Select(tensor => tensor.Name)).Where(BackboneNames.IsOutputNorm))
+        {
+            wanted.Remove(name);
+        }
+        return Weights.Load(path, stored, wanted.Values, device);
     }
 }
