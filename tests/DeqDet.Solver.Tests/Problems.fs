@@ -63,6 +63,15 @@ let all: Problem list =
             }
     ]
 
+/// The same problem in 32 bits.
+let inSingle (problem: Problem) : Problem =
+    let tensors =
+        problem.Tensors |> Map.map (fun _ tensor -> tensor.to_type torch.float32)
+
+    { problem with
+        Map = mapOf (problem.Notes.GetProperty("kind").GetString()) tensors
+        Tensors = tensors }
+
 let named (name: string) : Problem =
     all |> List.find (fun problem -> problem.Name = name)
 
