@@ -77,7 +77,11 @@ let ofShapes
                 Kind = backbone shapes shape
                 FrozenStages = -1
                 Norm = Frozen
-                Width = 64
+                Width =
+                    if shapes.ContainsKey "backbone.conv1.weight" then
+                        Array.head (shape "backbone.conv1.weight")
+                    else
+                        64
                 DropPath = 0.0
                 Weights = None
             }

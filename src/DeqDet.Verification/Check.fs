@@ -86,33 +86,34 @@ module Check =
         error
 
     /// Accepts differences up to `accepted` times the largest expected magnitude.
-    let ofScale (accepted: float) : string -> string -> Tensor -> Tensor -> Check =
-        measured OfScale accepted (fun expected actual -> ratio (largest expected actual) (scaleOf expected))
+    let ofScale (accepted: float) (file: string) (tensor: string) (expected: Tensor) (actual: Tensor) : Check =
+        let error expected actual =
+            ratio (largest expected actual) (scaleOf expected)
+
+        measured OfScale accepted error file tensor expected actual
 
     /// Accepts differences up to `accepted` times the expected element.
-    let relative (accepted: float) : string -> string -> Tensor -> Tensor -> Check =
-        measured Relative accepted (fun expected actual ->
+    let relative (accepted: float) (file: string) (tensor: string) (expected: Tensor) (actual: Tensor) : Check =
+        let error (expected: float[]) (actual: float[]) =
             let least = scaleOf expected * 1e-3
-            let mutable error = 0.0
 
-            for i in 0 .. expected.Length - 1 do
-                let magnitude =
-                    if Double.IsFinite expected[i] then
-                        max least (abs expected[i])
-                    else
-                        1.0
+            let one e a =
+                ratio (difference e a) (if Double.IsFinite e then max least (abs e) else 1.0)
 
-                error <- max error (ratio (difference expected[i] actual[i]) magnitude)
+            Array.fold2 (fun error e a -> max error (one e a)) 0.0 expected actual
 
-            error)
+        measured Relative accepted error file tensor expected actual
 
     /// Accepts differences up to `accepted`.
-    let absolute (accepted: float) : string -> string -> Tensor -> Tensor -> Check = measured Absolute accepted largest
+    let absolute (accepted: float) (file: string) (tensor: string) (expected: Tensor) (actual: Tensor) : Check =
+        measured Absolute accepted largest file tensor expected actual
 
     /// Accepts equal numbers only.
-    let exact: string -> string -> Tensor -> Tensor -> Check =
-        measured Count 0.0 (fun expected actual ->
-            Array.fold2 (fun count e a -> if difference e a = 0.0 then count else count + 1.0) 0.0 expected actual)
+    let exact (file: string) (tensor: string) (expected: Tensor) (actual: Tensor) : Check =
+        let error =
+            Array.fold2 (fun count e a -> if difference e a = 0.0 then count else count + 1.0) 0.0
+
+        measured Count 0.0 error file tensor expected actual
 
     /// A check whose error was measured elsewhere.
     let known measure accepted file tensor error : Check =

@@ -8,9 +8,9 @@ open DeqDet.Model.Backbones
 let private backbone kind =
     {
         Kind = kind
+        Width = 64
         FrozenStages = -1
         Norm = Frozen
-        Width = 64
         DropPath = 0.0
         Weights = None
     }
@@ -120,7 +120,10 @@ let tests =
                         | ResNet50
                         | ResNet101 -> $"layer{stage + 1}.0.bn3.weight"
 
-                    Expect.equal [ for stage in 0..3 -> int (width (last stage)) ] (Backbone.channels (backbone kind)) $"{kind}"
+                    Expect.equal
+                        [ for stage in 0..3 -> int (width (last stage)) ]
+                        (Backbone.channels (backbone kind))
+                        $"{kind}"
 
             testCase
                 "batch normalisation: frozen statistics stay, those of the batch are followed, never outside training"

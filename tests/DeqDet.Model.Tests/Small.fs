@@ -14,9 +14,9 @@ let settings (kind: DetectorKind) : DetectorSettings =
         Backbone =
             {
                 Kind = ResNet18
+                Width = 64
                 FrozenStages = -1
                 Norm = Frozen
-                Width = 64
                 DropPath = 0.0
                 Weights = None
             }

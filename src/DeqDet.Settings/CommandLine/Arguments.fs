@@ -124,6 +124,26 @@ type EvaluateArgument =
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
 
+[<RequireQualifiedAccess>]
+type VerifyArgument =
+    | [<MainCommand;
+        Unique;
+        Explain("DIR", "Folder with golden files; folders in it are looked through too.", "verify tests/golden")>] Folder of
+        string
+    | [<Unique;
+        Explain("PATTERN",
+                "Only files whose path below DIR contains this text, or matches it where it has * or ?.",
+                "verify tests/golden --only train")>] Only of string
+    | [<Unique;
+        Explain("auto|cpu|cuda|cuda:N",
+                "Where to compute. Default: auto, a GPU where there is one.",
+                "verify tests/golden --device cuda")>] Device of string
+    | [<Unique; Explain("OUT", "Also writes every error to a JSON file.", "verify tests/golden --json verified.json")>] Json of
+        string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
 /// The commands; their explanations follow "deqdet NAME".
 [<RequireQualifiedAccess>]
 type Command =
@@ -141,6 +161,10 @@ type Command =
                 "compares a results file with annotations, by COCO's rules.",
                 "evaluate --ground-truth instances_val.json --detections results.json")>] Evaluate of
         ParseResults<EvaluateArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "computes golden files again and compares: does this machine still compute DEQDet?",
+                "verify tests/golden")>] Verify of ParseResults<VerifyArgument>
     | [<CliPrefix(CliPrefix.None);
         Explain("",
                 "checks this machine: versions, libtorch, devices, threads, and what to do about what is missing.",

@@ -177,6 +177,20 @@ module CommandLine =
             ClassAgnostic = results.Contains EvaluateArgument.Class_Agnostic
         }
 
+    let private verify (results: ParseResults<VerifyArgument>) : VerifyRequest =
+        match results.TryGetResult VerifyArgument.Folder with
+        | None -> refuse "verify: name a folder with golden files; for example: verify tests/golden"
+        | Some folder ->
+            {
+                Folder = folder
+                Only = results.TryGetResult VerifyArgument.Only
+                Device =
+                    results.TryGetResult VerifyArgument.Device
+                    |> Option.map device
+                    |> Option.defaultValue Auto
+                Json = results.TryGetResult VerifyArgument.Json
+            }
+
     /// Argu's reading of a command's arguments. Names are known by now, so what it does not recognise has no name.
     let private read<'T when 'T :> IArgParserTemplate> (command: CommandSpecification) (tokens: string list) =
         let results =
@@ -201,6 +215,7 @@ module CommandLine =
         | "test", _ -> read command tokens |> test |> Request.Test
         | "detect", _ -> read command tokens |> detect |> Request.Detect
         | "evaluate", _ -> read command tokens |> evaluate |> Request.Evaluate
+        | "verify", _ -> read command tokens |> verify |> Request.Verify
         | _, [] -> Request.Doctor
         | _, extra :: _ -> refuse $"{command.Name}: takes no arguments, but '{extra}' is given"
 

@@ -86,12 +86,24 @@ type EvaluateRequest =
         ClassAgnostic: bool
     }
 
+type VerifyRequest =
+    {
+        /// Root of a tree of golden files.
+        Folder: string
+        /// What a file's path must contain, or match where it has `*` or `?`.
+        Only: string option
+        Device: DeviceChoice
+        /// File for everything that was compared.
+        Json: string option
+    }
+
 /// What a command line asks for.
 type Request =
     | Train of TrainRequest
     | Test of TestRequest
     | Detect of DetectRequest
     | Evaluate of EvaluateRequest
+    | Verify of VerifyRequest
     | Doctor
     /// Text to print.
     | Help of text: string
