@@ -48,6 +48,9 @@ public static class Program
             case Request.Evaluate evaluate:
                 Evaluate(evaluate.Item);
                 break;
+            case Request.Verify verify:
+                VerifyCommand.Run(verify.Item, Console.Out);
+                break;
             default:
                 Console.Out.WriteLine($"deqdet {Version}");
                 break;

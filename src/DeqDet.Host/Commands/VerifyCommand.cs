@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using DeqDet.Host.Devices;
+using DeqDet.Host.Goldens;
+using DeqDet.Settings;
+using DeqDet.Settings.CommandLine;
+using DeqDet.Verification;
+using TorchSharp;
+
+namespace DeqDet.Host.Commands;
+
+/// <summary>At least one number is not what it should be; the report has said which.</summary>
+public sealed class VerificationFailed(string message) : Exception(message);
+
+/// <summary>The command <c>verify</c>: computes golden files again and compares.</summary>
+public static class VerifyCommand
+{
+    /// <summary>Verifies everything below the folder, reporting each file as it is done.</summary>
+    /// <exception cref="VerificationFailed">A check failed.</exception>
+    /// <exception cref="InputError">There is nothing to verify, or a file cannot be read or understood.</exception>
+    public static void Run(VerifyRequest request, TextWriter output)
+    {
+        var device = ComputeDevice.Choose(request.Device);
+        var only = request.Only?.Value;
+        var jobs = new GoldenFolder(request.Folder, device).Jobs(file => only is null || Matches(only, file));
+        if (jobs.Count == 0)
+        {
+            throw new InputError(
+                only is null
+                    ? $"{request.Folder}: holds nothing to verify; docs/verification.md says what golden files are called"
+                    : $"{request.Folder}: nothing to verify has '{only}' in its path"
+            );
+        }
+
+        var files = new List<VerifiedFile>();
+        foreach (var job in jobs)
+        {
+            var file = Verify(job);
+            VerificationReport.Write(file, output);
+            files.Add(file);
+        }
+        if (request.Json?.Value is { } path)
+        {
+            VerificationReport.Save(path, request.Folder, device.ToString(), files);
+        }
+        Conclude(files, output);
+    }
+
+    // A pattern with stars is matched against the whole path, any other text is looked for in it.
+    private static bool Matches(string pattern, string file) =>
+        pattern.Contains('*') || pattern.Contains('?')
+            ? System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(pattern, file, ignoreCase: false)
+            : file.Contains(pattern, StringComparison.Ordinal);
+
+    private static VerifiedFile Verify(VerificationJob job)
+    {
+        var clock = Stopwatch.StartNew();
+        try
+        {
+            using var scope = torch.NewDisposeScope();
+            return new(job.File, [.. job.Run()], null, clock.Elapsed.TotalSeconds);
+        }
+        // A golden file of a wrong form shows as one of these wherever it is used.
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            return new(job.File, [], error.Message.Split('\n')[0].Trim(), clock.Elapsed.TotalSeconds);
+        }
+    }
+
+    private static void Conclude(IReadOnlyList<VerifiedFile> files, TextWriter output)
+    {
+        var checks = files.Sum(file => file.Checks.Count);
+        var failed = files.Sum(file => file.Checks.Count(check => !check.Passed));
+        var unread = files.Where(file => file.Problem is not null).Select(file => file.File).ToList();
+        output.WriteLine();
+        output.WriteLine(
+            $"{files.Count} files, {checks} checks, {failed} failed, {unread.Count} files that cannot be verified"
+        );
+        if (unread.Count > 0)
+        {
+            throw new InputError(
+                $"{unread[0]}{(unread.Count > 1 ? $" and {unread.Count - 1} more" : "")}: cannot be verified (see above)"
+            );
+        }
+        if (failed > 0)
+        {
+            throw new VerificationFailed($"{failed} of {checks} numbers are not what they should be (see FAIL above)");
+        }
+    }
+}
