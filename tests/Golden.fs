@@ -12,9 +12,7 @@ open TorchSharp
 let folder (name: string) : string =
     let rec upward (directory: DirectoryInfo) =
         if isNull directory then
-            raise (
-                DirectoryNotFoundException $"no parent folder of {AppContext.BaseDirectory} has tests/golden/{name}"
-            )
+            raise (DirectoryNotFoundException $"no parent folder of {AppContext.BaseDirectory} has tests/golden/{name}")
         else
             let candidate = Path.Combine(directory.FullName, "tests", "golden", name)
 
@@ -37,7 +35,7 @@ let private tensor (path: string) (name: string) (dtype: string) (shape: int64[]
         | "BOOL" -> torch.tensor (bytes |> Array.map (fun b -> b <> 0uy))
         | other -> raise (InvalidDataException $"{path}: tensor '{name}' has the type {other}, which is not read here")
 
-    flat.reshape(shape).clone ()
+    flat.reshape(shape).clone()
 
 /// All tensors of a safetensors file by name (F32, F64, I64, I32, U8 and BOOL), on the CPU, outside every dispose scope,
 /// so they live until the program ends or the caller disposes them.
@@ -58,18 +56,22 @@ let load (path: string) : Map<string, torch.Tensor> =
     use header = JsonDocument.Parse(ReadOnlyMemory(content, 8, int headerLength))
     use scope = torch.NewDisposeScope()
 
-    [ for entry in header.RootElement.EnumerateObject() do
-          if entry.Name <> "__metadata__" then
-              let dtype = entry.Value.GetProperty("dtype").GetString()
+    [
+        for entry in header.RootElement.EnumerateObject() do
+            if entry.Name <> "__metadata__" then
+                let dtype = entry.Value.GetProperty("dtype").GetString()
 
-              let shape =
-                  [| for size in entry.Value.GetProperty("shape").EnumerateArray() -> size.GetInt64() |]
+                let shape =
+                    [|
+                        for size in entry.Value.GetProperty("shape").EnumerateArray() -> size.GetInt64()
+                    |]
 
-              let offsets = entry.Value.GetProperty "data_offsets"
-              let first, last = start + offsets[0].GetInt32(), start + offsets[1].GetInt32()
+                let offsets = entry.Value.GetProperty "data_offsets"
+                let first, last = start + offsets[0].GetInt32(), start + offsets[1].GetInt32()
 
-              if last > content.Length || first > last then
-                  raise (InvalidDataException $"{path}: tensor '{entry.Name}' lies outside the file")
+                if last > content.Length || first > last then
+                    raise (InvalidDataException $"{path}: tensor '{entry.Name}' lies outside the file")
 
-              entry.Name, (tensor path entry.Name dtype shape content[first .. last - 1]).DetachFromDisposeScope() ]
+                entry.Name, (tensor path entry.Name dtype shape content[first .. last - 1]).DetachFromDisposeScope()
+    ]
     |> Map.ofList

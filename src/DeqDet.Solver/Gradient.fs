@@ -80,7 +80,7 @@ module Gradient =
                     if not image.requires_grad then
                         Attached(image, (fun () -> before))
                     else
-                        let mutable adjoint = ref before
+                        let adjoint = ref before
                         let transposed = Native.vectorJacobian image input
 
                         let attached =

@@ -169,24 +169,28 @@ let private stallTests =
 let private singleTests =
     testList
         "in 32 bits"
-        [ for name, scheme in
-              [ "anderson 5", Anderson.scheme Anderson.defaults
-                "broyden", Broyden.scheme Broyden.defaults ] do
-              for problem in all do
-                  if problem.Name <> "nan_domain" then
-                      testCase $"{name} on {problem.Name}"
-                      <| fun () ->
-                          use _ = torch.NewDisposeScope()
-                          let double = solve scheme 1e-5 problem |> counts |> worst
-                          let single = inSingle problem |> solve scheme 1e-5
-                          Expect.equal single.State.dtype torch.float32 "the type stays"
-                          let needed = single |> counts |> worst
-                          Expect.isSome needed $"{single.Reports[0]}"
+        [
+            for name, scheme in
+                [
+                    "anderson 5", Anderson.scheme Anderson.defaults
+                    "broyden", Broyden.scheme Broyden.defaults
+                ] do
+                for problem in all do
+                    if problem.Name <> "nan_domain" then
+                        testCase $"{name} on {problem.Name}"
+                        <| fun () ->
+                            use _ = torch.NewDisposeScope()
+                            let double = solve scheme 1e-5 problem |> counts |> worst
+                            let single = inSingle problem |> solve scheme 1e-5
+                            Expect.equal single.State.dtype torch.float32 "the type stays"
+                            let needed = single |> counts |> worst
+                            Expect.isSome needed $"{single.Reports[0]}"
 
-                          Expect.isLessThanOrEqual
-                              (float needed.Value)
-                              (1.6 * float double.Value + 2.0)
-                              $"evaluations, {double} in 64 bits" ]
+                            Expect.isLessThanOrEqual
+                                (float needed.Value)
+                                (1.6 * float double.Value + 2.0)
+                                $"evaluations, {double} in 64 bits"
+        ]
 
 [<Tests>]
 let tests =

@@ -70,7 +70,8 @@ let inSingle (problem: Problem) : Problem =
 
     { problem with
         Map = mapOf (problem.Notes.GetProperty("kind").GetString()) tensors
-        Tensors = tensors }
+        Tensors = tensors
+    }
 
 let named (name: string) : Problem =
     all |> List.find (fun problem -> problem.Name = name)
