@@ -8,7 +8,8 @@ using EvaluateRequest = DeqDet.Host.Commands.EvaluateRequest;
 namespace DeqDet.Host;
 
 /// <summary>
-/// Exit codes: 0 done, 1 a failure of the program or the machine, 2 wrong usage or wrong input.
+/// Exit codes: 0 done, 1 a failure of the program or the machine, 2 wrong usage or wrong input, 128 + the signal's number when a
+/// training was interrupted and saved.
 /// </summary>
 public static class Program
 {
@@ -16,8 +17,7 @@ public static class Program
     {
         try
         {
-            Run(CommandLine.parse(arguments));
-            return 0;
+            return Run(CommandLine.parse(arguments));
         }
         catch (InputError error)
         {
@@ -38,12 +38,20 @@ public static class Program
     }
 
     // One call a case: what a command needs is loaded only when that command runs.
-    private static void Run(Request request)
+    private static int Run(Request request)
     {
         switch (request)
         {
             case Request.Help help:
                 Console.Out.Write(help.text);
+                break;
+            case Request.Train train:
+                return Train(train.Item);
+            case Request.Test test:
+                TestCommand.Run(test.Item, Console.Out);
+                break;
+            case Request.Detect detect:
+                DetectCommand.Run(detect.Item, Console.Out);
                 break;
             case Request.Evaluate evaluate:
                 Evaluate(evaluate.Item);
@@ -55,7 +63,12 @@ public static class Program
                 Console.Out.WriteLine($"deqdet {Version}");
                 break;
         }
+
+        return 0;
     }
+
+    private static int Train(TrainRequest request) =>
+        TrainCommand.Run(request, new(Spectre.Console.AnsiConsole.Console, TimeProvider.System), Version);
 
     private static string Version =>
         typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;

@@ -1,0 +1,233 @@
+using System.Text.Json;
+using DeqDet.Host.Checkpoints;
+using DeqDet.Host.Data;
+using DeqDet.Host.Devices;
+using DeqDet.Host.Reporting;
+using DeqDet.Host.Training;
+using DeqDet.Model;
+using DeqDet.Settings;
+using DeqDet.Settings.CommandLine;
+using Microsoft.FSharp.Collections;
+using static TorchSharp.torch;
+
+namespace DeqDet.Host.Commands;
+
+/// <summary>`detect`: what a checkpoint finds in images, as JSON and as pictures.</summary>
+public static class DetectCommand
+{
+    private static readonly string[] Endings = [".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif"];
+
+    /// <summary>An image that was looked at: the path as the user gave it, its size, what was found.</summary>
+    private sealed record Seen(string File, string Picture, int Width, int Height, IReadOnlyList<Finding> Found);
+
+    /// <summary>Runs the command. Images that cannot be read are named and left out; the others are done first.</summary>
+    /// <exception cref="InputError">The checkpoint is missing or damaged, or some image could not be read.</exception>
+    public static void Run(DetectRequest request, TextWriter output)
+    {
+        var files = Files(request.Images);
+        LibTorch.Load();
+        using var interruption = new Interruption();
+        var device = ComputeDevice.Choose(DeviceChoice.Auto);
+        var model = TrainedModel.Load(request.Checkpoint, device);
+        CreateFolder(request.Out);
+        var pictures = PictureNames(files);
+        var seen = new List<Seen>();
+        var refused = new List<string>();
+        foreach (var file in files)
+        {
+            if (interruption.Token.IsCancellationRequested)
+            {
+                break;
+            }
+
+            try
+            {
+                var image = ImageFile.Load(file);
+                var found = Find(model, image, device, request.Threshold);
+                var picture = Path.Combine(request.Out, pictures[file]);
+                Draw(model, image, found).Save(picture);
+                seen.Add(new(file, pictures[file], image.Width, image.Height, found));
+                output.WriteLine($"{file}: {Told(model, found)} -> {picture}");
+            }
+            catch (InputError error)
+            {
+                refused.Add(error.Message);
+                output.WriteLine($"skipped: {error.Message}");
+            }
+        }
+
+        var json = Path.Combine(request.Out, "results.json");
+        AtomicFile.Write(json, stream => Write(model, seen, stream));
+        output.WriteLine(
+            $"{seen.Sum(image => image.Found.Count)} detections of at least {request.Threshold:0.##} in {seen.Count} images: {json}"
+        );
+        if (refused.Count > 0)
+        {
+            throw new InputError($"{refused.Count} of {files.Count} images could not be used; the first: {refused[0]}");
+        }
+    }
+
+    private static IReadOnlyList<Finding> Find(TrainedModel model, RgbImage image, Device device, double threshold)
+    {
+        var resize = model.Settings.Data.Resize;
+        var example = new Example(image, [], []).Resized(new(resize.ShortSide, resize.LongMax));
+        var about = new BatchImage(
+            0,
+            "",
+            image.Width,
+            image.Height,
+            example.Image.Width,
+            example.Image.Height,
+            example.ScaleX,
+            example.ScaleY,
+            [],
+            []
+        );
+        using var batch = new Normalisation(model.Settings.Data.Normalise).Collate([(example.Image, about)]);
+        return [.. Finding.Of(model.Detector, batch, device)[0].Where(finding => finding.Score >= threshold)];
+    }
+
+    private static Picture Draw(TrainedModel model, RgbImage image, IReadOnlyList<Finding> found) =>
+        Picture.Annotate(
+            image,
+            [
+                .. found
+                    .OrderBy(finding => finding.Score)
+                    .Select(finding => new DrawnBox(
+                        finding.Box,
+                        finding.Label,
+                        model.Classes[finding.Label].Name,
+                        finding.Score
+                    )),
+            ]
+        );
+
+    private static string Told(TrainedModel model, IReadOnlyList<Finding> found) =>
+        found.Count == 0
+            ? "nothing"
+            : string.Join(
+                ", ",
+                found
+                    .GroupBy(finding => finding.Label)
+                    .OrderBy(group => group.Key)
+                    .Select(group => $"{group.Count()} {model.Classes[group.Key].Name}")
+            );
+
+    // Every image below a folder, in ordinal order; single files as they are named.
+    private static List<string> Files(IReadOnlyList<string> places)
+    {
+        var files = new List<string>();
+        foreach (var place in places)
+        {
+            if (Directory.Exists(place))
+            {
+                var images = Directory
+                    .EnumerateFiles(place, "*", SearchOption.AllDirectories)
+                    .Where(file => Endings.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
+                    .Order(StringComparer.Ordinal)
+                    .ToList();
+                if (images.Count == 0)
+                {
+                    throw new InputError($"{place}: no images in this folder ({string.Join(", ", Endings)})");
+                }
+
+                files.AddRange(images);
+            }
+            else if (File.Exists(place))
+            {
+                files.Add(place);
+            }
+            else
+            {
+                throw new InputError($"{place}: no such image or folder");
+            }
+        }
+
+        return [.. files.Distinct(StringComparer.Ordinal)];
+    }
+
+    // The image's own name with .png; where two images share one, they are numbered.
+    private static Dictionary<string, string> PictureNames(IReadOnlyList<string> files)
+    {
+        var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        var names = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var file in files)
+        {
+            var stem = Path.GetFileNameWithoutExtension(file);
+            var name = $"{stem}.png";
+            for (var i = 2; !taken.Add(name); i++)
+            {
+                name = $"{stem}-{i}.png";
+            }
+
+            names.Add(file, name);
+        }
+
+        return names;
+    }
+
+    private static void CreateFolder(string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new InputError($"--out {folder}: cannot be made ({error.Message}); choose another folder");
+        }
+    }
+
+    // COCO's layout, so that tools which read annotations can read it: boxes are [x, y, width, height] in px of the image.
+    private static void Write(TrainedModel model, IReadOnlyList<Seen> images, Stream stream)
+    {
+        using var writer = new Utf8JsonWriter(stream, new() { Indented = true });
+        writer.WriteStartObject();
+        writer.WriteStartArray("images");
+        for (var i = 0; i < images.Count; i++)
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("id", i + 1);
+            writer.WriteString("file_name", images[i].File);
+            writer.WriteNumber("width", images[i].Width);
+            writer.WriteNumber("height", images[i].Height);
+            writer.WriteString("picture", images[i].Picture);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+        writer.WriteStartArray("categories");
+        foreach (var category in model.Classes)
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("id", category.Id);
+            writer.WriteString("name", category.Name);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+        writer.WriteStartArray("annotations");
+        var id = 0;
+        for (var i = 0; i < images.Count; i++)
+        {
+            foreach (var finding in images[i].Found)
+            {
+                writer.WriteStartObject();
+                writer.WriteNumber("id", ++id);
+                writer.WriteNumber("image_id", i + 1);
+                writer.WriteNumber("category_id", model.Classes[finding.Label].Id);
+                writer.WriteStartArray("bbox");
+                writer.WriteNumberValue(finding.Box.X1);
+                writer.WriteNumberValue(finding.Box.Y1);
+                writer.WriteNumberValue(finding.Box.X2 - finding.Box.X1);
+                writer.WriteNumberValue(finding.Box.Y2 - finding.Box.Y1);
+                writer.WriteEndArray();
+                writer.WriteNumber("score", finding.Score);
+                writer.WriteEndObject();
+            }
+        }
+
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+    }
+}

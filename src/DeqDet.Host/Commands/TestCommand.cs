@@ -1,0 +1,45 @@
+using DeqDet.Host.Devices;
+using DeqDet.Host.Evaluation;
+using DeqDet.Host.Training;
+using DeqDet.Settings.CommandLine;
+using RunSettings = DeqDet.Settings.SettingsModule;
+
+namespace DeqDet.Host.Commands;
+
+/// <summary>`test`: the COCO table of a checkpoint on its validation set.</summary>
+public static class TestCommand
+{
+    /// <summary>Runs the command.</summary>
+    /// <exception cref="Settings.InputError">The checkpoint or the data are missing or malformed.</exception>
+    public static void Run(TestRequest request, TextWriter output)
+    {
+        LibTorch.Load();
+        using var interruption = new Interruption();
+        var device = ComputeDevice.Choose(DeviceChoice.Auto);
+        var model = TrainedModel.Load(request.Checkpoint, device);
+        var settings = request.Data?.Value is { } root
+            ? RunSettings.withDataRoot(root, model.Settings)
+            : model.Settings;
+        DataSets.Ensure(settings.Data, null, interruption.Token);
+        var validation = DataSets.Validation(settings, model.Classes);
+        foreach (var notice in validation.Data.Notices)
+        {
+            output.WriteLine($"note: {notice}");
+        }
+
+        var result = validation.Run(model.Detector, device, null, interruption.Token);
+        EvaluationText.WriteSummary(result.Evaluation, output);
+        output.WriteLine();
+        EvaluationText.WriteClasses(result.Evaluation, output);
+        var images = validation.Data.Images.Count;
+        output.WriteLine();
+        output.WriteLine(
+            $"{images} images in {result.Time.TotalSeconds:F1} s ({images / result.Time.TotalSeconds:F1} a second) on {device}"
+        );
+        if (request.Out?.Value is { } file)
+        {
+            DetectionsWriter.Save(result.Detections, file);
+            output.WriteLine($"detections: {file}");
+        }
+    }
+}

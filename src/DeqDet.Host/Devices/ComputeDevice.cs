@@ -1,0 +1,70 @@
+using DeqDet.Settings;
+using DeqDet.Settings.CommandLine;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DeqDet.Host.Devices;
+
+/// <summary>The device that tensors live on, and the threads that work on the CPU's.</summary>
+public static class ComputeDevice
+{
+    /// <summary>Loads libtorch and turns what the user asked for into a device that is there.</summary>
+    /// <exception cref="InputError">A CUDA device was asked for that is not there; or libtorch cannot be loaded.</exception>
+    public static Device Choose(DeviceChoice choice)
+    {
+        var place = LibTorch.Load();
+        return Decide(choice, place.Cuda, CudaDevices(place), CudaDriver.Find) is { } index ? new Device(DeviceType.CUDA, index) : CPU;
+    }
+
+    /// <summary>The CUDA devices that libtorch can use.</summary>
+    // A libtorch for the CPU is not asked: TorchSharp would look for another one.
+    public static int CudaDevices(LibTorchPlace place) =>
+        place.Cuda && cuda.is_available() ? cuda.device_count() : 0;
+
+    /// <summary>
+    /// The index of the CUDA device to use, or null for the CPU.
+    /// </summary>
+    /// <param name="choice">What was asked for.</param>
+    /// <param name="built">Whether libtorch can use CUDA at all.</param>
+    /// <param name="usable">Number of CUDA devices that it can use.</param>
+    /// <param name="driver">Asks the driver, which is known to the message only.</param>
+    /// <exception cref="InputError">The device asked for is not there: says what is, and what to do.</exception>
+    public static int? Decide(DeviceChoice choice, bool built, int usable, Func<CudaDriver?> driver)
+    {
+        if (choice.IsCpu)
+            return null;
+        if (choice is not DeviceChoice.Cuda cuda)
+            return usable > 0 ? 0 : null;
+        if (cuda.index < usable)
+            return cuda.index;
+        if (usable > 0)
+            throw new InputError(
+                $"--device {choice}: there is no such device; there "
+                    + (usable == 1 ? "is only cuda:0" : $"are cuda:0 to cuda:{usable - 1}")
+            );
+
+        var found = driver() switch
+        {
+            null => "no NVIDIA driver is installed on this machine",
+            { Problem: { } problem } => $"NVIDIA's driver cannot be used: {problem}",
+            { Devices: [] } => "NVIDIA's driver sees no GPU",
+            var other => $"the machine has {string.Join(", ", other.Devices.Select(device => device.Name))}",
+        };
+        var remedy = built
+            ? "libtorch is able to use CUDA but finds no device; is CUDA_VISIBLE_DEVICES set, is the driver new enough?"
+            : "this program's libtorch is for the CPU only; build with -p:LibTorch=cuda or bring your own (docs/gpu.md).";
+        throw new InputError($"--device {choice}: {found}, and {remedy} `doctor` shows more; --device cpu works always");
+    }
+
+    /// <summary>
+    /// Sets the number of threads for tensor operations. Null: what OMP_NUM_THREADS says, or else one for each core that this process
+    /// may use.
+    /// </summary>
+    /// <exception cref="InputError">libtorch cannot be loaded.</exception>
+    public static void UseThreads(int? threads)
+    {
+        LibTorch.Load();
+        if (threads is not null || Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is null)
+            set_num_threads(threads ?? Processor.UsableCores);
+    }
+}
