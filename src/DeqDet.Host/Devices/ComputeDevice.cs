@@ -13,13 +13,14 @@ public static class ComputeDevice
     public static Device Choose(DeviceChoice choice)
     {
         var place = LibTorch.Load();
-        return Decide(choice, place.Cuda, CudaDevices(place), CudaDriver.Find) is { } index ? new Device(DeviceType.CUDA, index) : CPU;
+        return Decide(choice, place.Cuda, CudaDevices(place), CudaDriver.Find) is { } index
+            ? new Device(DeviceType.CUDA, index)
+            : CPU;
     }
 
     /// <summary>The CUDA devices that libtorch can use.</summary>
     // A libtorch for the CPU is not asked: TorchSharp would look for another one.
-    public static int CudaDevices(LibTorchPlace place) =>
-        place.Cuda && cuda.is_available() ? cuda.device_count() : 0;
+    public static int CudaDevices(LibTorchPlace place) => place.Cuda && cuda.is_available() ? cuda.device_count() : 0;
 
     /// <summary>
     /// The index of the CUDA device to use, or null for the CPU.
@@ -53,7 +54,9 @@ public static class ComputeDevice
         var remedy = built
             ? "libtorch is able to use CUDA but finds no device; is CUDA_VISIBLE_DEVICES set, is the driver new enough?"
             : "this program's libtorch is for the CPU only; build with -p:LibTorch=cuda or bring your own (docs/gpu.md).";
-        throw new InputError($"--device {choice}: {found}, and {remedy} `doctor` shows more; --device cpu works always");
+        throw new InputError(
+            $"--device {choice}: {found}, and {remedy} `doctor` shows more; --device cpu works always"
+        );
     }
 
     /// <summary>

@@ -4,7 +4,8 @@ namespace DeqDet.Host.Devices;
 public static class Processor
 {
     /// <summary>Its name, if the system tells.</summary>
-    public static string? Name => Field(CpuInfo, "model name") ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER");
+    public static string? Name =>
+        Field(CpuInfo, "model name") ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER");
 
     /// <summary>
     /// Cores that this process may use: physical ones, as two threads on one core hinder each other in matrix products, and no more

@@ -3,8 +3,8 @@ using Spectre.Console;
 namespace DeqDet.Host.Reporting;
 
 /// <summary>
-/// How far a piece of work is. In a terminal: a bar with the time left, rewritten in place. Elsewhere: one line at the start. At the
-/// end both leave a line with the time it took.
+/// How far a piece of work is. In a terminal: a bar with the time left, rewritten in place, gone at the end. Elsewhere: one line at
+/// the start.
 /// </summary>
 public sealed class ProgressLine
 {
@@ -35,24 +35,24 @@ public sealed class ProgressLine
     /// <summary>Time since the start.</summary>
     public TimeSpan Elapsed => clock.GetElapsedTime(start);
 
-    /// <summary>Shows that so many of all are done; from any thread. Called with all of them, it ends the display.</summary>
-    public void Report(long count, long all)
+    /// <summary>Shows that so many of all are done; from any thread.</summary>
+    /// <returns>Whether the work has ended with this call.</returns>
+    public bool Report(long count, long all)
     {
         lock (access)
         {
             if (finished)
             {
-                return;
+                return false;
             }
             if (count >= all)
             {
                 finished = true;
                 screen.Show();
-                screen.Print(Piece.Faint($"{doing}: "), $"{all:N0} {what} in {Human.Duration(Elapsed)}");
             }
             else if (drawn is null && !screen.IsLive)
             {
-                screen.Print(Piece.Faint($"{doing}: "), $"{all:N0} {what}");
+                screen.Print($"{doing}: {all:N0} {what}");
                 drawn = clock.GetTimestamp();
             }
             else if (drawn is not { } last || clock.GetElapsedTime(last) >= redraw)
@@ -60,6 +60,7 @@ public sealed class ProgressLine
                 Draw(count, all);
                 drawn = clock.GetTimestamp();
             }
+            return finished;
         }
     }
 
@@ -77,6 +78,8 @@ public sealed class ProgressLine
         var left = count > 0 ? $"   {Human.Duration(Elapsed * ((all - count) / (double)count))} left" : "";
         var (before, after) = ($"{doing}  ", $"  {count:N0}/{all:N0} {what}{left}");
         var width = Math.Clamp(screen.Width - before.Length - after.Length, 8, 60);
-        screen.Show([[before, .. Bar(share, width, screen.IsUnicode), after]]);
+        screen.Show([
+            [before, .. Bar(share, width, screen.IsUnicode), after],
+        ]);
     }
 }

@@ -23,6 +23,7 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
     private readonly StepWindow window = new();
     private readonly long start = clock.GetTimestamp();
     private ProgressLine? validating;
+    private int validated;
     private TimeSpan validationTime;
     private long firstStep;
     private long? shown;
@@ -31,14 +32,18 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
     public int PlainEvery { get; init; } = 50;
 
     /// <summary>Progress of making the generated data set.</summary>
-    public IProgress<ShapesProgress> MakingData() => new DataProgress(new(screen, clock, "making the shapes data set", "pictures"));
+    public IProgress<ShapesProgress> MakingData() =>
+        new DataProgress(screen, new(screen, clock, "making the shapes data set", "pictures"));
 
     /// <summary>Says what is about to happen.</summary>
     public void Start(TrainingSummary summary)
     {
         firstStep = summary.FirstStep;
         screen.Print(new Piece($"Training {summary.Settings}", bold));
-        Fact("data", $"{summary.TrainingImages:N0} images to train on, {summary.ValidationImages:N0} to validate on, {summary.Classes} classes");
+        Fact(
+            "data",
+            $"{summary.TrainingImages:N0} images to train on, {summary.ValidationImages:N0} to validate on, {summary.Classes} classes"
+        );
         Fact("model", $"{summary.Parameters:N0} parameters, {summary.TrainableParameters:N0} of them trained");
         Fact("device", $"{summary.Device}, {summary.Threads} {(summary.Threads == 1 ? "thread" : "threads")}");
         Fact("work folder", Human.Path(summary.WorkFolder));
@@ -78,6 +83,7 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
     {
         validating ??= new(screen, clock, "validating", "images");
         validating.Report(done, all);
+        validated = done;
     }
 
     /// <summary>Shows what a validation found.</summary>
@@ -85,9 +91,11 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
     /// <param name="result">An evaluation with COCO's parameters.</param>
     public void Validated(int epoch, EvaluationResult result)
     {
-        validationTime += validating?.Elapsed ?? TimeSpan.Zero;
+        var time = validating?.Elapsed ?? TimeSpan.Zero;
+        validationTime += time;
         validating = null;
-        screen.Print([new($"epoch {epoch} ", bold), .. Scores(result)]);
+        var cost = Piece.Faint($"  ({validated:N0} images in {Human.Duration(time)})");
+        screen.Print([new($"epoch {epoch} ", bold), .. Scores(result), cost]);
     }
 
     /// <summary>Says that the training was stopped before its end and how to go on.</summary>
@@ -113,7 +121,7 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
         screen.Print([
             new("Finished", bold),
             $" after {Human.Duration(clock.GetElapsedTime(start))}",
-            .. result is null ? [] : (Piece[])[": ", .. Scores(result)],
+            .. result is null ? [] : (Piece[])[":", .. Scores(result)],
         ]);
         foreach (
             var (name, path) in new[]
@@ -143,8 +151,14 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
         [
             Piece.Faint(" AP "),
             new(Score(result["AP"]), good),
-            .. new[] { ("AP50", "AP50"), ("AP75", "AP75"), ("AP_small", "small"), ("AP_medium", "medium"), ("AP_large", "large") }
-                .SelectMany(pair => (Piece[])[Piece.Faint($"  {pair.Item2} "), Score(result[pair.Item1])]),
+            .. new[]
+            {
+                ("AP50", "AP50"),
+                ("AP75", "AP75"),
+                ("AP_small", "small"),
+                ("AP_medium", "medium"),
+                ("AP_large", "large"),
+            }.SelectMany(pair => (Piece[])[Piece.Faint($"  {pair.Item2} "), Score(result[pair.Item1])]),
         ];
 
     private static string Score(double value) => value < 0 ? "-" : value.ToString("0.000");
@@ -196,8 +210,14 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
         return (window.StepTime + validationPerStep) * (report.Steps - report.Step);
     }
 
-    private sealed class DataProgress(ProgressLine line) : IProgress<ShapesProgress>
+    private sealed class DataProgress(Screen screen, ProgressLine line) : IProgress<ShapesProgress>
     {
-        public void Report(ShapesProgress value) => line.Report(value.Done, value.Total);
+        public void Report(ShapesProgress value)
+        {
+            if (line.Report(value.Done, value.Total))
+            {
+                screen.Print($"Made the shapes data set: {value.Total:N0} pictures in {Human.Duration(line.Elapsed)}");
+            }
+        }
     }
 }

@@ -34,7 +34,10 @@ public static class ValidationPictures
             return [];
         }
         CreateFolder(folder);
-        var images = Enumerable.Range(0, count).Select(i => data.Images[(int)((long)i * data.Images.Count / count)]).ToList();
+        var images = Enumerable
+            .Range(0, count)
+            .Select(i => data.Images[(int)((long)i * data.Images.Count / count)])
+            .ToList();
         var found = Found(images, data, detections, settings.PictureScore);
         var pictures = new List<Picture>();
         var files = new List<string>();
