@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.IO.Compression;
-using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 using DeqDet.Settings;
@@ -275,34 +274,11 @@ public sealed class JsonRecordStream : IDisposable
             return Truncated();
         }
         var reason =
-            reader.CurrentDepth >= MaxDepth - 1 ? $"nested deeper than {MaxDepth} levels"
-            : StartsWithAny(rest, "NaN", "nan", "Infinity", "-Infinity", "inf", "-inf", "+", "None", "True", "False")
-                ? $"{Shown(rest)} is no JSON value; numbers have to be finite decimal numbers"
-            : rest is [(byte)'\'', ..] ? "strings need double quotes"
-            : rest is [(byte)']' or (byte)'}', ..] ? "a value is missing or a comma is left over"
-            : rest.IsEmpty ? "not JSON"
-            : $"not JSON near {Shown(rest)}";
+            reader.CurrentDepth >= MaxDepth - 1
+                ? $"nested deeper than {MaxDepth} levels"
+                : JsonFault.Describe(rest);
         return Error($"line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}: {reason}");
     }
 
     private static bool OpenString(ReadOnlySpan<byte> rest) => rest[0] == '"' && rest[1..].IndexOf((byte)'"') < 0;
-
-    private static bool StartsWithAny(ReadOnlySpan<byte> bytes, params ReadOnlySpan<string> words)
-    {
-        foreach (var word in words)
-        {
-            if (bytes.Length >= word.Length && Encoding.ASCII.GetString(bytes[..word.Length]) == word)
-            {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    private static string Shown(ReadOnlySpan<byte> bytes)
-    {
-        var length = bytes[..Math.Min(bytes.Length, 16)].IndexOfAny(" \t\r\n,]}"u8);
-        var shown = bytes[..(length > 0 ? length : Math.Min(bytes.Length, 16))];
-        return $"'{string.Concat(Encoding.UTF8.GetString(shown).Select(c => char.IsControl(c) ? '?' : c))}'";
-    }
 }
