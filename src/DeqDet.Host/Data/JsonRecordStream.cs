@@ -274,9 +274,7 @@ public sealed class JsonRecordStream : IDisposable
             return Truncated();
         }
         var reason =
-            reader.CurrentDepth >= MaxDepth - 1
-                ? $"nested deeper than {MaxDepth} levels"
-                : JsonFault.Describe(rest);
+            reader.CurrentDepth >= MaxDepth - 1 ? $"nested deeper than {MaxDepth} levels" : JsonFault.Describe(rest);
         return Error($"line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}: {reason}");
     }
 
