@@ -59,6 +59,8 @@ public static class Program
             case Request.Verify verify:
                 VerifyCommand.Run(verify.Item, Console.Out);
                 break;
+            case { IsDoctor: true }:
+                return Doctor();
             default:
                 Console.Out.WriteLine($"deqdet {Version}");
                 break;
@@ -69,6 +71,9 @@ public static class Program
 
     private static int Train(TrainRequest request) =>
         TrainCommand.Run(request, new(Spectre.Console.AnsiConsole.Console, TimeProvider.System), Version);
+
+    private static int Doctor() =>
+        DoctorCommand.Run(Spectre.Console.AnsiConsole.Console, Version, Devices.LibTorch.Load);
 
     private static string Version =>
         typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
