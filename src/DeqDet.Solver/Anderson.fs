@@ -34,79 +34,57 @@ module Anderson =
     let private independence (dtype: torch.ScalarType) =
         if dtype = torch.float64 then 1e-14 else 1e-6
 
-    /// c of argmin |target - sum_i c_i columns_i|^2 + lambda sum_i |columns_i|^2 c_i^2, for each sample.
-    /// columns [A, k, d], target [A, d] -> [A, k]. By modified Gram-Schmidt on the columns, extended by sqrt(lambda)
-    /// |column_i| e_i: forming the normal equations would lose half of the digits.
-    let private leastSquares (lambda: float) (columns: torch.Tensor) (target: torch.Tensor) : torch.Tensor =
-        let count = columns.shape[1]
-        let sizes = columns.norm (2, false, 2.0f)
-        let smallest = independence columns.dtype
+    /// The next state [A, d] from pair = (g_k, z_k + t g_k) [A, 2d] and the earlier differences of such pairs, newest first
+    /// [A, k, 2d]. Modified Gram-Schmidt on the g halves, extended by sqrt(lambda) |dG_i| e_i, takes each difference out of
+    /// all later rows and out of the pair; the other halves go along, so what is left of the pair's is
+    /// z_k + t g_k - sum_i c_i (dZ_i + t dG_i), without c being computed. (The normal equations would lose half of the digits.)
+    let private extrapolate (lambda: float) (history: torch.Tensor) (pair: torch.Tensor) : torch.Tensor =
+        let count, size = history.shape[1], pair.shape[1] / 2L
+        let lengths = history.narrow(2, 0, size).norm(2, false, 2.0f)
+        let smallest = (lengths * independence(pair.dtype).ToScalar()).square()
+        let tail = torch.diag_embed (lengths * (sqrt lambda).ToScalar())
+        let tails = Native.join 1 [ tail; torch.zeros_like(tail).narrow(1, 0, 1) ]
+        let rows = Native.join 2 [ tails; Native.join 1 [ history; pair.unsqueeze 1 ] ]
 
-        let work =
-            if lambda > 0.0 then
-                let tail = torch.diag_embed (sizes * sqrt lambda)
-                let none = torch.zeros_like(tail).narrow(1, 0, 1)
-                Native.join 1 [ Native.join 2 [ columns; tail ]; Native.join 2 [ target.unsqueeze 1; none ] ]
-            else
-                Native.join 1 [ columns; target.unsqueeze 1 ]
+        for i in 0L .. count - 1L do
+            let left = rows.narrow (1, i, count + 1L - i)
+            let known = left.narrow (2, 0, count + size)
+            let products = torch.bmm (known, known.narrow(1, 0, 1).transpose(1, 2))
+            let square = products.narrow (1, 0, 1)
+            let usable = square.gt (smallest.narrow(1, i, 1).unsqueeze 2)
+            let factors = torch.where (usable, products / square, torch.zeros_like products)
+            let later = count - i
 
-        // Row i of `work` becomes the i-th direction; `triangle` holds (norm, products with all later rows).
-        let triangle =
-            [|
-                for i in 0L .. count - 1L do
-                    let column = work.select (1, i)
-                    let norm = column.norm (1, true, 2.0f)
-                    let usable = norm.gt (sizes.narrow (1, i, 1) * smallest)
-                    let direction = torch.where (usable, column / norm, torch.zeros_like column)
-                    let later = work.narrow (1, i + 1L, count - i)
-                    let products = torch.bmm (later, direction.unsqueeze 2)
-                    later.sub_ (products * direction.unsqueeze 1) |> ignore
-                    usable, norm, products.squeeze 2
-            |]
+            left.narrow(1, 1, later).sub_(factors.narrow (1, 1, later) * left.narrow (1, 0, 1))
+            |> ignore
 
-        let back (i: int) (solved: torch.Tensor list) : torch.Tensor list =
-            let usable, norm, products = triangle[i]
-            let right = products.narrow (1, count - 1L - int64 i, 1)
+        rows.select(1, count).narrow(1, count + size, size)
 
-            let known =
-                match solved with
-                | [] -> right
-                | later ->
-                    right
-                    - (products.narrow (1, 0, count - 1L - int64 i) * Native.join 1 later).sum(1L, true)
-
-            torch.where (usable, known / norm, torch.zeros_like right) :: solved
-
-        List.foldBack back [ 0 .. int count - 1 ] [] |> Native.join 1
-
-    /// History [A, k, d] with a newer column in front, and without the oldest where it gets longer than the window.
+    /// History [A, k, 2d] with a newer row in front, and without the oldest where it gets longer than the window.
     let private extended (window: int) (history: torch.Tensor) (newest: torch.Tensor) : torch.Tensor =
         let kept = min history.shape[1] (int64 window - 1L)
         Native.join 1 [ newest.unsqueeze 1; history.narrow (1, 0, kept) ]
 
     let private step (options: AndersonOptions) (at: Evaluated) : Advanced =
         match at.Memory with
-        | [ lastState; lastResidual; moves; changes ] ->
-            let state, image = Native.rows at.State, Native.rows at.Image
-            let residual = image - state
+        | [ last; history ] ->
+            let state, image = Native.wide at.State, Native.wide at.Image
             let plain = Scheme.relaxed options.Damping state image
+            let pair = Native.join 1 [ image - state; plain ]
 
-            let advanced moves changes (next: torch.Tensor) =
+            let advanced history (next: torch.Tensor) =
                 {
-                    Memory = [ state.alias (); residual; moves; changes ]
-                    Next = next.reshape at.State.shape
+                    Memory = [ pair; history ]
+                    Next = next.to_type(at.State.dtype).reshape at.State.shape
                 }
 
             if at.Number = 0 then
-                advanced moves changes plain
+                advanced history plain
             else
-                let moves = extended options.Window moves (state - lastState)
-                let changes = extended options.Window changes (residual - lastResidual)
-                let mix = leastSquares options.Regularisation changes residual
-                let back = moves + changes * options.Damping.ToScalar()
-                let next = plain - torch.bmm(mix.unsqueeze 1, back).squeeze 1
-                advanced moves changes (Scheme.finiteOr plain next)
-        | other -> invalidArg (nameof at) $"Anderson acceleration remembers 4 tensors, not {other.Length}"
+                let history = extended options.Window history (pair - last)
+                let next = extrapolate options.Regularisation history pair
+                advanced history (Scheme.finiteOr plain next)
+        | other -> invalidArg (nameof at) $"Anderson acceleration remembers 2 tensors, not {other.Length}"
 
     /// Raises ArgumentException "window", "damping" or "regularisation" where a setting is out of range.
     let scheme (options: AndersonOptions) : Scheme =
@@ -122,8 +100,11 @@ module Anderson =
             Name = $"anderson(window {options.Window})"
             Init =
                 fun start ->
-                    let rows = Native.rows start
-                    let none = rows.unsqueeze(1).narrow(1, 0, 0)
-                    [ rows.alias (); torch.zeros_like rows; none; none.alias () ]
+                    let rows = Native.wide start
+
+                    let last =
+                        torch.zeros ([| rows.shape[0]; 2L * rows.shape[1] |], rows.dtype, rows.device)
+
+                    [ last; last.unsqueeze(1).narrow(1, 0, 0) ]
             Step = step options
         }

@@ -29,7 +29,7 @@ module Broyden =
     let private step (options: BroydenOptions) (at: Evaluated) : Advanced =
         match at.Memory with
         | [ lastState; lastResidual; left; right ] ->
-            let state, image = Native.rows at.State, Native.rows at.Image
+            let state, image = Native.wide at.State, Native.wide at.Image
             let residual = image - state
 
             if at.Number > 0 then
@@ -57,7 +57,7 @@ module Broyden =
 
             {
                 Memory = [ state.alias (); residual; left; right ]
-                Next = (Scheme.finiteOr plain next).reshape at.State.shape
+                Next = (Scheme.finiteOr plain next).to_type(at.State.dtype).reshape at.State.shape
             }
         | other -> invalidArg (nameof at) $"Broyden's method remembers 4 tensors, not {other.Length}"
 
@@ -72,7 +72,7 @@ module Broyden =
             Name = $"broyden(memory {options.Memory})"
             Init =
                 fun start ->
-                    let rows = Native.rows start
+                    let rows = Native.wide start
 
                     let terms () =
                         torch.zeros ([| rows.shape[0]; int64 options.Memory; rows.shape[1] |], rows.dtype, rows.device)

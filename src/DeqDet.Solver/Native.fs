@@ -13,6 +13,15 @@ module internal Native =
         let sizes = tensor.shape
         tensor.reshape (sizes[0], Array.fold (*) 1L sizes[1..])
 
+    /// Rows in at least 32 bits: squares of half precision numbers leave its range.
+    let wide (tensor: torch.Tensor) : torch.Tensor =
+        let rows = rows tensor
+
+        if rows.element_size () < 4L then
+            rows.to_type torch.float32
+        else
+            rows
+
     /// [A] -> [A, 1, ..., 1], to be broadcast over the samples of `like`.
     let overSamples (like: torch.Tensor) (values: torch.Tensor) : torch.Tensor =
         values.reshape (Array.init (int (like.dim ())) (fun axis -> if axis = 0 then -1L else 1L))

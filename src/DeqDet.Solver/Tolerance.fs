@@ -30,16 +30,7 @@ module Tolerance =
     let private tiny = 1e-9
 
     let private norms (tensor: torch.Tensor) : torch.Tensor =
-        let rows = Native.rows tensor
-
-        // Sums of squares of half precision numbers leave its range; 32 bits hold them.
-        let rows =
-            if rows.element_size () < 4L then
-                rows.to_type torch.float32
-            else
-                rows
-
-        rows.norm(1, false, 2.0f).to_type torch.float64
+        (Native.wide tensor).norm(1, false, 2.0f).to_type torch.float64
 
     /// Absolute: |f(z) - z|, relative: |f(z) - z| / (|f(z)| + 1e-9), Euclidean norms of each sample.
     let euclidean: Measure =

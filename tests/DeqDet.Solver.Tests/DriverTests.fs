@@ -318,6 +318,24 @@ let private measureTests =
                 let measured = Tolerance.euclidean state (state * 0.0.ToScalar())
                 Expect.floatClose Accuracy.high (numbers measured.Absolute).[0] 8000.0 "norm"
 
+            testCase "half precision states are solved, and stay so"
+            <| fun () ->
+                for dtype in [ torch.float16; torch.bfloat16 ] do
+                    for scheme in schemes do
+                        use _ = torch.NewDisposeScope()
+
+                        let solution =
+                            Solve.runIndexed
+                                { Solve.defaults with
+                                    Scheme = scheme
+                                    Tolerance = Tolerance.relative 3e-2
+                                }
+                                cosine
+                                (torch.zeros ([| 2L; 3L |], dtype))
+
+                        Expect.isTrue solution.Converged $"{scheme.Name}, {dtype}: {solution.Reports[0]}"
+                        Expect.equal solution.State.dtype dtype "the type"
+
             testCase "of one's own decides"
             <| fun () ->
                 use _ = torch.NewDisposeScope()
