@@ -4,10 +4,12 @@ open TorchSharp
 
 /// The terms of one supervised state, 0-dimensional tensors with gradients; accuracy of the matched queries in percent.
 type LossTerms =
-    { Classification: Tensor
-      Box: Tensor
-      GIoU: Tensor
-      Accuracy: Tensor }
+    {
+        Classification: Tensor
+        Box: Tensor
+        GIoU: Tensor
+        Accuracy: Tensor
+    }
 
 /// Focal, L1 and GIoU losses of matched predictions.
 module Losses =
@@ -31,18 +33,27 @@ module Losses =
         scalar 1.0 - Boxes.giou 1e-7 boxes targets
 
     /// Loss of one supervised state: logits [B, Q, K] and boxes [B, Q, 4] with the matching of each image (box index or -1).
-    /// Sums are divided by the number of matched queries in the batch, or by `EmptyBatchDivisor` where there is none.
-    let compute (loss: LossSettings) (targets: Target list) (matching: int[] list) (logits: Tensor) (boxes: Tensor) : LossTerms =
+    /// Sums are divided by the number of matched queries in the batch, or by `EmptyBatchDivisor` where there is none (float32's epsilon
+    /// if that is 0).
+    let compute
+        (loss: LossSettings)
+        (targets: Target list)
+        (matching: int[] list)
+        (logits: Tensor)
+        (boxes: Tensor)
+        : LossTerms =
         let b, q, k = logits.size 0, logits.size 1, logits.size 2
 
         // indices of matched queries in the flattened batch, and of their boxes in the concatenated targets
         let offsets = targets |> List.scan (fun sum t -> sum + t.Labels.size 0) 0L
 
         let pairs =
-            [| for image, (matched, offset) in List.indexed (List.zip matching (List.take targets.Length offsets)) do
-                   for query in 0 .. matched.Length - 1 do
-                       if matched[query] >= 0 then
-                           struct (int64 image * q + int64 query, offset + int64 matched[query], image) |]
+            [|
+                for image, (matched, offset) in List.indexed (List.zip matching (List.take targets.Length offsets)) do
+                    for query in 0 .. matched.Length - 1 do
+                        if matched[query] >= 0 then
+                            struct (int64 image * q + int64 query, offset + int64 matched[query], image)
+            |]
 
         let index (values: int64[]) =
             torch.tensor (values, dtype = torch.int64, device = logits.device)
@@ -51,40 +62,54 @@ module Losses =
         let oneHot = torch.zeros_like (flat)
 
         if pairs.Length = 0 then
-            let divisor = loss.EmptyBatchDivisor + (if loss.EmptyBatchDivisor > epsilon then 0.0 else epsilon)
+            let divisor =
+                if loss.EmptyBatchDivisor > 0.0 then
+                    loss.EmptyBatchDivisor
+                else
+                    epsilon
+
             let nothing = boxes.sum () * scalar 0.0
 
-            { Classification =
-                (focal loss.FocalAlpha loss.FocalGamma flat oneHot).sum ()
-                * scalar (loss.Weights.Focal / divisor)
-              Box = nothing
-              GIoU = nothing
-              Accuracy = torch.zeros ([||], dtype = logits.dtype, device = logits.device) }
+            {
+                Classification =
+                    (focal loss.FocalAlpha loss.FocalGamma flat oneHot).sum()
+                    * scalar (loss.Weights.Focal / divisor)
+                Box = nothing
+                GIoU = nothing
+                Accuracy = torch.zeros ([||], dtype = logits.dtype, device = logits.device)
+            }
         else
             let rows = index [| for struct (row, _, _) in pairs -> row |]
             let columns = index [| for struct (_, column, _) in pairs -> column |]
             let images = index [| for struct (_, _, image) in pairs -> int64 image |]
-            let labels = torch.cat([| for t in targets -> t.Labels |], 0L).index_select (0L, columns)
-            let truth = torch.cat([| for t in targets -> t.Boxes |], 0L).index_select (0L, columns)
+
+            let labels =
+                torch.cat([| for t in targets -> t.Labels |], 0L).index_select(0L, columns)
+
+            let truth =
+                torch.cat([| for t in targets -> t.Boxes |], 0L).index_select(0L, columns)
+
             let truth = truth.``to`` boxes.dtype
-            let size = (Matching.sizes targets boxes).squeeze(1L).index_select (0L, images)
-            let found = boxes.reshape(b * q, 4L).index_select (0L, rows)
+            let size = (Matching.sizes targets boxes).squeeze(1L).index_select(0L, images)
+            let found = boxes.reshape(b * q, 4L).index_select(0L, rows)
 
             oneHot.index_put_ (torch.ones ([||], dtype = oneHot.dtype, device = oneHot.device), rows, labels)
             |> ignore
 
             let divisor = float pairs.Length + epsilon
 
-            { Classification =
-                (focal loss.FocalAlpha loss.FocalGamma flat oneHot).sum ()
-                * scalar (loss.Weights.Focal / divisor)
-              Box = (found / size - truth / size).abs().sum () * scalar (loss.Weights.L1 / divisor)
-              GIoU = (giou found truth).sum () * scalar (loss.Weights.GIoU / divisor)
-              Accuracy =
-                use _ = torch.no_grad ()
+            {
+                Classification =
+                    (focal loss.FocalAlpha loss.FocalGamma flat oneHot).sum()
+                    * scalar (loss.Weights.Focal / divisor)
+                Box = (found / size - truth / size).abs().sum() * scalar (loss.Weights.L1 / divisor)
+                GIoU = (giou found truth).sum() * scalar (loss.Weights.GIoU / divisor)
+                Accuracy =
+                    use _ = torch.no_grad ()
 
-                (flat.detach().index_select(0L, rows).argmax(-1L).eq labels).``to``(logits.dtype).mean ()
-                * scalar 100.0 }
+                    (flat.detach().index_select(0L, rows).argmax(-1L).eq labels).``to``(logits.dtype).mean()
+                    * scalar 100.0
+            }
 
     /// The sum that is differentiated.
     let total (terms: LossTerms) =

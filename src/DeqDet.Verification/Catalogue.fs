@@ -61,21 +61,23 @@ let private part (around: Surroundings) (file: string) =
         |> Option.map (fun preprocessing -> fun () -> Preprocessing.check preprocessing (around.Tensors file))
     | _ -> None
 
-/// A full model is a tensor file with a JSON file of its name that lists weights.
-let private fullModel (around: Surroundings) (files: Set<string>) (file: string) =
+/// Full models and fixed-point problems are tensor files with a JSON file of the same name that says what they are.
+let private described (around: Surroundings) (files: Set<string>) (file: string) =
     let json = Regex.Replace(file, @"\.safetensors$", ".json")
 
-    if json <> file && files.Contains json then
-        around.Preprocessing
-        |> Option.bind (fun preprocessing ->
-            let description = around.Json json
-
-            if FullModel.describes description then
-                Some(fun () -> FullModel.check preprocessing around.Device json description (around.Tensors file))
-            else
-                None)
-    else
+    if json = file || not (files.Contains json) then
         None
+    else
+        let description = around.Json json
+
+        if FixedPoints.describes description then
+            Some(fun () -> FixedPoints.check json description (around.Tensors file))
+        elif FullModel.describes description then
+            around.Preprocessing
+            |> Option.map (fun preprocessing ->
+                fun () -> FullModel.check preprocessing around.Device json description (around.Tensors file))
+        else
+            None
 
 /// What there is to verify in a folder, given the names of its files, in the order of their names. Running a job may raise
 /// GoldenError, and whatever reading raises.
@@ -87,7 +89,7 @@ let jobs (around: Surroundings) (files: string seq) : Job list =
     |> List.sortWith (fun a b -> String.CompareOrdinal(a, b))
     |> List.choose (fun file ->
         part around file
-        |> Option.orElseWith (fun () -> fullModel around files file)
+        |> Option.orElseWith (fun () -> described around files file)
         |> Option.map (fun run ->
             {
                 File = file

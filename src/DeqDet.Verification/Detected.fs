@@ -18,12 +18,12 @@ let ofTensors (scores: Tensor) (labels: Tensor) (boxes: Tensor) : Found =
         Boxes = GoldenFile.floats boxes
     }
 
-/// What became of the expected detections: how many have no counterpart (equal label, score within the tolerance), and the largest
-/// differences of the others.
+/// What became of the expected detections.
 type Comparison =
     {
+        /// Those without a counterpart of equal label and nearly equal score.
         Missing: int
-        Score: float
+        /// Largest difference of a coordinate, px; infinite if one is missing.
         Box: float
     }
 
@@ -48,21 +48,17 @@ let compare (scoreTolerance: float) (expected: Found) (actual: Found) : Comparis
         |> Seq.sortBy (distance i)
         |> Seq.tryHead
 
-    let mutable result = { Missing = 0; Score = 0.0; Box = 0.0 }
+    let found =
+        [
+            for i in 0 .. expected.Scores.Length - 1 do
+                match counterpart i with
+                | None -> infinity
+                | Some j ->
+                    used[j] <- true
+                    distance i j
+        ]
 
-    for i in 0 .. expected.Scores.Length - 1 do
-        result <-
-            match counterpart i with
-            | None ->
-                { result with
-                    Missing = result.Missing + 1
-                }
-            | Some j ->
-                used[j] <- true
-
-                { result with
-                    Score = max result.Score (abs (actual.Scores[j] - expected.Scores[i]))
-                    Box = max result.Box (distance i j)
-                }
-
-    result
+    {
+        Missing = found |> List.filter ((=) infinity) |> List.length
+        Box = List.fold max 0.0 found
+    }
