@@ -709,6 +709,55 @@ let private implicitTests =
                 Expect.isFalse attached.State.requires_grad "no graph"
         ]
 
+/// The layer of docs/solver.md as it stands there.
+let private layer (w: torch.Tensor) (u: torch.Tensor) (x: torch.Tensor) : torch.Tensor =
+    let injected = torch.mm (x, u)
+    let f (z: torch.Tensor) = torch.tanh (torch.mm (z, w) + injected)
+
+    let some (z: torch.Tensor) (index: torch.Tensor) =
+        torch.tanh (torch.mm (z, w) + injected.index_select (0L, index))
+
+    let solution =
+        Solve.runIndexed { Solve.defaults with Steps = 50 } some (torch.zeros_like injected)
+
+    for report in solution.Reports do
+        if report.Outcome <> Converged then
+            eprintfn $"{report}"
+
+    (Gradient.implicit Gradient.adjointDefaults).Attach f solution.State |> _.State
+
+let private layerTests =
+    testCase "the documented layer learns"
+    <| fun () ->
+        use _ = torch.NewDisposeScope()
+        use generator = new torch.Generator(5UL)
+
+        let normal (sizes: int64[]) =
+            torch.randn (sizes, dtype = torch.float32, generator = generator)
+
+        let x, target = normal [| 16L; 4L |], (normal [| 16L; 6L |]).mul_(0.3.ToScalar())
+        let w = (normal [| 6L; 6L |]).mul_(0.2.ToScalar()).requires_grad_()
+        let u = (normal [| 4L; 6L |]).mul_(0.2.ToScalar()).requires_grad_()
+
+        let loss () = (layer w u x - target).square().mean()
+
+        let losses =
+            [
+                for _ in 1..40 do
+                    use _ = torch.NewDisposeScope()
+                    let loss = loss ()
+                    loss.backward ()
+                    use _ = torch.no_grad ()
+
+                    for parameter in [ w; u ] do
+                        parameter.sub_ (parameter.grad * 1.0.ToScalar()) |> ignore
+                        parameter.grad.zero_ () |> ignore
+
+                    loss.item<float32>()
+            ]
+
+        Expect.isLessThan (List.last losses) (0.8f * List.head losses) $"{losses}"
+
 [<Tests>]
 let tests =
     testList
@@ -721,4 +770,5 @@ let tests =
             refusalTests
             memoryTests
             implicitTests
+            layerTests
         ]
