@@ -249,8 +249,6 @@ let private wrong =
         [ "head.stage_weights holds 2 weights for 3 stages" ]
         "{ \"backbone\": { \"kind\": \"swin_t\", \"norm\": \"batch\" } }", [ "backbone.norm"; "Swin" ]
         "{ \"backbone\": { \"drop_path\": 0.1 } }", [ "backbone.drop_path is 0.1"; "only Swins" ]
-        "{ \"classes\": 2, \"queries\": { \"count\": 10, \"detections\": 30 } }",
-        [ "queries.detections is 30"; "20 pairs" ]
         "{ \"data\": { \"resize\": { \"long_max\": 600 } } }", [ "data.resize.long_max is 600"; "800" ]
         "{ \"data\": { \"augment\": { \"short_sides\": [1400] } } }", [ "data.augment.short_sides holds 1400"; "1333" ]
         "{ \"data\": { \"augment\": { \"crop\": { \"max_size\": 100 } } } }",

@@ -105,7 +105,7 @@ module DetectorSchema =
                         (integer 1 100_000)
                         _.Detections
                         (fun v r -> { r with Detections = v })
-                        "Pairs of query and class kept as detections of an image."
+                        "Pairs of query and class kept as detections of an image; all of them where queries x classes are fewer."
                 ]
             Checks = []
         }
@@ -350,7 +350,6 @@ module DetectorSchema =
     /// Rules between the sections of the detector; keys are those of the top level.
     let checks (detector: DetectorSettings) : Finding list =
         let steps = detector.Solver.Steps
-        let pairs = detector.Queries.Count * detector.Classes
 
         [
             match detector.Rag.Supervised |> List.filter (fun step -> step > steps) with
@@ -366,12 +365,5 @@ module DetectorSchema =
                 {
                     Keys = [ "rag.supervised"; "solver.steps" ]
                     Text = $"names steps beyond solver.steps = {steps}: {words}; use for example [{suggestion}]"
-                }
-            if detector.Classes > 0 && detector.Queries.Detections > pairs then
-                {
-                    Keys = [ "queries.detections"; "queries.count"; "classes" ]
-                    Text =
-                        $"is {detector.Queries.Detections}, but {detector.Queries.Count} queries x {detector.Classes} classes "
-                        + $"make only {pairs} pairs; use at most {pairs}"
                 }
         ]
