@@ -149,6 +149,22 @@ let private understood =
                 CategoryIds = Some [| 1L; -2L |]
                 ClassAgnostic = true
             }
+        [ "verify"; "g" ],
+        Request.Verify
+            {
+                Folder = "g"
+                Only = None
+                Device = Auto
+                Json = None
+            }
+        [ "verify"; "--only=train"; "g"; "--device"; "cpu"; "--json"; "o.json" ],
+        Request.Verify
+            {
+                Folder = "g"
+                Only = Some "train"
+                Device = Cpu
+                Json = Some "o.json"
+            }
         [ "doctor" ], Request.Doctor
         [ "--version" ], Request.Version
     ]
@@ -156,6 +172,8 @@ let private understood =
 /// Command lines and what the complaint must hold.
 let private refused =
     [
+        [ "verify" ], [ "verify: name a folder" ]
+        [ "verify"; "g"; "--device"; "gpu" ], [ "--device gpu" ]
         [ "trian" ], [ "unknown command 'trian'"; "did you mean train?" ]
         [ "train"; "--device-id"; "x" ], [ "train"; "'--device-id'"; "did you mean --device?" ]
         [ "train"; "--max-step=3" ], [ "'--max-step'"; "did you mean --max-steps?" ]

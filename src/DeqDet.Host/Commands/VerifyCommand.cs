@@ -73,7 +73,7 @@ public static class VerifyCommand
         var unread = files.Where(file => file.Problem is not null).Select(file => file.File).ToList();
         output.WriteLine();
         output.WriteLine(
-            $"{files.Count} files, {checks} checks, {failed} failed, {unread.Count} files that cannot be verified"
+            $"{Counted(files.Count, "file")}, {Counted(checks, "check")}, {failed} failed, {Counted(unread.Count, "file")} that cannot be verified"
         );
         if (unread.Count > 0)
         {
@@ -86,4 +86,6 @@ public static class VerifyCommand
             throw new VerificationFailed($"{failed} of {checks} numbers are not what they should be (see FAIL above)");
         }
     }
+
+    private static string Counted(int count, string thing) => $"{count} {thing}{(count == 1 ? "" : "s")}";
 }

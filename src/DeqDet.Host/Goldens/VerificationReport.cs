@@ -89,7 +89,8 @@ public static class VerificationReport
         writer.WriteEndObject();
     }
 
-    private static string Number(double value) => value.ToString("G2", CultureInfo.InvariantCulture);
+    private static string Number(double value) =>
+        value == 0 ? "0" : value.ToString("0.0e-00", CultureInfo.InvariantCulture);
 
     private static string Unit(Check check) =>
         check.Measure.IsOfScale ? "of the largest value"
