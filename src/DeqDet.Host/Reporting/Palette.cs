@@ -11,22 +11,19 @@ public static class Palette
     /// <summary>Headings on <see cref="Ground"/>.</summary>
     public static readonly SKColor Heading = new(0xC9, 0xD1, 0xDB);
 
-    /// <summary>Dark text on bright colours.</summary>
-    public static readonly SKColor Ink = new(0x12, 0x15, 0x1A);
-
     private static readonly uint[] first =
     [
-        0xFF4B5C,
+        0xFF3B5C,
         0x2EC4F3,
-        0xFFC531,
+        0xFFD02E,
         0x3DDC84,
         0xB57BFF,
-        0xFF8A3D,
+        0xFF7A2E,
         0x2F7BFF,
         0xFF6FC5,
         0xA6E22E,
         0x1FD1B2,
-        0xD64545,
+        0xE4E7EC,
         0xF2E86D,
         0x7A5CFF,
         0xC98A5E,
@@ -52,11 +49,11 @@ public static class Palette
         return SKColor.FromHsv((float)hue, saturation, value);
     }
 
-    /// <summary>The colour of text on a colour: dark or white, whichever has more contrast.</summary>
+    /// <summary>The colour of text on a colour: black or white, whichever has more contrast.</summary>
     public static SKColor TextOn(SKColor colour)
     {
         var luminance = Luminance(colour);
-        return (luminance + 0.05) / (Luminance(Ink) + 0.05) >= 1.05 / (luminance + 0.05) ? Ink : SKColors.White;
+        return (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) ? SKColors.Black : SKColors.White;
     }
 
     /// <summary>Relative luminance as defined by WCAG 2, 0 to 1.</summary>
