@@ -11,7 +11,7 @@ open DeqDet.Host.Data
 open DeqDet.Host.Tests.DataFiles
 
 let private golden =
-    lazy (Golden.load (Path.Combine(Golden.folder "preprocess", "tiny_preprocess.safetensors")))
+    lazy (Golden.load (Path.Combine(Golden.folder "", "tiny_preprocess.safetensors")))
 
 let private ints (name: string) =
     golden.Value[name].data<int64>().ToArray() |> Array.map int
