@@ -13,6 +13,8 @@ namespace DeqDet.Host;
 /// </summary>
 public static class Program
 {
+    private const int Interrupted = 130; // 128 + SIGINT, as shells have it
+
     public static int Main(string[] arguments)
     {
         try
@@ -23,6 +25,11 @@ public static class Program
         {
             Report(error, error.Message);
             return 2;
+        }
+        catch (OperationCanceledException)
+        {
+            Console.Error.WriteLine("interrupted");
+            return Interrupted;
         }
         catch (Exception error)
         {

@@ -25,9 +25,9 @@ public static class DetectCommand
     public static void Run(DetectRequest request, TextWriter output)
     {
         var files = Files(request.Images);
-        LibTorch.Load();
-        using var interruption = new Interruption();
         var device = ComputeDevice.Choose(DeviceChoice.Auto);
+        ComputeDevice.UseThreads(null);
+        using var interruption = new Interruption();
         var model = TrainedModel.Load(request.Checkpoint, device);
         CreateFolder(request.Out);
         var pictures = PictureNames(files);

@@ -13,9 +13,9 @@ public static class TestCommand
     /// <exception cref="Settings.InputError">The checkpoint or the data are missing or malformed.</exception>
     public static void Run(TestRequest request, TextWriter output)
     {
-        LibTorch.Load();
-        using var interruption = new Interruption();
         var device = ComputeDevice.Choose(DeviceChoice.Auto);
+        ComputeDevice.UseThreads(null);
+        using var interruption = new Interruption();
         var model = TrainedModel.Load(request.Checkpoint, device);
         var settings = request.Data?.Value is { } root
             ? RunSettings.withDataRoot(root, model.Settings)

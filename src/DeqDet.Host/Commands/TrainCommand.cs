@@ -26,7 +26,6 @@ public static class TrainCommand
     {
         using var checkpoint = OpenCheckpoint(request, out var resumed);
         var settings = request.Over(Load(request, checkpoint));
-        LibTorch.Load();
         var device = ComputeDevice.Choose(request.Device);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
@@ -96,9 +95,11 @@ public static class TrainCommand
                     )
                 );
                 return CheckpointFile.Open(from.checkpoint);
-            case Resume.From from:
+            case Resume.From from when Directory.Exists(from.checkpoint):
                 folder = WorkFolder.ToResume(from.checkpoint, "");
                 return CheckpointFile.Open(folder.Latest);
+            case Resume.From from:
+                throw new InputError($"--resume {from.checkpoint}: no such checkpoint or work folder");
             case var resume when resume.IsLatest:
                 folder = WorkFolder.ToResume(request.WorkDir?.Value, NameOf(request));
                 return CheckpointFile.Open(folder.Latest);

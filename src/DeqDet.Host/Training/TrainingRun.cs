@@ -171,6 +171,12 @@ public sealed class TrainingRun : IDisposable
             Save(folder.Latest, withState: true);
         }
 
+        // a run that was interrupted in its last validation, or had come to its end already
+        if (Step >= end && last is null && !interruption.IsCancellationRequested)
+        {
+            last = Validate(observer, interruption);
+        }
+
         var finished = Step >= end && !interruption.IsCancellationRequested;
         if (!finished)
         {

@@ -73,7 +73,7 @@ public sealed class Validation(DataLoader loader, GroundTruth truth, int batchSi
 /// <summary>One detection of one image: class from 0, score in [0, 1], box in px of the original image.</summary>
 public readonly record struct Finding(int Label, float Score, Box Box)
 {
-    /// <summary>What a detector finds in each image of a batch, best first.</summary>
+    /// <summary>What a detector finds in each image of a batch, best first; boxes that are not finite are left out.</summary>
     public static List<List<Finding>> Of(Detector detector, Batch batch, Device device)
     {
         using var scope = NewDisposeScope();
@@ -90,7 +90,11 @@ public readonly record struct Finding(int Label, float Score, Box Box)
             for (var k = i * perImage; k < (i + 1) * perImage; k++)
             {
                 var box = new Box(boxes[4 * k] / x, boxes[4 * k + 1] / y, boxes[4 * k + 2] / x, boxes[4 * k + 3] / y);
-                list.Add(new((int)labels[k], scores[k], box));
+                // sizes are powers of two of what the head says, so an untrained one can make them overflow
+                if (float.IsFinite(box.X1 + box.Y1 + box.X2 + box.Y2) && float.IsFinite(scores[k]))
+                {
+                    list.Add(new((int)labels[k], scores[k], box));
+                }
             }
 
             result.Add(list);

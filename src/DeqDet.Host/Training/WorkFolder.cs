@@ -61,7 +61,7 @@ public sealed record WorkFolder(string Path)
             return folder.HasCheckpoint
                 ? folder
                 : throw new InputError(
-                    $"--work-dir {asked}: nothing to resume there, {System.IO.Path.GetFileName(folder.Latest)} is missing; start without --resume"
+                    $"{asked}: nothing to resume there, {System.IO.Path.GetFileName(folder.Latest)} is missing; start without --resume"
                 );
         }
 
