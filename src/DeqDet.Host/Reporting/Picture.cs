@@ -52,7 +52,7 @@ public sealed record Picture(RgbImage Image)
         return new(drawing.Finish());
     }
 
-    /// <summary>Many pictures on one sheet, row by row; each in the middle of a cell as large as the largest.</summary>
+    /// <summary>Many pictures on one sheet, row by row, in columns as wide as the widest.</summary>
     /// <param name="pictures">At least one.</param>
     /// <param name="columns">Pictures in a row, at least one.</param>
     public static Picture Sheet(IReadOnlyList<Picture> pictures, int columns)
@@ -71,9 +71,7 @@ public sealed record Picture(RgbImage Image)
         {
             for (var c = 0; c < rows[r].Length; c++)
             {
-                var image = rows[r][c].Image;
-                var left = Margin + c * (cellWidth + Margin);
-                drawing.Put(image, left + (cellWidth - image.Width) / 2, top + (heights[r] - image.Height) / 2);
+                drawing.Put(rows[r][c].Image, Margin + c * (cellWidth + Margin), top);
             }
         }
         return new(drawing.Finish());
