@@ -55,7 +55,7 @@ public static class Program
             case Request.Train train:
                 return Train(train.Item);
             case Request.Test test:
-                TestCommand.Run(test.Item, Console.Out);
+                Test(test.Item);
                 break;
             case Request.Detect detect:
                 DetectCommand.Run(detect.Item, Console.Out);
@@ -76,8 +76,11 @@ public static class Program
         return 0;
     }
 
-    private static int Train(TrainRequest request) =>
-        TrainCommand.Run(request, new(Spectre.Console.AnsiConsole.Console, TimeProvider.System), Version);
+    private static int Train(TrainRequest request) => TrainCommand.Run(request, Display, Version);
+
+    private static void Test(TestRequest request) => TestCommand.Run(request, Display, Console.Out);
+
+    private static Reporting.TrainingDisplay Display => new(Spectre.Console.AnsiConsole.Console, TimeProvider.System);
 
     private static int Doctor() =>
         DoctorCommand.Run(Spectre.Console.AnsiConsole.Console, Version, Devices.LibTorch.Load);

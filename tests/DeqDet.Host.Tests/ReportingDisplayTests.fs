@@ -134,7 +134,7 @@ let tests =
 
                 Expect.contains
                     lines
-                    "epoch 1  AP 0.244  AP50 0.413  AP75 0.242  small 0.097  medium 0.361  large 0.352  (200 images in 0:15)"
+                    "epoch 1  AP 0.244  AP50 0.413  AP75 0.242  small 0.097  medium 0.361  large 0.352  (200 images in 0:20)"
                     "validation"
 
                 Expect.stringContains text "12,345,678 parameters" "the model's size"
@@ -197,8 +197,8 @@ let tests =
                 let last =
                     text.Split Environment.NewLine
                     |> Array.findBack (fun line -> line.Contains "step 15/20")
-                // Five steps of 2 s, and of the 15 s of the validation a fifteenth for each.
-                Expect.stringContains last "0:15 left" "time left"
+                // Five steps of 2 s, and of the 20 s of the validation a fifteenth for each.
+                Expect.stringContains last "0:17 left" "time left"
 
             testCase "the end names what is there, and the next command"
             <| fun () ->

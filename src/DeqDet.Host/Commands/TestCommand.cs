@@ -1,5 +1,6 @@
 using DeqDet.Host.Devices;
 using DeqDet.Host.Evaluation;
+using DeqDet.Host.Reporting;
 using DeqDet.Host.Training;
 using DeqDet.Settings.CommandLine;
 using RunSettings = DeqDet.Settings.SettingsModule;
@@ -10,8 +11,11 @@ namespace DeqDet.Host.Commands;
 public static class TestCommand
 {
     /// <summary>Runs the command.</summary>
+    /// <param name="request">What was asked for.</param>
+    /// <param name="display">Where progress is shown.</param>
+    /// <param name="output">Where the table goes.</param>
     /// <exception cref="Settings.InputError">The checkpoint or the data are missing or malformed.</exception>
-    public static void Run(TestRequest request, TextWriter output)
+    public static void Run(TestRequest request, TrainingDisplay display, TextWriter output)
     {
         var device = ComputeDevice.Choose(DeviceChoice.Auto);
         ComputeDevice.UseThreads(null);
@@ -20,14 +24,14 @@ public static class TestCommand
         var settings = request.Data?.Value is { } root
             ? RunSettings.withDataRoot(root, model.Settings)
             : model.Settings;
-        DataSets.Ensure(settings.Data, null, interruption.Token);
+        DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
         var validation = DataSets.Validation(settings, model.Classes);
         foreach (var notice in validation.Data.Notices)
         {
             output.WriteLine($"note: {notice}");
         }
 
-        var result = validation.Run(model.Detector, device, null, interruption.Token);
+        var result = validation.Run(model.Detector, device, display.Validating, interruption.Token);
         EvaluationText.WriteSummary(result.Evaluation, output);
         output.WriteLine();
         EvaluationText.WriteClasses(result.Evaluation, output);

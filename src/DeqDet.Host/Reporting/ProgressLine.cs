@@ -26,10 +26,11 @@ public sealed class ProgressLine
     /// <param name="clock">The time.</param>
     /// <param name="doing">As in "validating".</param>
     /// <param name="what">What is counted, as in "images".</param>
-    public ProgressLine(Screen screen, TimeProvider clock, string doing, string what)
+    /// <param name="since">The clock's timestamp at which the work began; null: now.</param>
+    public ProgressLine(Screen screen, TimeProvider clock, string doing, string what, long? since = null)
     {
         (this.screen, this.clock, this.doing, this.what) = (screen, clock, doing, what);
-        start = clock.GetTimestamp();
+        start = since ?? clock.GetTimestamp();
     }
 
     /// <summary>Time since the start.</summary>

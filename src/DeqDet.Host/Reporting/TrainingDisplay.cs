@@ -26,6 +26,7 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
     private int validated;
     private TimeSpan validationTime;
     private long firstStep;
+    private long lastStep = clock.GetTimestamp();
     private long? shown;
 
     /// <summary>Steps between lines where the output is no terminal.</summary>
@@ -62,6 +63,7 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
     public void Step(StepReport report)
     {
         window.Add(report);
+        lastStep = clock.GetTimestamp();
         var silence = shown is { } last ? clock.GetElapsedTime(last) : TimeSpan.MaxValue;
         if (screen.IsLive)
         {
@@ -81,7 +83,8 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
     /// <summary>Shows how many of the validation images are done.</summary>
     public void Validating(int done, int all)
     {
-        validating ??= new(screen, clock, "validating", "images");
+        // The first images are done when this is first called: the work began where the steps ended.
+        validating ??= new(screen, clock, "validating", "images", lastStep);
         validating.Report(done, all);
         validated = done;
     }
