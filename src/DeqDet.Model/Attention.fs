@@ -4,9 +4,11 @@ open TorchSharp
 
 /// Weights of the self-attention among queries; tau [heads] scales the overlap bias.
 type AttentionWeights =
-    { InProjection: Linear
-      OutProjection: Linear
-      Tau: Tensor }
+    {
+        InProjection: Linear
+        OutProjection: Linear
+        Tau: Tensor
+    }
 
 /// Self-attention of the queries, aware of where they look: positions are embedded, and the attention of a box to others grows
 /// with the share of it that they cover (AdaMixer, section 3.4).
@@ -19,23 +21,29 @@ module Attention =
     let create (head: HeadSettings) (tau: Tensor) (source: WeightSource) : AttentionWeights =
         let c = head.Channels
 
-        { InProjection =
-            { Weight = source |> WeightSource.parameter "in_proj_weight" [ 3 * c; c ] XavierUniform
-              Bias = source |> WeightSource.parameter "in_proj_bias" [ 3 * c ] (Constant 0.0) }
-          OutProjection =
-            source
-            |> WeightSource.at "out_proj"
-            |> Linear.create c c
-          Tau = tau }
+        {
+            InProjection =
+                {
+                    Weight = source |> WeightSource.parameter "in_proj_weight" [ 3 * c; c ] XavierUniform
+                    Bias = source |> WeightSource.parameter "in_proj_bias" [ 3 * c ] (Constant 0.0)
+                }
+            OutProjection = source |> WeightSource.at "out_proj" |> Linear.create c c
+            Tau = tau
+        }
 
     /// Sine and cosine embedding of positions [B, Q, 4] -> [B, Q, C]: C/4 numbers per coordinate, interleaved.
     let positionEmbedding (channels: int64) (position: Tensor) =
         let perCoordinate = channels / 4L
-        let like (values: float[]) = torch.tensor (values, dtype = position.dtype, device = position.device)
+
+        let like (values: float[]) =
+            torch.tensor (values, dtype = position.dtype, device = position.device)
 
         // position.dtype matters: float64 runs must not be limited by float32 tables
         let frequency =
-            like [| for i in 0L .. perCoordinate / 2L - 1L -> temperature ** (float (2L * i) / float perCoordinate) |]
+            like
+                [|
+                    for i in 0L .. perCoordinate / 2L - 1L -> temperature ** (float (2L * i) / float perCoordinate)
+                |]
 
         let angle = (position / like unitOf).unsqueeze -1L / frequency
         torch.stack([| angle.sin (); angle.cos () |], -1L).flatten 2L
@@ -44,7 +52,7 @@ module Attention =
     let overlapBias (box: Tensor) =
         use _ = torch.no_grad ()
         let box = box.detach ()
-        (Boxes.pairwise Boxes.iof box box + scalar 1e-7).log ()
+        (Boxes.pairwise Boxes.iof box box + scalar 1e-7).log()
 
     /// Contents, positions and boxes [B, Q, .] -> contents with their residual, before the layer norm.
     let apply (weights: AttentionWeights) (content: Tensor) (position: Tensor) (box: Tensor) =
@@ -63,10 +71,13 @@ module Attention =
                 0
 
         let bias =
-            ((overlapBias box).unsqueeze 1L * weights.Tau.view (1L, -1L, 1L, 1L)).reshape (b * heads, q, q)
+            ((overlapBias box).unsqueeze 1L * weights.Tau.view (1L, -1L, 1L, 1L)).reshape(b * heads, q, q)
 
-        let scores = (qkv[0] * scalar (1.0 / sqrt (float width))).bmm (qkv[1].transpose (1L, 2L)) + bias
+        let scores =
+            (qkv[0] * scalar (1.0 / sqrt (float width))).bmm(qkv[1].transpose(1L, 2L))
+            + bias
+
         let mixed = (scores.softmax -1L).bmm qkv[2]
 
-        let merged = mixed.view(b, heads, q, width).permute(0L, 2L, 1L, 3L).reshape (b, q, c)
+        let merged = mixed.view(b, heads, q, width).permute(0L, 2L, 1L, 3L).reshape(b, q, c)
         x + Linear.apply weights.OutProjection merged

@@ -6,28 +6,36 @@ open DeqDet.Model.Backbones
 
 /// All weights of a detector.
 type DetectorWeights =
-    { Backbone: BackboneWeights
-      Neck: NeckWeights
-      Decoder: DecoderWeights }
+    {
+        Backbone: BackboneWeights
+        Neck: NeckWeights
+        Decoder: DecoderWeights
+    }
 
 /// A batch of network inputs: normalised images [B, 3, H, W] padded to a common size, and the valid (w, h) of each.
 type ImageBatch =
-    { Images: Tensor
-      Sizes: struct (float * float) list }
+    {
+        Images: Tensor
+        Sizes: struct (float * float) list
+    }
 
 /// A detector that can be trained and asked: its settings, its weights as a record, and the same weights by name.
 type Detector =
-    { Settings: DetectorSettings
-      Weights: DetectorWeights
-      /// Every live tensor with its spec, in the official order.
-      Tensors: (Spec * Tensor) list }
+    {
+        Settings: DetectorSettings
+        Weights: DetectorWeights
+        /// Every live tensor with its spec, in the official order.
+        Tensors: (Spec * Tensor) list
+    }
 
 /// Detections of one batch, best first: scores [B, n], labels [B, n], boxes [B, n, 4] in px of the padded input, query of each.
 type Detections =
-    { Scores: Tensor
-      Labels: Tensor
-      Boxes: Tensor
-      Queries: Tensor }
+    {
+        Scores: Tensor
+        Labels: Tensor
+        Boxes: Tensor
+        Queries: Tensor
+    }
 
 module Detector =
 
@@ -37,12 +45,14 @@ module Detector =
     let private recipe (settings: DetectorSettings) (source: WeightSource) : DetectorWeights =
         let backbone = source |> WeightSource.at "backbone"
 
-        { Backbone = Backbone.create settings.Backbone backbone
-          Neck =
-            source
-            |> WeightSource.at "neck"
-            |> Neck.create settings.Kind (Backbone.channels settings.Backbone) settings.Head.Channels
-          Decoder = Equilibrium.create settings source }
+        {
+            Backbone = Backbone.create settings.Backbone backbone
+            Neck =
+                source
+                |> WeightSource.at "neck"
+                |> Neck.create settings.Kind (Backbone.channels settings.Backbone) settings.Head.Channels
+            Decoder = Equilibrium.create settings source
+        }
 
     /// Every tensor of the official state dict, in its order, nothing allocated.
     let specs (settings: DetectorSettings) : Spec list = WeightSource.list (recipe settings)
@@ -68,9 +78,11 @@ module Detector =
 
         let weights = WeightSource.build take (recipe settings)
 
-        { Settings = settings
-          Weights = weights
-          Tensors = List.ofSeq tensors }
+        {
+            Settings = settings
+            Weights = weights
+            Tensors = List.ofSeq tensors
+        }
 
     /// A detector with the official initialisation, drawn from a seed on the CPU and moved to the device.
     let initialise (settings: DetectorSettings) (seed: uint64) (device: torch.Device) : Detector =
@@ -95,15 +107,15 @@ module Detector =
 
     let private sizeTensor (batch: ImageBatch) =
         let values =
-            [| for struct (w, h) in batch.Sizes do
-                   w
-                   h
-                   w
-                   h |]
+            [|
+                for struct (w, h) in batch.Sizes do
+                    w
+                    h
+                    w
+                    h
+            |]
 
-        torch
-            .tensor(values, dtype = torch.float32, device = batch.Images.device)
-            .view (int64 batch.Sizes.Length, 1L, 4L)
+        torch.tensor(values, dtype = torch.float32, device = batch.Images.device).view(int64 batch.Sizes.Length, 1L, 4L)
 
     /// The queries that every image of the batch starts from.
     let start (detector: Detector) (batch: ImageBatch) : Query =
@@ -125,22 +137,34 @@ module Detector =
             (fun () ->
                 let pyramid = pyramid None detector batch.Images
                 let start = start detector batch
-                let query, logits = Equilibrium.solve detector.Settings detector.Weights.Decoder pyramid start
+
+                let query, logits =
+                    Equilibrium.solve detector.Settings detector.Weights.Decoder pyramid start
 
                 let struct (scores, labels, boxes, queries) =
                     Equilibrium.readOut detector.Settings.Queries.Detections logits query.Box
 
-                { Scores = scores
-                  Labels = labels
-                  Boxes = boxes
-                  Queries = queries })
+                {
+                    Scores = scores
+                    Labels = labels
+                    Boxes = boxes
+                    Queries = queries
+                })
 
     /// Forward and backward pass of one training batch: gradients are added to the `grad` of the trainable leaves; the entries of
     /// the log come back. The random numbers of the perturbation are drawn from the generator.
-    let trainStep (detector: Detector) (batch: ImageBatch) (targets: Target list) (generator: torch.Generator) : LossEntry list =
+    let trainStep
+        (detector: Detector)
+        (batch: ImageBatch)
+        (targets: Target list)
+        (generator: torch.Generator)
+        : LossEntry list =
         scoped (Seq.map (fun entry -> entry.Value)) (fun () ->
             let plan = Plan.ofSettings detector.Settings
             let pyramid = pyramid (Some generator) detector batch.Images
             let start = start detector batch
-            let draws = Perturbation.draw detector.Settings.Rap plan.Steps start.Content generator
+
+            let draws =
+                Perturbation.draw detector.Settings.Rap plan.Steps start.Content generator
+
             Supervision.run detector.Settings plan detector.Weights.Decoder pyramid start draws targets)

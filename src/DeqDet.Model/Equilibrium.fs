@@ -7,8 +7,10 @@ type InitialWeights = { Boxes: Tensor; Contents: Tensor }
 
 /// The decoder's weights: how queries begin, and the heads that refine them (DEQDet: init head, refinement head).
 type DecoderWeights =
-    { Initial: InitialWeights
-      Heads: HeadWeights list }
+    {
+        Initial: InitialWeights
+        Heads: HeadWeights list
+    }
 
 /// The equilibrium decoder: initial queries, the path towards the fixed point, the read-out.
 module Equilibrium =
@@ -20,14 +22,19 @@ module Equilibrium =
         // the whole image: cx = cy = .5, w = h = 1; AdaMixer's checkpoints call them trainable, but no gradient ever arrives
         let whole =
             Values
-                [| for _ in 1..q do
-                       0.5f
-                       0.5f
-                       1.0f
-                       1.0f |]
+                [|
+                    for _ in 1..q do
+                        0.5f
+                        0.5f
+                        1.0f
+                        1.0f
+                |]
 
         let boxes =
-            (if settings.Kind = AdaMixer then rpn else WeightSource.freeze rpn)
+            (if settings.Kind = AdaMixer then
+                 rpn
+             else
+                 WeightSource.freeze rpn)
             |> WeightSource.parameter "init_proposal_bboxes.weight" [ q; 4 ] whole
 
         let contents =
@@ -46,39 +53,51 @@ module Equilibrium =
             | FfnDet
             | AdaMixer -> settings.Head.Stages
 
-        { Initial = { Boxes = boxes; Contents = contents }
-          Heads =
-            [ for h in 0 .. heads - 1 ->
-                  source
-                  |> WeightSource.at $"roi_head.bbox_head.{h}"
-                  |> Refinement.create settings.Kind settings.Classes settings.Head ] }
+        {
+            Initial = { Boxes = boxes; Contents = contents }
+            Heads =
+                [
+                    for h in 0 .. heads - 1 ->
+                        source
+                        |> WeightSource.at $"roi_head.bbox_head.{h}"
+                        |> Refinement.create settings.Kind settings.Classes settings.Head
+                ]
+        }
 
     /// Queries at the start: for valid image sizes [B, 1, 4] (w, h, w, h in px) the same contents, layer-normalised without scale,
     /// and boxes over the whole valid image.
     let initial (kind: DetectorKind) (weights: InitialWeights) (sizes: Tensor) : Query =
         let b = sizes.size 0
         let q, c = weights.Contents.size 0, weights.Contents.size 1
-        let content = (Norm.plain 1 weights.Contents).unsqueeze(0L).expand (b, q, c)
+        let content = (Norm.plain 1 weights.Contents).unsqueeze(0L).expand(b, q, c)
         let cxcywh = weights.Boxes.detach().unsqueeze 0L * sizes
         let centre = cxcywh.narrow (-1, 0L, 2L)
         let extent = cxcywh.narrow (-1, 2L, 2L)
-        let box = torch.cat ([| centre - extent * scalar 0.5; centre + extent * scalar 0.5 |], -1L)
+
+        let box =
+            torch.cat ([| centre - extent * scalar 0.5; centre + extent * scalar 0.5 |], -1L)
 
         match kind with
         | AdaMixer ->
             // directly from w and h, and the box of the first overlap bias decoded again
-            let logW = extent.narrow(-1, 0L, 1L).log2 ()
-            let logH = extent.narrow(-1, 1L, 1L).log2 ()
-            let position = torch.cat ([| centre; (logW + logH) * scalar 0.5; logH - logW |], -1L)
+            let logW = extent.narrow(-1, 0L, 1L).log2()
+            let logH = extent.narrow(-1, 1L, 1L).log2()
 
-            { Position = position
-              Content = content
-              Box = Boxes.decode position }
+            let position =
+                torch.cat ([| centre; (logW + logH) * scalar 0.5; logH - logW |], -1L)
+
+            {
+                Position = position
+                Content = content
+                Box = Boxes.decode position
+            }
         | DeqDet
         | FfnDet ->
-            { Position = Boxes.encode box
-              Content = content
-              Box = box }
+            {
+                Position = Boxes.encode box
+                Content = content
+                Box = box
+            }
 
     /// Heads in the order in which prediction applies them: DEQDet's init head once and its refinement head steps + 1 times; every
     /// stage once for the others.
@@ -104,7 +123,12 @@ module Equilibrium =
         }
 
     /// Initial queries and pyramid -> the state that is read out and its logits [B, Q, K]; no gradients, memory flat in steps.
-    let solve (settings: DetectorSettings) (weights: DecoderWeights) (pyramid: Pyramid) (start: Query) : Query * Tensor =
+    let solve
+        (settings: DetectorSettings)
+        (weights: DecoderWeights)
+        (pyramid: Pyramid)
+        (start: Query)
+        : Query * Tensor =
         use _ = torch.no_grad ()
 
         scoped (fun (query, logits) -> Seq.append (Query.tensors query) [ logits ]) (fun () ->
@@ -125,8 +149,13 @@ module Equilibrium =
     let readOut (count: int) (logits: Tensor) (boxes: Tensor) =
         let b, q, k = logits.size 0, logits.size 1, logits.size 2
         let n = int (min (int64 count) (q * k))
-        let struct (scores, index) = logits.sigmoid().reshape(b, q * k).topk (n, -1, true, true)
-        let queries = index.div(scalar (float k), torch.RoundingMode.floor).``to`` torch.int64
+
+        let struct (scores, index) =
+            logits.sigmoid().reshape(b, q * k).topk(n, -1, true, true)
+
+        let queries =
+            index.div(scalar (float k), torch.RoundingMode.floor).``to`` torch.int64
+
         let labels = index.remainder (scalar (float k))
-        let found = boxes.gather (1L, queries.unsqueeze(-1L).expand (b, int64 n, 4L))
+        let found = boxes.gather (1L, queries.unsqueeze(-1L).expand(b, int64 n, 4L))
         struct (scores, labels, found, queries)

@@ -11,13 +11,17 @@ module Linear =
     let create (inputs: int) (outputs: int) (source: WeightSource) : Linear =
         let bound = 1.0 / sqrt (float inputs)
 
-        { Weight = source |> WeightSource.parameter "weight" [ outputs; inputs ] XavierUniform
-          Bias = source |> WeightSource.parameter "bias" [ outputs ] (Uniform(-bound, bound)) }
+        {
+            Weight = source |> WeightSource.parameter "weight" [ outputs; inputs ] XavierUniform
+            Bias = source |> WeightSource.parameter "bias" [ outputs ] (Uniform(-bound, bound))
+        }
 
     /// Linear layer with given initialisers.
     let createWith inputs outputs weight bias (source: WeightSource) : Linear =
-        { Weight = source |> WeightSource.parameter "weight" [ outputs; inputs ] weight
-          Bias = source |> WeightSource.parameter "bias" [ outputs ] bias }
+        {
+            Weight = source |> WeightSource.parameter "weight" [ outputs; inputs ] weight
+            Bias = source |> WeightSource.parameter "bias" [ outputs ] bias
+        }
 
     /// [..., in] -> [..., out].
     let apply (layer: Linear) (x: Tensor) =
@@ -28,8 +32,10 @@ type Affine = { Weight: Tensor; Bias: Tensor }
 
 module Affine =
     let create (channels: int) (source: WeightSource) : Affine =
-        { Weight = source |> WeightSource.parameter "weight" [ channels ] (Constant 1.0)
-          Bias = source |> WeightSource.parameter "bias" [ channels ] (Constant 0.0) }
+        {
+            Weight = source |> WeightSource.parameter "weight" [ channels ] (Constant 1.0)
+            Bias = source |> WeightSource.parameter "bias" [ channels ] (Constant 0.0)
+        }
 
 module Norm =
 
@@ -53,17 +59,21 @@ module Convolution =
 
     /// Convolution without bias, He-initialised by fan-out (ResNet).
     let create inputs outputs size (source: WeightSource) : Convolution =
-        { Kernel =
-            source
-            |> WeightSource.parameter "weight" [ outputs; inputs; size; size ] KaimingNormal
-          Bias = None }
+        {
+            Kernel =
+                source
+                |> WeightSource.parameter "weight" [ outputs; inputs; size; size ] KaimingNormal
+            Bias = None
+        }
 
     /// Convolution with bias, Xavier-initialised, bias zero (neck).
     let createBiased inputs outputs size (source: WeightSource) : Convolution =
-        { Kernel =
-            source
-            |> WeightSource.parameter "weight" [ outputs; inputs; size; size ] XavierUniform
-          Bias = Some(source |> WeightSource.parameter "bias" [ outputs ] (Constant 0.0)) }
+        {
+            Kernel =
+                source
+                |> WeightSource.parameter "weight" [ outputs; inputs; size; size ] XavierUniform
+            Bias = Some(source |> WeightSource.parameter "bias" [ outputs ] (Constant 0.0))
+        }
 
     /// [B, in, H, W] -> [B, out, H', W'].
     let apply (stride: int) (padding: int) (layer: Convolution) (x: Tensor) =

@@ -5,9 +5,11 @@ open TorchSharp
 
 /// The boxes of one image to be found: xyxy px [N, 4] float32, labels [N] int64; N may be 0. `Size` is the valid (w, h) in px.
 type Target =
-    { Boxes: Tensor
-      Labels: Tensor
-      Size: struct (float * float) }
+    {
+        Boxes: Tensor
+        Labels: Tensor
+        Size: struct (float * float)
+    }
 
 /// Hungarian matching of queries and boxes.
 module Matching =
@@ -15,16 +17,16 @@ module Matching =
     /// Minimum-cost assignment of rows to columns of a [rows, columns] matrix with rows <= columns: the column of each row.
     /// Shortest augmenting paths with potentials (Jonker and Volgenant 1987), O(rows^2 columns).
     let private assignRows (rows: int) (columns: int) (cost: int -> int -> float) : int[] =
-        let u = Array.zeroCreate<float> (rows + 1)
-        let v = Array.zeroCreate<float> (columns + 1)
+        let u = Array.zeroCreate<float>(rows + 1)
+        let v = Array.zeroCreate<float>(columns + 1)
         // rowOf[j]: row matched to column j; columns and rows count from 1, 0 is the virtual start
-        let rowOf = Array.zeroCreate<int> (columns + 1)
-        let way = Array.zeroCreate<int> (columns + 1)
+        let rowOf = Array.zeroCreate<int>(columns + 1)
+        let way = Array.zeroCreate<int>(columns + 1)
 
         for row in 1..rows do
             rowOf[0] <- row
             let shortest = Array.create (columns + 1) Double.PositiveInfinity
-            let visited = Array.zeroCreate<bool> (columns + 1)
+            let visited = Array.zeroCreate<bool>(columns + 1)
             let mutable column = 0
 
             while rowOf[column] <> 0 do
@@ -90,39 +92,42 @@ module Matching =
         let p = logits.sigmoid ()
         let rest = scalar 1.0 - p
 
-        let negative =
-            ((rest + eps).log () * scalar -(1.0 - alpha)) * p.pow (scalar gamma)
+        let negative = ((rest + eps).log() * scalar -(1.0 - alpha)) * p.pow (scalar gamma)
 
-        let positive = ((p + eps).log () * scalar -alpha) * rest.pow (scalar gamma)
+        let positive = ((p + eps).log() * scalar -alpha) * rest.pow (scalar gamma)
 
-        (positive - negative)
-            .gather (-1L, labels.unsqueeze(1L).expand (logits.size 0, logits.size 1, labels.size 1))
+        (positive - negative).gather(-1L, labels.unsqueeze(1L).expand(logits.size 0, logits.size 1, labels.size 1))
 
     /// L1 distance of boxes [B, Q, 4] and [B, N, 4], both divided by the valid size [B, 1, 4]: [B, Q, N], unweighted.
     let l1Cost (size: Tensor) (boxes: Tensor) (targets: Tensor) =
-        ((boxes / size).unsqueeze 2L - (targets / size).unsqueeze 1L).abs().sum (-1L)
+        ((boxes / size).unsqueeze 2L - (targets / size).unsqueeze 1L).abs().sum(-1L)
 
     /// 1 - GIoU up to its constant: -GIoU of boxes [B, Q, 4] and [B, N, 4] in px: [B, Q, N] (eps 1e-6), unweighted.
     let giouCost (boxes: Tensor) (targets: Tensor) =
-        (Boxes.pairwise (Boxes.giou 1e-6) boxes targets).neg ()
+        (Boxes.pairwise (Boxes.giou 1e-6) boxes targets).neg()
 
     /// Valid sizes as [B, 1, 4] (w, h, w, h).
     let sizes (targets: Target list) (like: Tensor) =
         let values =
-            [| for target in targets do
-                   let struct (w, h) = target.Size
-                   w
-                   h
-                   w
-                   h |]
+            [|
+                for target in targets do
+                    let struct (w, h) = target.Size
+                    w
+                    h
+                    w
+                    h
+            |]
 
-        torch.tensor(values, dtype = like.dtype, device = like.device).view (int64 targets.Length, 1L, 4L)
+        torch.tensor(values, dtype = like.dtype, device = like.device).view(int64 targets.Length, 1L, 4L)
 
     /// Boxes [B, Nmax, 4] and labels [B, Nmax] of a batch, the missing ones zero.
     let private padded (targets: Target list) (like: Tensor) =
         let most = targets |> List.map (fun t -> t.Labels.size 0) |> List.max
         let b = int64 targets.Length
-        let boxes = torch.zeros ([| b; most; 4L |], dtype = like.dtype, device = like.device)
+
+        let boxes =
+            torch.zeros ([| b; most; 4L |], dtype = like.dtype, device = like.device)
+
         let labels = torch.zeros ([| b; most |], dtype = torch.int64, device = like.device)
 
         targets
@@ -147,7 +152,13 @@ module Matching =
         + giouCost boxes targetBoxes * scalar weights.GIoU
 
     /// For each image and query the index of its box, or -1 for background. As many pairs as min(queries, boxes).
-    let run (weights: TermWeights) (loss: LossSettings) (targets: Target list) (logits: Tensor) (boxes: Tensor) : int[] list =
+    let run
+        (weights: TermWeights)
+        (loss: LossSettings)
+        (targets: Target list)
+        (logits: Tensor)
+        (boxes: Tensor)
+        : int[] list =
         use scope = torch.NewDisposeScope()
         let queries = int (boxes.size 1)
         let most = targets |> List.map (fun t -> int (t.Labels.size 0)) |> List.max
@@ -155,7 +166,9 @@ module Matching =
         if most = 0 then
             [ for _ in targets -> Array.create queries -1 ]
         else
-            let cost = (cost weights loss targets (logits.detach ()) (boxes.detach ())).``to``(torch.float32).cpu ()
+            let cost =
+                (cost weights loss targets (logits.detach ()) (boxes.detach ())).``to``(torch.float32).cpu()
+
             let all = cost.data<float32>().ToArray()
 
             targets

@@ -4,8 +4,10 @@ open TorchSharp
 
 /// Weights of the adaptive mixing: the layer that makes the mixing matrices, and the layer back to the content.
 type MixingWeights =
-    { Generator: Linear
-      Projection: Linear }
+    {
+        Generator: Linear
+        Projection: Linear
+    }
 
 /// Adaptive mixing of sampled features, first over channels, then over points (AdaMixer, section 3.3).
 module Mixing =
@@ -15,29 +17,31 @@ module Mixing =
         let perGroup = width * width + head.PointsIn * head.PointsOut
         let bound = 1.0 / sqrt (float head.Channels)
 
-        { Generator =
-            source
-            |> WeightSource.at "parameter_generator.0"
-            |> Linear.createWith head.Channels (head.Groups * perGroup) (Constant 0.0) (Uniform(-bound, bound))
-          Projection =
-            source
-            |> WeightSource.at "out_proj"
-            |> Linear.create (width * head.PointsOut * head.Groups) head.Channels }
+        {
+            Generator =
+                source
+                |> WeightSource.at "parameter_generator.0"
+                |> Linear.createWith head.Channels (head.Groups * perGroup) (Constant 0.0) (Uniform(-bound, bound))
+            Projection =
+                source
+                |> WeightSource.at "out_proj"
+                |> Linear.create (width * head.PointsOut * head.Groups) head.Channels
+        }
 
     /// Sampled features [B, Q, G, P, C/G] and contents [B, Q, C] -> contents [B, Q, C].
     let apply (weights: MixingWeights) (sampled: Tensor) (content: Tensor) =
         let b, q, g, points, width =
             sampled.size 0, sampled.size 1, sampled.size 2, sampled.size 3, sampled.size 4
 
-        let generated = (Linear.apply weights.Generator content).view (b * q * g, -1L)
+        let generated = (Linear.apply weights.Generator content).view(b * q * g, -1L)
         let channelPart = width * width
 
-        let m = generated.narrow(1, 0L, channelPart).reshape (b * q * g, width, width)
+        let m = generated.narrow(1, 0L, channelPart).reshape(b * q * g, width, width)
 
         let s =
-            generated.narrow(1, channelPart, generated.size 1 - channelPart).reshape (b * q * g, -1L, points)
+            generated.narrow(1, channelPart, generated.size 1 - channelPart).reshape(b * q * g, -1L, points)
 
-        let normalised (x: Tensor) = (Norm.plain 2 x).relu ()
+        let normalised (x: Tensor) = (Norm.plain 2 x).relu()
         let x = sampled.reshape (b * q * g, points, width)
         let x = normalised (x.bmm m)
         let x = normalised (s.bmm x)

@@ -29,40 +29,47 @@ type Initialiser =
 
 /// One tensor of a model: its official name, shape, role and beginning.
 type Spec =
-    { Name: string
-      Shape: int64[]
-      Role: Role
-      /// False for the frozen part of a backbone and for fixed embeddings.
-      Trainable: bool
-      Initialiser: Initialiser
-      /// int64 for counters and index tables, float32 otherwise.
-      Integer: bool }
+    {
+        Name: string
+        Shape: int64[]
+        Role: Role
+        /// False for the frozen part of a backbone and for fixed embeddings.
+        Trainable: bool
+        Initialiser: Initialiser
+        /// int64 for counters and index tables, float32 otherwise.
+        Integer: bool
+    }
 
 /// Where the weights of a record come from. A layer's constructor asks it for each tensor by name and shape, so that one
 /// definition serves initialising, loading, listing and counting.
 type WeightSource =
-    { Prefix: string
-      Trainable: bool
-      Take: Spec -> torch.Tensor }
+    {
+        Prefix: string
+        Trainable: bool
+        Take: Spec -> torch.Tensor
+    }
 
 module WeightSource =
 
     /// The same source one level deeper: names below get `name.` in front.
     let at (name: string) (source: WeightSource) =
         { source with
-            Prefix = source.Prefix + name + "." }
+            Prefix = source.Prefix + name + "."
+        }
 
     /// The same source, its parameters frozen.
     let freeze (source: WeightSource) = { source with Trainable = false }
 
     let private take role trainable integer name shape initialiser (source: WeightSource) =
         source.Take
-            { Name = source.Prefix + name
-              Shape = shape
-              Role = role
-              Trainable = trainable
-              Initialiser = initialiser
-              Integer = integer }
+            {
+                Name = source.Prefix + name
+                Shape = shape
+                Role = role
+                Trainable = trainable
+                Initialiser = initialiser
+                Integer = integer
+            }
 
     /// A parameter of the given shape.
     let parameter name (shape: int list) initialiser (source: WeightSource) =
@@ -87,12 +94,14 @@ module WeightSource =
         let specs = ResizeArray()
 
         recipe
-            { Prefix = ""
-              Trainable = true
-              Take =
-                fun spec ->
-                    specs.Add spec
-                    null }
+            {
+                Prefix = ""
+                Trainable = true
+                Take =
+                    fun spec ->
+                        specs.Add spec
+                        null
+            }
         |> ignore
 
         List.ofSeq specs
@@ -100,9 +109,11 @@ module WeightSource =
     /// Builds the record of a recipe from tensors found by spec; dead tensors are not asked for.
     let build (find: Spec -> torch.Tensor) (recipe: WeightSource -> 'weights) : 'weights =
         recipe
-            { Prefix = ""
-              Trainable = true
-              Take = fun spec -> if spec.Role = Dead then null else find spec }
+            {
+                Prefix = ""
+                Trainable = true
+                Take = fun spec -> if spec.Role = Dead then null else find spec
+            }
 
 module Initialiser =
 
@@ -118,13 +129,15 @@ module Initialiser =
     /// A new tensor on the CPU, drawn from the generator where the initialiser is random. float32, or int64 for integer specs.
     let draw (generator: torch.Generator) (spec: Spec) : torch.Tensor =
         use _ = torch.no_grad ()
-        let empty () = torch.empty (spec.Shape, dtype = torch.float32)
+
+        let empty () =
+            torch.empty (spec.Shape, dtype = torch.float32)
 
         let uniform (low: float) (high: float) =
-            empty().uniform_ (low, high, generator = generator)
+            empty().uniform_(low, high, generator = generator)
 
         let normal (deviation: float) =
-            empty().normal_ (0.0, deviation, generator = generator)
+            empty().normal_(0.0, deviation, generator = generator)
 
         let fanIn, fanOut = fans spec.Shape
 
@@ -137,10 +150,10 @@ module Initialiser =
                 let a = sqrt (6.0 / float (fanIn + fanOut))
                 uniform -a a
             | KaimingNormal -> normal (sqrt (2.0 / float fanOut))
-            | Values values -> torch.tensor(values).reshape (spec.Shape)
+            | Values values -> torch.tensor(values).reshape(spec.Shape)
             | Offset points ->
                 let offsets = uniform -0.5 0.5
-                offsets.view(int64 points, 3L).select(1, 2L).fill_ (scalar -1.0) |> ignore
+                offsets.view(int64 points, 3L).select(1, 2L).fill_(scalar -1.0) |> ignore
                 offsets
 
         if spec.Integer then value.``to`` torch.int64 else value

@@ -15,7 +15,11 @@ type RapDraw =
 module Perturbation =
 
     /// A step that leaves the path alone.
-    let none = { ContentNoise = None; PositionNoise = None }
+    let none =
+        {
+            ContentNoise = None
+            PositionNoise = None
+        }
 
     /// True where the step is not shaken.
     let isNone (draw: RapDraw) =
@@ -29,18 +33,22 @@ module Perturbation =
         let strike probability (width: int64) =
             use uniform = torch.rand ([| 1L |], generator = generator)
 
-            if uniform.item<float32> () < float32 probability then
+            if uniform.item<float32>() < float32 probability then
                 Some(torch.randn([| b; q; width |], generator = generator).``to`` content.device)
             else
                 None
 
-        [ for _ in 1..steps do
-              // in this order: the reference decides on content first
-              let contentNoise = strike rap.ContentProbability c
-              let positionNoise = strike rap.PositionProbability 4L
+        [
+            for _ in 1..steps do
+                // in this order: the reference decides on content first
+                let contentNoise = strike rap.ContentProbability c
+                let positionNoise = strike rap.PositionProbability 4L
 
-              { ContentNoise = contentNoise
-                PositionNoise = positionNoise } ]
+                {
+                    ContentNoise = contentNoise
+                    PositionNoise = positionNoise
+                }
+        ]
 
     /// The shaken query: content <- (1 - a) content + a ||content|| n; box <- box + s n, position <- encode(box). The box may come
     /// out inverted and stays so for the next application's overlap bias.
@@ -53,7 +61,8 @@ module Perturbation =
                 let norm = query.Content.norm (-1, keepdim = true, p = 2.0f)
 
                 { query with
-                    Content = query.Content * scalar (1.0 - a) + norm * noise * scalar a }
+                    Content = query.Content * scalar (1.0 - a) + norm * noise * scalar a
+                }
 
         match draw.PositionNoise with
         | None -> query
@@ -62,4 +71,5 @@ module Perturbation =
 
             { query with
                 Box = box
-                Position = Boxes.encode box }
+                Position = Boxes.encode box
+            }

@@ -4,8 +4,10 @@ open TorchSharp
 
 /// Feature maps of one batch, finest first: each [B, C, H/stride, W/stride], with their strides in px.
 type Pyramid =
-    { Levels: Tensor list
-      Strides: int list }
+    {
+        Levels: Tensor list
+        Strides: int list
+    }
 
 /// Adaptive 3D sampling (AdaMixer, section 3.2): points in image plane and scale, read from the pyramid.
 module Sampling =
@@ -42,7 +44,7 @@ module Sampling =
 
         // [B, Q, G*P, n] -> [B*G, Q, P, n]: the layout grid_sample wants
         let byGroup (x: Tensor) =
-            x.view(b, q, g, p, x.size -1).permute(0L, 2L, 1L, 3L, 4L).reshape (b * g, q, p, x.size -1)
+            x.view(b, q, g, p, x.size -1).permute(0L, 2L, 1L, 3L, 4L).reshape(b * g, q, p, x.size -1)
 
         let xy = byGroup (points.narrow (-1, 0L, 2L))
 
@@ -70,4 +72,4 @@ module Sampling =
         pyramid.Levels
         |> List.mapi read
         |> List.reduce (fun sum level -> sum + level)
-        |> fun sampled -> sampled.view(b, g, channels, q, p).permute (0L, 3L, 1L, 4L, 2L)
+        |> fun sampled -> sampled.view(b, g, channels, q, p).permute(0L, 3L, 1L, 4L, 2L)

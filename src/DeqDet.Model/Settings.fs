@@ -27,16 +27,18 @@ type BatchNormMode =
     | Batch
 
 type BackboneSettings =
-    { Kind: BackboneKind
-      /// Channels of a ResNet's stem and first stage, 64 in every published model; each further stage has twice as many.
-      Width: int
-      /// Stages that do not train: -1 none, 0 the stem, 1 the stem and layer1, ...
-      FrozenStages: int
-      Norm: BatchNormMode
-      /// Stochastic depth of Swin: probability at the last block, growing linearly from 0.
-      DropPath: float
-      /// File with backbone weights to start from.
-      Weights: string option }
+    {
+        Kind: BackboneKind
+        /// Channels of a ResNet's stem and first stage, 64 in every published model; each further stage has twice as many.
+        Width: int
+        /// Stages that do not train: -1 none, 0 the stem, 1 the stem and layer1, ...
+        FrozenStages: int
+        Norm: BatchNormMode
+        /// Stochastic depth of Swin: probability at the last block, growing linearly from 0.
+        DropPath: float
+        /// File with backbone weights to start from.
+        Weights: string option
+    }
 
 type QuerySettings =
     {
@@ -113,13 +115,15 @@ type LossSettings =
 
 /// Everything that decides what a detector computes. Sizes of images and data are no part of it.
 type DetectorSettings =
-    { Kind: DetectorKind
-      Classes: int
-      Backbone: BackboneSettings
-      Queries: QuerySettings
-      Head: HeadSettings
-      Solver: SolverSettings
-      Rag: RagSettings
-      Rap: RapSettings
-      Matching: TermWeights
-      Loss: LossSettings }
+    {
+        Kind: DetectorKind
+        Classes: int
+        Backbone: BackboneSettings
+        Queries: QuerySettings
+        Head: HeadSettings
+        Solver: SolverSettings
+        Rag: RagSettings
+        Rap: RapSettings
+        Matching: TermWeights
+        Loss: LossSettings
+    }

@@ -32,56 +32,69 @@ module Plan =
     /// The plan of the official training: which states each family supervises, under the official loss names.
     let ofSettings (settings: DetectorSettings) : Plan =
         let stage name head weight =
-            { Name = name
-              Head = head
-              Weight = weight }
+            {
+                Name = name
+                Head = head
+                Weight = weight
+            }
 
         match settings.Kind with
         | DeqDet ->
-            { Chain =
-                stage "init_" 0 1.0
-                :: [ for i in 1 .. settings.Rag.Extra -> stage $"init^{i}_" 1 1.0 ]
-              Steps = settings.Solver.Steps
-              Rag = [ for step in settings.Rag.Supervised -> step, stage $"iter{step}_" 1 1.0 ]
-              Unroll = settings.Rag.Unroll
-              Immediate = settings.Rag.Immediate }
+            {
+                Chain =
+                    stage "init_" 0 1.0
+                    :: [ for i in 1 .. settings.Rag.Extra -> stage $"init^{i}_" 1 1.0 ]
+                Steps = settings.Solver.Steps
+                Rag = [ for step in settings.Rag.Supervised -> step, stage $"iter{step}_" 1 1.0 ]
+                Unroll = settings.Rag.Unroll
+                Immediate = settings.Rag.Immediate
+            }
         | FfnDet
         | AdaMixer ->
             let weight i =
                 settings.Head.StageWeights |> List.tryItem i |> Option.defaultValue 1.0
 
             let name i =
-                if settings.Kind = FfnDet then $"stage_{i}" else $"stage{i}_"
+                if settings.Kind = FfnDet then
+                    $"stage_{i}"
+                else
+                    $"stage{i}_"
 
-            { Chain = [ for i in 0 .. settings.Head.Stages - 1 -> stage (name i) i (weight i) ]
-              Steps = 0
-              Rag = []
-              Unroll = 0
-              Immediate = false }
+            {
+                Chain = [ for i in 0 .. settings.Head.Stages - 1 -> stage (name i) i (weight i) ]
+                Steps = 0
+                Rag = []
+                Unroll = 0
+                Immediate = false
+            }
 
 /// A number of the training log: `{stage}loss_cls`, `..loss_bbox`, `..loss_iou`, `..pos_acc`; 0-dimensional, no gradient.
 type LossEntry = { Name: string; Value: Tensor }
 
 /// What the training of one batch did on its way, for tests; `Applied` sees every state in program order.
 type SupervisionObserver =
-    { Applied: Query -> unit
-      Matched: int[] list -> unit }
+    {
+        Applied: Query -> unit
+        Matched: int[] list -> unit
+    }
 
 /// Refinement-aware gradient (paper, section 3.3) and the interpreter of plans.
 module Supervision =
 
-    let private silent =
-        { Applied = ignore
-          Matched = ignore }
+    let private silent = { Applied = ignore; Matched = ignore }
 
     let private entries (stage: SupervisedStage) (terms: LossTerms) =
-        [ "loss_cls", terms.Classification
-          "pos_acc", terms.Accuracy
-          "loss_bbox", terms.Box
-          "loss_iou", terms.GIoU ]
+        [
+            "loss_cls", terms.Classification
+            "pos_acc", terms.Accuracy
+            "loss_bbox", terms.Box
+            "loss_iou", terms.GIoU
+        ]
         |> List.map (fun (name, value) ->
-            { Name = stage.Name + name
-              Value = value.detach () })
+            {
+                Name = stage.Name + name
+                Value = value.detach ()
+            })
 
     /// Runs a plan over one batch: initial queries and pyramid (both may carry gradients), one RAP draw per step of the path.
     /// Gradients are left in the `grad` of the leaves: of the weights and of whatever the pyramid and queries came from. Returns the
@@ -104,10 +117,12 @@ module Supervision =
             let w = scalar stage.Weight
 
             // the reference multiplies the accuracy too
-            { Classification = terms.Classification * w
-              Box = terms.Box * w
-              GIoU = terms.GIoU * w
-              Accuracy = terms.Accuracy * w }
+            {
+                Classification = terms.Classification * w
+                Box = terms.Box * w
+                GIoU = terms.GIoU * w
+                Accuracy = terms.Accuracy * w
+            }
 
         let apply head pyramid query =
             let result = Refinement.apply weights.Heads[head] pyramid query
@@ -127,19 +142,24 @@ module Supervision =
             let log = ResizeArray()
 
             let totals =
-                [ for stage in plan.Chain do
-                      query <- apply stage.Head leaf query
-                      states.Add(Query.detach query)
-                      let terms = supervise stage query
-                      log.AddRange(entries stage terms)
-                      Losses.total terms ]
+                [
+                    for stage in plan.Chain do
+                        query <- apply stage.Head leaf query
+                        states.Add(Query.detach query)
+                        let terms = supervise stage query
+                        log.AddRange(entries stage terms)
+                        Losses.total terms
+                ]
 
             List.ofSeq states, List.reduce (fun (a: Tensor) b -> a + b) totals, log
 
         let pending = ResizeArray()
 
         let differentiate (total: Tensor) =
-            if plan.Immediate then total.backward () else pending.Add total
+            if plan.Immediate then
+                total.backward ()
+            else
+                pending.Add total
 
         differentiate chainTotal
 
@@ -180,15 +200,17 @@ module Supervision =
                     ahead <- Some(Query.detach unrolled[1])
 
         if pending.Count > 0 then
-            (Seq.reduce (fun (a: Tensor) b -> a + b) pending).backward ()
+            (Seq.reduce (fun (a: Tensor) b -> a + b) pending).backward()
 
         // one pass through neck and backbone for all levels together
         let reached =
-            [| for level, leaf in List.zip pyramid.Levels leaves do
-                   let gradient = leaf.grad
+            [|
+                for level, leaf in List.zip pyramid.Levels leaves do
+                    let gradient = leaf.grad
 
-                   if level.requires_grad && not (isNull gradient) then
-                       level, gradient |]
+                    if level.requires_grad && not (isNull gradient) then
+                        level, gradient
+            |]
 
         if reached.Length > 0 then
             torch.autograd.backward (Array.map fst reached, Array.map snd reached)

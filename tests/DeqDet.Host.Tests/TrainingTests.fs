@@ -85,7 +85,9 @@ let private train (run: TrainingRun) (maxSteps: int64) =
     told
 
 let private losses (told: Told) =
-    [ for step in told.Steps -> step.Losses |> Seq.map (fun entry -> entry.Value) |> List.ofSeq ]
+    [
+        for step in told.Steps -> step.Losses |> Seq.map (fun entry -> entry.Value) |> List.ofSeq
+    ]
 
 let private tensors (path: string) =
     use file = SafetensorsFile.Open path
@@ -151,7 +153,10 @@ let tests =
                     let second = train (setting.Resume "parts") 6L
                     let third = train (setting.Resume "parts") 9L
                     Expect.equal (losses first @ losses second @ losses third) (losses whole) "losses"
-                    let a, b = tensors (setting.Work "whole").Latest, tensors (setting.Work "parts").Latest
+
+                    let a, b =
+                        tensors (setting.Work "whole").Latest, tensors (setting.Work "parts").Latest
+
                     Expect.equal (Map.keys b |> List.ofSeq) (Map.keys a |> List.ofSeq) "names"
 
                     for entry in a do
@@ -163,7 +168,11 @@ let tests =
                     let setting = Setting(folder, [ "train.epochs=6"; "optimiser.lr=0.002" ])
                     let found = [ for step in (train (setting.Start "run") 36L).Steps -> step.Loss ]
                     let mean values = List.average values
-                    Expect.isLessThan (mean (List.skip 28 found)) (0.85 * mean (List.take 8 found)) "last against first")
+
+                    Expect.isLessThan
+                        (mean (List.skip 28 found))
+                        (0.85 * mean (List.take 8 found))
+                        "last against first")
 
             testCase "an interrupted run finishes its step, saves, and can go on"
             <| fun () ->
@@ -171,7 +180,11 @@ let tests =
                     let setting = Setting(folder, [])
                     let told = Told()
                     use source = new CancellationTokenSource()
-                    told.After <- fun report -> if report.Step = 3L then source.Cancel()
+
+                    told.After <-
+                        fun report ->
+                            if report.Step = 3L then
+                                source.Cancel()
 
                     using (setting.Start "run") (fun run ->
                         let outcome = run.Train(told, Nullable(), source.Token)
@@ -194,7 +207,9 @@ let tests =
             testCase "a run whose loss is not a number stops and changes nothing that was saved"
             <| fun () ->
                 inFolder (fun folder ->
-                    let setting = Setting(folder, [ "optimiser.clip_norm=1e30"; "optimiser.lr=1e6"; "schedule.warmup_steps=1" ])
+                    let setting =
+                        Setting(folder, [ "optimiser.clip_norm=1e30"; "optimiser.lr=1e6"; "schedule.warmup_steps=1" ])
+
                     use run = setting.Start "run"
 
                     Expect.throwsT<TrainingDivergedException>

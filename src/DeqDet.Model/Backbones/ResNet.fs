@@ -5,22 +5,26 @@ open DeqDet.Model
 
 /// Batch normalisation: scale, shift and the stored statistics, all [C].
 type BatchNorm =
-    { Scale: Tensor
-      Shift: Tensor
-      Mean: Tensor
-      Variance: Tensor
-      /// Whether training uses the statistics of the batch (the stored ones follow in place).
-      UsesBatch: bool }
+    {
+        Scale: Tensor
+        Shift: Tensor
+        Mean: Tensor
+        Variance: Tensor
+        /// Whether training uses the statistics of the batch (the stored ones follow in place).
+        UsesBatch: bool
+    }
 
 module BatchNorm =
 
     let create channels usesBatch (source: WeightSource) : BatchNorm =
         let norm =
-            { Scale = source |> WeightSource.parameter "weight" [ channels ] (Constant 1.0)
-              Shift = source |> WeightSource.parameter "bias" [ channels ] (Constant 0.0)
-              Mean = source |> WeightSource.buffer "running_mean" [ channels ] (Constant 0.0)
-              Variance = source |> WeightSource.buffer "running_var" [ channels ] (Constant 1.0)
-              UsesBatch = usesBatch }
+            {
+                Scale = source |> WeightSource.parameter "weight" [ channels ] (Constant 1.0)
+                Shift = source |> WeightSource.parameter "bias" [ channels ] (Constant 0.0)
+                Mean = source |> WeightSource.buffer "running_mean" [ channels ] (Constant 0.0)
+                Variance = source |> WeightSource.buffer "running_var" [ channels ] (Constant 1.0)
+                UsesBatch = usesBatch
+            }
 
         source |> WeightSource.deadInteger "num_batches_tracked" [] (Constant 0.0)
         norm
@@ -40,20 +44,26 @@ module BatchNorm =
 
 /// A convolution, its normalisation, stride and padding.
 type Unit =
-    { Convolution: Convolution
-      Norm: BatchNorm
-      Stride: int
-      Padding: int }
+    {
+        Convolution: Convolution
+        Norm: BatchNorm
+        Stride: int
+        Padding: int
+    }
 
 /// A residual block: units with ReLU between, and a unit on the shortcut where the shape changes.
 type Block =
-    { Units: Unit list
-      Shortcut: Unit option }
+    {
+        Units: Unit list
+        Shortcut: Unit option
+    }
 
 type ResNet =
-    { Stem: Unit
-      Stages: Block list list
-      FrozenStages: int }
+    {
+        Stem: Unit
+        Stages: Block list list
+        FrozenStages: int
+    }
 
 /// Residual networks (He et al. 2016) with torchvision's layout and names: the stride sits in the 3x3 convolution.
 module ResNet =
@@ -77,17 +87,26 @@ module ResNet =
         let kernel =
             source |> WeightSource.at convolution |> Convolution.create inputs outputs size
 
-        { Convolution = kernel
-          Norm = source |> WeightSource.at norm |> BatchNorm.create outputs usesBatch
-          Stride = stride
-          Padding = size / 2 }
+        {
+            Convolution = kernel
+            Norm = source |> WeightSource.at norm |> BatchNorm.create outputs usesBatch
+            Stride = stride
+            Padding = size / 2
+        }
 
     /// Weights under torchvision's names (`conv1`, `layer1.0.conv1`, ...), frozen up to `FrozenStages`.
     let create (settings: BackboneSettings) (source: WeightSource) : ResNet =
         let kind = settings.Kind
-        let from stage = if stage <= settings.FrozenStages then WeightSource.freeze source else source
+
+        let from stage =
+            if stage <= settings.FrozenStages then
+                WeightSource.freeze source
+            else
+                source
         // a frozen stage keeps its statistics too
-        let usesBatch stage = settings.Norm = Batch && stage > settings.FrozenStages
+        let usesBatch stage =
+            settings.Norm = Batch && stage > settings.FrozenStages
+
         let stem = unitAt (usesBatch 0) "conv1" "bn1" 3 settings.Width 7 2 (from 0)
 
         let block stage inputs width stride (source: WeightSource) =
@@ -103,59 +122,66 @@ module ResNet =
                     let first = unitAt "conv1" "bn1" inputs width 3 stride source
                     [ first; unitAt "conv2" "bn2" width width 3 1 source ]
 
-            { Units = units
-              Shortcut =
-                if stride <> 1 || inputs <> outputs then
-                    Some(unitAt "downsample.0" "downsample.1" inputs outputs 1 stride source)
-                else
-                    None }
+            {
+                Units = units
+                Shortcut =
+                    if stride <> 1 || inputs <> outputs then
+                        Some(unitAt "downsample.0" "downsample.1" inputs outputs 1 stride source)
+                    else
+                        None
+            }
 
         let outputs = channels settings
 
         let stages =
-            [ for stage, depth in List.indexed (blocks kind) ->
-                  [ for index in 0 .. depth - 1 ->
-                        let first = index = 0
+            [
+                for stage, depth in List.indexed (blocks kind) ->
+                    [
+                        for index in 0 .. depth - 1 ->
+                            let first = index = 0
 
-                        let inputs =
-                            if not first then outputs[stage]
-                            elif stage = 0 then settings.Width
-                            else outputs[stage - 1]
+                            let inputs =
+                                if not first then outputs[stage]
+                                elif stage = 0 then settings.Width
+                                else outputs[stage - 1]
 
-                        let stride = if first && stage > 0 then 2 else 1
+                            let stride = if first && stage > 0 then 2 else 1
 
-                        from (stage + 1)
-                        |> WeightSource.at $"layer{stage + 1}.{index}"
-                        |> block (stage + 1) inputs (settings.Width <<< stage) stride ] ]
+                            from (stage + 1)
+                            |> WeightSource.at $"layer{stage + 1}.{index}"
+                            |> block (stage + 1) inputs (settings.Width <<< stage) stride
+                    ]
+            ]
 
-        { Stem = stem
-          Stages = stages
-          FrozenStages = settings.FrozenStages }
+        {
+            Stem = stem
+            Stages = stages
+            FrozenStages = settings.FrozenStages
+        }
 
     let private applyUnit training (u: Unit) x =
-        Convolution.apply u.Stride u.Padding u.Convolution x |> BatchNorm.apply training u.Norm
+        Convolution.apply u.Stride u.Padding u.Convolution x
+        |> BatchNorm.apply training u.Norm
 
     let private applyBlock training (block: Block) (x: Tensor) =
         scoped Seq.singleton (fun () ->
             let main =
                 block.Units
                 |> List.mapi (fun i u -> i, u)
-                |> List.fold
-                    (fun x (i, u) -> applyUnit training u (if i = 0 then x else x.relu ()))
-                    x
+                |> List.fold (fun x (i, u) -> applyUnit training u (if i = 0 then x else x.relu ())) x
 
             let shortcut =
                 match block.Shortcut with
                 | Some u -> applyUnit training u x
                 | None -> x
 
-            (main + shortcut).relu ())
+            (main + shortcut).relu())
 
     /// Images [B, 3, H, W] -> C2..C5 at strides 4, 8, 16, 32.
     let apply (training: bool) (net: ResNet) (images: Tensor) : Tensor list =
         let stem () =
             scoped Seq.singleton (fun () ->
-                let x = (applyUnit training net.Stem images).relu ()
+                let x = (applyUnit training net.Stem images).relu()
                 torch.nn.functional.max_pool2d (x, 3L, stride = 2L, padding = 1L))
 
         let stage index (blocks: Block list) x =
