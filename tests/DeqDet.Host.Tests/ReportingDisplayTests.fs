@@ -21,7 +21,7 @@ type Clock() =
     override _.TimestampFrequency = 10_000_000L
 
 /// A console that writes into a text, as a terminal of a width or as a file.
-let console (terminal: bool) (width: int) (writer: StringWriter) : IAnsiConsole =
+let console (terminal: bool) (width: int) (writer: TextWriter) : IAnsiConsole =
     let output =
         { new IAnsiConsoleOutput with
             member _.Writer = writer
@@ -129,7 +129,7 @@ let tests =
 
                 Expect.equal
                     steps[1]
-                    "epoch 1/2  step 5/20  loss 1.800 (cls 0.6000, bbox 0.6000, iou 0.6000)  lr 2.50e-05  grad 1.500  4.000 images/s  waiting for data 25 %  memory 300 MB  0:30 left"
+                    "epoch 1/2  step 5/20  loss 1.800 (cls 0.6000, bbox 0.6000, iou 0.6000)  lr 2.50e-05  grad 1.500  4.0 images/s  waiting for data 25 %  memory 300 MB  0:30 left"
                     "means over the steps so far"
 
                 Expect.contains
@@ -189,6 +189,17 @@ let tests =
                 Expect.equal rewritten.Length 4 "bar, losses, speed, and the line of the cursor"
                 Expect.isTrue (rewritten |> List.forall (fun line -> line.Length < 70)) "no line wraps"
                 Expect.isFalse (lines |> List.exists (fun line -> line.Contains "step 7")) "the old bar is gone"
+
+            testCase "a terminal that is closed meanwhile ends nothing"
+            <| fun () ->
+                for terminal in [ true; false ] do
+                    let writer = new StringWriter()
+                    let display = TrainingDisplay(console terminal 80 writer, Clock())
+                    display.Start(summary 0L)
+                    writer.Dispose()
+                    display.Step(stepReport 20)
+                    display.Validating(10, 20)
+                    stop display
 
             testCase "the time left counts validations once they are known"
             <| fun () ->

@@ -14,11 +14,13 @@ public readonly record struct Piece(string Text, Style Style)
 
 /// <summary>
 /// Lines that stay, and in a terminal below them a few that are rewritten in place. The cursor always rests visibly at the start of the line below
-/// all of them: however the program ends, nothing has to be restored.
+/// all of them: however the program ends, nothing has to be restored. Output that has gone away is not an error: from then on nothing is
+/// written.
 /// </summary>
 public sealed class Screen(IAnsiConsole console)
 {
     private readonly Lock access = new();
+    private bool gone;
     private IReadOnlyList<IReadOnlyList<Piece>> live = [];
 
     /// <summary>Whether lines can be rewritten: the output is a terminal that understands its control codes.</summary>
@@ -35,17 +37,16 @@ public sealed class Screen(IAnsiConsole console)
     public void Print(params ReadOnlySpan<Piece> line)
     {
         Piece[] pieces = [.. line];
-        lock (access)
+        Try(() =>
         {
-            if (!IsLive)
+            if (IsLive)
             {
-                console.Profile.Out.Writer.WriteLine(string.Concat(pieces.Select(piece => piece.Text)));
-                console.Profile.Out.Writer.Flush();
+                Redraw(writer => Write(writer, pieces), live);
                 return;
             }
-            var below = live;
-            Redraw(writer => Write(writer, pieces), below);
-        }
+            console.Profile.Out.Writer.WriteLine(string.Concat(pieces.Select(piece => piece.Text)));
+            console.Profile.Out.Writer.Flush();
+        });
     }
 
     /// <summary>Replaces the lines that are rewritten in place; without effect where there is no terminal.</summary>
@@ -55,9 +56,26 @@ public sealed class Screen(IAnsiConsole console)
         {
             return;
         }
+        Try(() => Redraw(_ => { }, lines));
+    }
+
+    // A terminal that was closed must not end a training before it has been saved.
+    private void Try(Action write)
+    {
         lock (access)
         {
-            Redraw(_ => { }, lines);
+            if (gone)
+            {
+                return;
+            }
+            try
+            {
+                write();
+            }
+            catch (Exception error) when (error is IOException or ObjectDisposedException)
+            {
+                gone = true;
+            }
         }
     }
 

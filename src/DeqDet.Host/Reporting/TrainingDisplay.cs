@@ -204,7 +204,7 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
         new[] { "cls", "bbox", "iou" }.Select(name => (name, window.Mean(step => step.Sum($"loss_{name}"))));
 
     private string Speed(StepReport report) =>
-        $"{Human.Number(window.ImagesPerSecond)} images/s  waiting for data {window.DataShare:P0}  memory {Human.Bytes(report.MemoryBytes)}";
+        $"{window.ImagesPerSecond:0.0} images/s  waiting for data {window.DataShare:P0}  memory {Human.Bytes(report.MemoryBytes)}";
 
     // Validations take their share of the time, as soon as there has been one.
     private TimeSpan Left(StepReport report)
