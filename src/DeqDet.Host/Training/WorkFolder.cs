@@ -28,7 +28,7 @@ public sealed record WorkFolder(string Path)
     public bool HasCheckpoint => File.Exists(Latest);
 
     /// <summary>
-    /// A folder for a new run: the one asked for, which must not hold a run, or the first free one of runs/NAME, runs/NAME-2, ...
+    /// A folder for a new run: the one asked for, which must not hold a run, or the first free one of work/NAME, work/NAME-2, ...
     /// </summary>
     /// <param name="asked">What the user asked for, or null.</param>
     /// <param name="name">Name of the settings file without extension.</param>
@@ -51,7 +51,7 @@ public sealed record WorkFolder(string Path)
         return Create(folder);
     }
 
-    /// <summary>The folder of the run to continue: the one asked for, or the newest of runs/NAME, runs/NAME-2, ...</summary>
+    /// <summary>The folder of the run to continue: the one asked for, or the newest of work/NAME, work/NAME-2, ...</summary>
     /// <exception cref="InputError">There is nothing to continue.</exception>
     public static WorkFolder ToResume(string? asked, string name)
     {
@@ -70,7 +70,7 @@ public sealed record WorkFolder(string Path)
                 .Where(folder => folder.HasCheckpoint)
                 .MaxBy(folder => File.GetLastWriteTimeUtc(folder.Latest))
             ?? throw new InputError(
-                $"--resume: no run with a checkpoint in {System.IO.Path.Combine("runs", name)}; "
+                $"--resume: no run with a checkpoint in {System.IO.Path.Combine("work", name)}; "
                     + "name a checkpoint after --resume, or its folder with --work-dir"
             );
     }
@@ -101,7 +101,7 @@ public sealed record WorkFolder(string Path)
         Enumerable
             .Range(1, int.MaxValue)
             .Select(i => new WorkFolder(
-                System.IO.Path.GetFullPath(System.IO.Path.Combine("runs", i == 1 ? name : $"{name}-{i}"))
+                System.IO.Path.GetFullPath(System.IO.Path.Combine("work", i == 1 ? name : $"{name}-{i}"))
             ));
 
     private static WorkFolder Create(WorkFolder folder)
