@@ -31,6 +31,11 @@ public static class Program
             Console.Error.WriteLine("interrupted");
             return Interrupted;
         }
+        catch (VerificationFailed error)
+        {
+            Report(error, error.Message);
+            return 1;
+        }
         catch (Exception error)
         {
             Report(error, $"{error.Message} (DEQDET_DEBUG=1 shows where)");
