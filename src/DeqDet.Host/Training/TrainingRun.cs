@@ -283,7 +283,8 @@ public sealed class TrainingRun : IDisposable
         try
         {
             var result = validation.Run(detector, device, observer.Validating, interruption);
-            observer.Validated((int)(Step / stepsPerEpoch), Step, result);
+            // an epoch that --max-steps cuts short counts as well
+            observer.Validated((int)((Step + stepsPerEpoch - 1) / stepsPerEpoch), Step, result);
             var ap = result.Evaluation["AP"];
             if (!(ap <= bestAp))
             {
