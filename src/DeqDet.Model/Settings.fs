@@ -127,3 +127,56 @@ type DetectorSettings =
         Matching: TermWeights
         Loss: LossSettings
     }
+
+module DetectorSettings =
+
+    /// The published deqdet_r50_1x_coco, except that Classes is 0: as many as the data set has.
+    let published: DetectorSettings =
+        {
+            Kind = DetectorKind.DeqDet
+            Classes = 0
+            Backbone =
+                {
+                    Kind = ResNet50
+                    FrozenStages = 1
+                    Norm = Frozen
+                    Width = 64
+                    DropPath = 0.0
+                    Weights = None
+                }
+            Queries = { Count = 100; Detections = 100 }
+            Head =
+                {
+                    Channels = 256
+                    Heads = 8
+                    Groups = 4
+                    PointsIn = 64
+                    PointsOut = 128
+                    FeedForward = 2048
+                    Stages = 6
+                    StageWeights = []
+                }
+            Solver = { Steps = 20 }
+            Rag =
+                {
+                    Supervised = [ 1; 3; 6; 9; 12; 20 ]
+                    Unroll = 2
+                    Extra = 2
+                    Immediate = true
+                }
+            Rap =
+                {
+                    ContentProbability = 0.2
+                    ContentIntensity = 0.1
+                    PositionProbability = 0.2
+                    PositionIntensity = 25.0
+                }
+            Matching = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
+            Loss =
+                {
+                    Weights = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
+                    FocalGamma = 2.0
+                    FocalAlpha = 0.25
+                    EmptyBatchDivisor = 1.0
+                }
+        }

@@ -66,24 +66,23 @@ let ofShapes
         | width when width > 0 -> channels * channels / width
         | _ -> raise (GoldenError $"{file}: the shapes of the adaptive mixing belong to no detector")
 
-    {
+    let published = DetectorSettings.published
+
+    { published with
         Kind =
             if adaMixer then AdaMixer
             elif heads = 2 then DeqDet
             else FfnDet
         Classes = classOut[0]
         Backbone =
-            {
+            { published.Backbone with
                 Kind = backbone shapes shape
                 FrozenStages = -1
-                Norm = Frozen
                 Width =
                     if shapes.ContainsKey "backbone.conv1.weight" then
                         Array.head (shape "backbone.conv1.weight")
                     else
                         64
-                DropPath = 0.0
-                Weights = None
             }
         Queries =
             {
@@ -102,26 +101,4 @@ let ofShapes
                 StageWeights = []
             }
         Solver = { Steps = steps }
-        Rag =
-            {
-                Supervised = []
-                Unroll = 0
-                Extra = 0
-                Immediate = true
-            }
-        Rap =
-            {
-                ContentProbability = 0.0
-                ContentIntensity = 0.0
-                PositionProbability = 0.0
-                PositionIntensity = 0.0
-            }
-        Matching = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
-        Loss =
-            {
-                Weights = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
-                FocalGamma = 2.0
-                FocalAlpha = 0.25
-                EmptyBatchDivisor = 1.0
-            }
     }

@@ -59,18 +59,9 @@ module DecoderSet =
 
         {
             Settings =
-                {
+                { DetectorSettings.published with
                     Kind = kind
                     Classes = integer "num_classes"
-                    Backbone =
-                        {
-                            Kind = ResNet50
-                            FrozenStages = 1
-                            Norm = Frozen
-                            Width = 64
-                            DropPath = 0.0
-                            Weights = None
-                        }
                     Queries =
                         {
                             Count = integer "num_proposals"

@@ -8,17 +8,15 @@ open DeqDet.Model
 
 /// A decoder of the given kind that takes milliseconds.
 let settings (kind: DetectorKind) : DetectorSettings =
-    {
+    let published = DetectorSettings.published
+
+    { published with
         Kind = kind
         Classes = 3
         Backbone =
-            {
+            { published.Backbone with
                 Kind = ResNet18
-                Width = 64
                 FrozenStages = -1
-                Norm = Frozen
-                DropPath = 0.0
-                Weights = None
             }
         Queries = { Count = 6; Detections = 6 }
         Head =
@@ -34,11 +32,8 @@ let settings (kind: DetectorKind) : DetectorSettings =
             }
         Solver = { Steps = 5 }
         Rag =
-            {
+            { published.Rag with
                 Supervised = [ 1; 3; 5 ]
-                Unroll = 2
-                Extra = 2
-                Immediate = true
             }
         Rap =
             {
@@ -46,14 +41,6 @@ let settings (kind: DetectorKind) : DetectorSettings =
                 ContentIntensity = 0.1
                 PositionProbability = 0.5
                 PositionIntensity = 8.0
-            }
-        Matching = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
-        Loss =
-            {
-                Weights = { Focal = 2.0; L1 = 5.0; GIoU = 2.0 }
-                FocalGamma = 2.0
-                FocalAlpha = 0.25
-                EmptyBatchDivisor = 1.0
             }
     }
 
