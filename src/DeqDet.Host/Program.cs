@@ -71,6 +71,12 @@ public static class Program
             case Request.Verify verify:
                 VerifyCommand.Run(verify.Item, Console.Out);
                 break;
+            case Request.Convert convert:
+                ConvertCommand.Run(convert.Item, Version, Console.Out);
+                break;
+            case Request.Info info:
+                InfoCommand.Run(info.checkpoint, Console.Out);
+                break;
             case { IsDoctor: true }:
                 return Doctor();
             default:

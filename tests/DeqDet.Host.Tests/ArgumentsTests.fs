@@ -165,6 +165,22 @@ let private understood =
                 Device = Cpu
                 Json = Some "o.json"
             }
+        [
+            "convert"
+            "a.pth"
+            "b.safetensors"
+            "--classes"
+            "cat,dog"
+            "--config=c.json"
+        ],
+        Request.Convert
+            {
+                In = "a.pth"
+                Out = "b.safetensors"
+                Config = Some "c.json"
+                Classes = Some "cat,dog"
+            }
+        [ "info"; "work/shapes" ], Request.Info "work/shapes"
         [ "doctor" ], Request.Doctor
         [ "--version" ], Request.Version
     ]
@@ -173,6 +189,9 @@ let private understood =
 let private refused =
     [
         [ "verify" ], [ "verify: name a folder" ]
+        [ "convert"; "a.pth" ], [ "convert: name a file to write after a.pth" ]
+        [ "convert"; "a"; "b"; "c" ], [ "convert: 'c' is one file too many" ]
+        [ "info" ], [ "info: name a checkpoint" ]
         [ "verify"; "g"; "--device"; "gpu" ], [ "--device gpu" ]
         [ "trian" ], [ "unknown command 'trian'"; "did you mean train?" ]
         [ "train"; "--device-id"; "x" ], [ "train"; "'--device-id'"; "did you mean --device?" ]

@@ -67,6 +67,7 @@ public sealed class CheckpointFile : IDisposable
     /// <summary>Unmaps the file; its tensors cannot be read any more.</summary>
     public void Dispose() => _file.Dispose();
 
-    private static bool IsState(string name) =>
+    /// <summary>Whether a tensor is no weight but what only resuming needs.</summary>
+    public static bool IsState(string name) =>
         StatePrefixes.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal));
 }

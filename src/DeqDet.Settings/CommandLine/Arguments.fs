@@ -144,6 +144,34 @@ type VerifyArgument =
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
 
+[<RequireQualifiedAccess>]
+type ConvertArgument =
+    | [<MainCommand;
+        Explain("IN OUT",
+                "A checkpoint file or work folder, a PyTorch checkpoint of an official detector, or ResNet or Swin weights; then the file to write, .safetensors or .pth.",
+                "convert deqdet_r50_1x.pth deqdet_r50_1x.safetensors")>] Files of string list
+    | [<Unique;
+        Explain("FILE",
+                "Settings of the detector in IN. Default: its own, or those of configs/ that its tensors fit.",
+                "convert mine.pth mine.safetensors --config mine.json")>] Config of string
+    | [<Unique;
+        Explain("NAME,...|FILE.json",
+                "Classes in the order of the outputs, or an annotation file with them. Default: what IN says, or COCO's 80.",
+                "convert mine.pth mine.safetensors --classes cat,dog")>] Classes of string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type InfoArgument =
+    | [<MainCommand;
+        Unique;
+        Explain("CHECKPOINT", "Checkpoint file or work folder, or a PyTorch checkpoint.", "info work/shapes")>] Checkpoint of
+        string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
 /// The commands; their explanations follow "deqdet NAME".
 [<RequireQualifiedAccess>]
 type Command =
@@ -165,6 +193,13 @@ type Command =
         Explain("",
                 "computes golden files again and compares: does this machine still compute DEQDet?",
                 "verify tests/golden")>] Verify of ParseResults<VerifyArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "brings official PyTorch checkpoints here, ours there, and backbones into place.",
+                "convert deqdet_r50_1x.pth deqdet_r50_1x.safetensors")>] Convert of ParseResults<ConvertArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("", "tells what a checkpoint holds and how it was trained.", "info work/shapes")>] Info of
+        ParseResults<InfoArgument>
     | [<CliPrefix(CliPrefix.None);
         Explain("",
                 "checks this machine: versions, libtorch, devices, threads, and what to do about what is missing.",

@@ -191,6 +191,26 @@ module CommandLine =
                 Json = results.TryGetResult VerifyArgument.Json
             }
 
+    let private convert (results: ParseResults<ConvertArgument>) : ConvertRequest =
+        let example = "convert deqdet_r50_1x.pth deqdet_r50_1x.safetensors"
+
+        match results.GetResults ConvertArgument.Files |> List.concat with
+        | [ source; target ] ->
+            {
+                In = source
+                Out = target
+                Config = results.TryGetResult ConvertArgument.Config
+                Classes = results.TryGetResult ConvertArgument.Classes
+            }
+        | [] -> refuse $"convert: name a file to read and a file to write; for example: {example}"
+        | [ source ] -> refuse $"convert: name a file to write after {source}; for example: {example}"
+        | _ :: _ :: extra :: _ -> refuse $"convert: '{extra}' is one file too many; for example: {example}"
+
+    let private info (results: ParseResults<InfoArgument>) : string =
+        match results.TryGetResult InfoArgument.Checkpoint with
+        | None -> refuse "info: name a checkpoint file or work folder; for example: info work/shapes"
+        | Some checkpoint -> checkpoint
+
     /// Argu's reading of a command's arguments. Names are known by now, so what it does not recognise has no name.
     let private read<'T when 'T :> IArgParserTemplate> (command: CommandSpecification) (tokens: string list) =
         let results =
@@ -216,6 +236,8 @@ module CommandLine =
         | "detect", _ -> read command tokens |> detect |> Request.Detect
         | "evaluate", _ -> read command tokens |> evaluate |> Request.Evaluate
         | "verify", _ -> read command tokens |> verify |> Request.Verify
+        | "convert", _ -> read command tokens |> convert |> Request.Convert
+        | "info", _ -> read command tokens |> info |> Request.Info
         | _, [] -> Request.Doctor
         | _, extra :: _ -> refuse $"{command.Name}: takes no arguments, but '{extra}' is given"
 

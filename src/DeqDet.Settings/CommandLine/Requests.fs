@@ -97,6 +97,18 @@ type VerifyRequest =
         Json: string option
     }
 
+type ConvertRequest =
+    {
+        /// A checkpoint of this program or its work folder, a PyTorch checkpoint, or weights of a backbone.
+        In: string
+        /// File to write; its ending decides the format.
+        Out: string
+        /// Settings file of the detector; None: its own, or found by its tensors.
+        Config: string option
+        /// Class names, separated by commas, or an annotation file.
+        Classes: string option
+    }
+
 /// What a command line asks for.
 type Request =
     | Train of TrainRequest
@@ -104,6 +116,9 @@ type Request =
     | Detect of DetectRequest
     | Evaluate of EvaluateRequest
     | Verify of VerifyRequest
+    | Convert of ConvertRequest
+    /// A checkpoint file or a work folder.
+    | Info of checkpoint: string
     | Doctor
     /// Text to print.
     | Help of text: string

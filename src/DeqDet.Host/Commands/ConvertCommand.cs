@@ -1,0 +1,112 @@
+using DeqDet.Host.Checkpoints;
+using DeqDet.Host.Reporting;
+using DeqDet.Host.Training;
+using DeqDet.Model;
+using DeqDet.Settings;
+using DeqDet.Settings.CommandLine;
+using TorchSharp;
+
+namespace DeqDet.Host.Commands;
+
+/// <summary>`convert`: between official PyTorch checkpoints and this program's, and backbones under a detector's names.</summary>
+public static class ConvertCommand
+{
+    private const ulong DeadWeightsSeed = 0;
+
+    /// <summary>Runs the command. The file to write is replaced only when the new one is complete.</summary>
+    /// <param name="request">What was asked for.</param>
+    /// <param name="version">The program's version.</param>
+    /// <param name="output">Where it says what it wrote.</param>
+    /// <exception cref="InputError">The file to read is damaged, unknown or does not fit; or the other cannot be written.</exception>
+    public static void Run(ConvertRequest request, string version, TextWriter output)
+    {
+        var pth = IsPth(request.Out);
+        using var file = TensorFile.Open(WorkFolder.CheckpointOf(request.In));
+        var what = KnownModels.IsDetector(file) ? Detector(file, request, pth, version) : Backbone(file, request, pth);
+        var bytes = new FileInfo(request.Out).Length;
+        output.WriteLine($"{request.Out}: {what}, {Human.Bytes(bytes)}");
+        if (!KnownModels.IsDetector(file))
+        {
+            output.WriteLine($"train from it: {Human.Command($"train --set backbone.weights={request.Out}")}");
+        }
+    }
+
+    private static bool IsPth(string path) =>
+        Path.GetExtension(path).ToLowerInvariant() switch
+        {
+            ".pth" or ".pt" => true,
+            ".safetensors" => false,
+            _ => throw new InputError(
+                $"{path}: the ending of the file to write decides its format; use .safetensors or .pth"
+            ),
+        };
+
+    private static string Detector(ITensorFile file, ConvertRequest request, bool pth, string version)
+    {
+        var detector = DetectorFile.Read(file, request.Config?.Value, request.Classes?.Value);
+        if (detector.Info.Version == "")
+        {
+            detector = detector with { Info = detector.Info with { Version = version } };
+        }
+        var specs = DetectorModule.specs(detector.Settings.Detector);
+        var live = specs.Where(spec => !spec.Role.IsDead).ToList();
+        if (pth)
+        {
+            WriteOfficial(request.Out, detector, specs);
+        }
+        else
+        {
+            var stored = detector.Weights.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+            SafetensorsWriter.Write(
+                request.Out,
+                [.. live.Select(spec => TensorToWrite.Of(stored[spec.Name]))],
+                detector.Info.ToMetadata()
+            );
+        }
+        var dead = specs.Count() - live.Count;
+        return $"{ModelNames.Of(detector.Settings.Detector)}, {detector.Info.Classes.Count} classes, {live.Count} tensors"
+            + (
+                dead == 0 ? ""
+                : pth ? $" and {dead} that only the official code wants"
+                : $" (without {dead} that only the official code wants)"
+            );
+    }
+
+    // The official code loads strictly: it misses also what it never reads.
+    private static void WriteOfficial(string path, DetectorFile detector, IEnumerable<Spec> specs)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var generator = new torch.Generator(DeadWeightsSeed, torch.CPU);
+        var stored = detector.Weights.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        PthWriter.Write(
+            path,
+            [
+                .. specs.Select(spec =>
+                    stored.TryGetValue(spec.Name, out var tensor) && tensor.Shape.SequenceEqual(spec.Shape)
+                        ? TensorToWrite.Of(tensor)
+                        : Tensors.ToWrite(spec.Name, InitialiserModule.draw(generator, spec))
+                ),
+            ],
+            detector.ToMeta()
+        );
+    }
+
+    private static string Backbone(ITensorFile file, ConvertRequest request, bool pth)
+    {
+        if ((request.Config ?? request.Classes) is not null)
+        {
+            throw new InputError($"{file.Path}: holds a backbone; --config and --classes are for whole detectors");
+        }
+        var (kind, tensors) = KnownModels.FindBackbone(file);
+        TensorToWrite[] list = [.. tensors.Select(tensor => TensorToWrite.Of(tensor))];
+        if (pth)
+        {
+            PthWriter.Write(request.Out, list);
+        }
+        else
+        {
+            SafetensorsWriter.Write(request.Out, list);
+        }
+        return $"backbone {ModelNames.Of(kind)}, {list.Length} tensors";
+    }
+}

@@ -1,0 +1,189 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using DeqDet.Host.Checkpoints;
+using DeqDet.Host.Reporting;
+using DeqDet.Host.Training;
+using DeqDet.Model;
+
+namespace DeqDet.Host.Commands;
+
+/// <summary>`info`: what a checkpoint holds and how it was trained. Starts no libtorch.</summary>
+public static class InfoCommand
+{
+    private const int ClassesShown = 12;
+
+    /// <summary>Runs the command.</summary>
+    /// <param name="checkpoint">A checkpoint of any origin, or a work folder.</param>
+    /// <param name="output">Where the lines go.</param>
+    /// <exception cref="Settings.InputError">It is missing, damaged or of no known kind.</exception>
+    public static void Run(string checkpoint, TextWriter output)
+    {
+        var path = WorkFolder.CheckpointOf(checkpoint);
+        using var file = TensorFile.Open(path);
+        var lines = Known(file);
+        output.WriteLine(Human.Path(path));
+        foreach (var (name, text) in lines.Append(Form(file)).Concat(Inert(file)))
+        {
+            output.WriteLine($"  {name, -12}{text}");
+        }
+    }
+
+    // A checkpoint of this program that does not fit its own settings is damaged; any other may be of some other model.
+    private static List<(string, string)> Known(ITensorFile file)
+    {
+        try
+        {
+            return KnownModels.IsDetector(file) ? Detector(file) : Backbone(file);
+        }
+        catch (CheckpointError) when (!DetectorFile.HasOwnInfo(file))
+        {
+            var lines = new List<(string, string)>
+            {
+                ("model", "unknown: its tensors fit no official model; convert lists the differences"),
+                ("numbers", Grouped(file.Tensors.Sum(tensor => tensor.ElementCount))),
+            };
+            if ((file as PthFile)?.Classes is { } names)
+            {
+                lines.Add(
+                    ("classes", $"{names.Count}: {Some([.. names.Select((n, i) => new CheckpointClass(i, n))])}")
+                );
+            }
+            return lines;
+        }
+    }
+
+    private static List<(string, string)> Detector(ITensorFile file)
+    {
+        var detector = DetectorFile.Read(file);
+        var (settings, info) = (detector.Settings.Detector, detector.Info);
+        var specs = DetectorModule.specs(settings).ToList();
+        var applied = settings.Kind.IsDeqDet
+            ? $"{settings.Solver.Steps} refinement steps"
+            : $"{settings.Head.Stages} stages";
+        var lines = new List<(string, string)>
+        {
+            ("model", $"{ModelNames.Of(settings)}, {settings.Queries.Count} queries, {applied}"),
+            ("classes", $"{info.Classes.Count}: {Some(info.Classes)}"),
+        };
+        lines.AddRange(Counts(specs));
+        lines.AddRange(Training(detector));
+        return lines;
+    }
+
+    private static IEnumerable<(string, string)> Counts(IReadOnlyList<Spec> specs)
+    {
+        var live = Sum(spec => spec.Role.IsParameter);
+        var dead = Sum(spec => spec.Role.IsDead && !spec.Integer);
+        (string Name, string Number, string Note)[] rows =
+        [
+            ("parameters", Grouped(live + dead), "in all, as the official code counts"),
+            ("", Grouped(Sum(spec => spec.Role.IsParameter && spec.Trainable)), "trainable"),
+            ("", Grouped(dead), "dead: nothing reads them, and they are not kept here"),
+        ];
+        var width = rows.Max(row => row.Number.Length);
+        return rows.Select(row => (row.Name, $"{row.Number.PadLeft(width)}  {row.Note}"));
+
+        long Sum(Func<Spec, bool> which) =>
+            specs.Where(which).Sum(spec => spec.Shape.Aggregate(1L, (product, size) => product * size));
+    }
+
+    private static IEnumerable<(string, string)> Training(DetectorFile detector)
+    {
+        var info = detector.Info;
+        var training = info.Training;
+        var epochs = Text(training["epochs"]) ?? Text(info.Progress.Epoch)!;
+        yield return ("trained", $"{epochs} epochs, {Grouped(info.Progress.Step)} steps, seed {info.Seed}");
+        var images = Text(training["images"]) is { } number ? $" ({number} images)" : "";
+        if (Text(training["data"]) is { } data)
+        {
+            yield return ("data", Human.Path(data) + images);
+        }
+        if (Text(training["best_ap"]) is { } ap)
+        {
+            yield return ("best AP", ap);
+        }
+        var source = Text(training["source"]) is { } name ? $"{name}, model {Text(training["model"])}" : null;
+        if (source is not null)
+        {
+            yield return ("from", source);
+        }
+        if (info.Version != "")
+        {
+            yield return ("written by", $"DeqDet {info.Version}");
+        }
+        var state = detector.File.Tensors.Count - detector.Weights.Count;
+        if (detector.IsOwn)
+        {
+            yield return (
+                "resuming",
+                state > 0 ? "possible: the optimiser's state is in it" : "not possible: weights only"
+            );
+        }
+    }
+
+    private static List<(string, string)> Backbone(ITensorFile file)
+    {
+        var (kind, tensors) = KnownModels.FindBackbone(file);
+        return
+        [
+            ("model", $"backbone {ModelNames.Of(kind)}, usable by --set backbone.weights={file.Path}"),
+            ("numbers", Grouped(tensors.Sum(tensor => tensor.ElementCount))),
+        ];
+    }
+
+    private static (string, string) Form(ITensorFile file)
+    {
+        var types = file
+            .Tensors.GroupBy(tensor => tensor.Type)
+            .OrderByDescending(group => group.Sum(tensor => tensor.ByteCount))
+            .Select(group => group.Key.ShortName());
+        var form = file is PthFile ? "PyTorch" : "safetensors";
+        var bytes = Human.Bytes(new FileInfo(file.Path).Length);
+        return ("file", $"{form}, {bytes}, {file.Tensors.Count} tensors, {string.Join(" and ", types)}");
+    }
+
+    // Tensors are built from a few constructors; every other class or function named in the file stayed a name.
+    private static IEnumerable<(string, string)> Inert(ITensorFile file)
+    {
+        if (file is not PthFile pth)
+        {
+            yield break;
+        }
+        var beside =
+            pth.StateDictKey == "" ? [] : pth.TopLevelKeys.Where(key => key != pth.StateDictKey && key != "meta");
+        if (beside.Any())
+        {
+            yield return ("skipped", $"beside the weights: {string.Join(", ", beside)}");
+        }
+        var foreign = pth
+            .Globals.Where(global =>
+                !global.StartsWith("torch", StringComparison.Ordinal) && global != "collections OrderedDict"
+            )
+            .Select(global => global.Replace(' ', '.'))
+            .ToList();
+        if (foreign.Count > 0)
+        {
+            yield return ("inert", $"named in the file, never run: {string.Join(", ", foreign)}");
+        }
+        if (pth.Skipped.Count > 0)
+        {
+            yield return ("no tensors", string.Join(", ", pth.Skipped));
+        }
+    }
+
+    private static string Some(IReadOnlyList<CheckpointClass> classes) =>
+        string.Join(", ", classes.Take(ClassesShown).Select(c => c.Name))
+        + (classes.Count > ClassesShown ? ", ..." : "");
+
+    private static string Grouped(long number) => number.ToString("#,0", CultureInfo.InvariantCulture);
+
+    private static string? Text(JsonNode? node) =>
+        node?.GetValueKind() switch
+        {
+            JsonValueKind.String => node.GetValue<string>(),
+            JsonValueKind.Number => double.Parse(node.ToJsonString(), CultureInfo.InvariantCulture)
+                .ToString("0.####", CultureInfo.InvariantCulture),
+            _ => null,
+        };
+}

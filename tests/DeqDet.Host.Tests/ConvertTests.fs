@@ -1,0 +1,437 @@
+/// The commands convert and info: exchange with the official code, and what is said about a file.
+module DeqDet.Host.Tests.ConvertTests
+
+open System.IO
+open System.Text.Json.Nodes
+open Expecto
+open TorchSharp
+open DeqDet.Model
+open DeqDet.Settings
+open DeqDet.Settings.CommandLine
+open DeqDet.Host.Checkpoints
+open DeqDet.Host.Commands
+open DeqDet.Host.Training
+open DeqDet.Host.Tests.CheckpointFiles
+open DeqDet.Host.Tests.SettingsFiles
+
+/// A detector of the real structure, as small as it can be.
+let private small (kind: string) : Settings =
+    SettingsFile.load
+        (config "shapes")
+        [
+            $"kind={kind}"
+            "classes=3"
+            "backbone.width=8"
+            "head.channels=32"
+            "head.feed_forward=32"
+            "head.stages=2"
+            "queries.count=5"
+        ]
+
+let private info (settings: Settings) =
+    CheckpointInfo(
+        SettingsFile.toJson settings,
+        [|
+            CheckpointClass(2L, "cat")
+            CheckpointClass(5L, "dog")
+            CheckpointClass(9L, "b\u00e4r")
+        |],
+        CheckpointProgress(3, 450L),
+        7UL,
+        "0.1.0",
+        JsonNode.Parse("""{"data":"somewhere","images":150,"epochs":3,"best_ap":0.25}""").AsObject()
+    )
+
+/// Writes a checkpoint with random weights and an optimiser's leavings, as a training does.
+let private write (path: string) (settings: Settings) =
+    use scope = torch.NewDisposeScope()
+    let detector = Detector.initialise settings.Detector 3UL torch.CPU
+
+    CheckpointFile.Write(
+        path,
+        [
+            for spec, tensor in detector.Tensors do
+                struct (spec.Name, tensor)
+            struct ("optimiser.exp_avg.x", torch.zeros (2L))
+        ],
+        info settings
+    )
+
+    for _, tensor in detector.Tensors do
+        tensor.Dispose()
+
+let private request source target : ConvertRequest =
+    {
+        In = source
+        Out = target
+        Config = None
+        Classes = None
+    }
+
+let private run (request: ConvertRequest) : string =
+    use output = new StringWriter()
+    ConvertCommand.Run(request, "0.2.0", output)
+    output.ToString()
+
+let private told (checkpoint: string) : string =
+    use output = new StringWriter()
+    InfoCommand.Run(checkpoint, output)
+    output.ToString()
+
+let private refused (action: unit -> unit) : string =
+    try
+        action ()
+        failtest "accepted"
+    with :? InputError as error ->
+        error.Message
+
+/// Names and bytes of all tensors of a file, in its order.
+let private tensors (path: string) =
+    use file = TensorFile.Open path
+
+    [
+        for tensor in file.Tensors -> tensor.Name, tensor.Type, List.ofSeq tensor.Shape, tensor.ToArray()
+    ]
+
+let private isLive (spec: Spec) = spec.Role <> Role.Dead
+
+/// The official code's files as published: names, shapes and types, no settings. Numbers are zeros of no size on the disk.
+let private bare (path: string) (specs: Spec list) (meta: string) =
+    PthWriter.Write(
+        path,
+        [|
+            for spec in specs do
+                let expected = ExpectedTensor.Of spec
+
+                let count = (spec.Shape |> Array.fold (*) 1L) * int64 (expected.Type.ByteSize())
+                TensorToWrite.Of(spec.Name, expected.Type, spec.Shape, Array.zeroCreate (int count))
+        |],
+        JsonNode.Parse(meta).AsObject()
+    )
+
+/// The same as safetensors, with a hole in the file where the numbers should be.
+let private sparse (path: string) (specs: Spec list) =
+    SafetensorsWriter.Write(
+        path,
+        [|
+            for spec in specs do
+                let expected = ExpectedTensor.Of spec
+                let count = (spec.Shape |> Array.fold (*) 1L) * int64 (expected.Type.ByteSize())
+
+                let skip (stream: Stream) =
+                    stream.SetLength(stream.Position + count)
+                    stream.Position <- stream.Length
+
+                TensorToWrite(spec.Name, expected.Type, spec.Shape, skip)
+        |]
+    )
+
+let private withKinds name test =
+    testList
+        name
+        [
+            for kind in [ "deqdet"; "ffndet"; "adamixer" ] do
+                testCase kind (fun () ->
+                    inFolder (fun folder -> test (small kind) (fun name -> Path.Combine(folder, name))))
+        ]
+
+[<Tests>]
+let tests =
+    testList
+        "convert"
+        [
+            withKinds "there and back again" (fun settings at ->
+                let specs = Detector.specs settings.Detector
+                write (at "a.safetensors") settings
+                let said = run (request (at "a.safetensors") (at "a.pth"))
+                Expect.stringStarts said (at "a.pth") "names the file it wrote"
+
+                let official = tensors (at "a.pth")
+
+                Expect.equal
+                    [ for name, kind, shape, _ in official -> name, kind, shape ]
+                    [
+                        for spec in specs do
+                            spec.Name,
+                            (if spec.Integer then
+                                 ElementType.Int64
+                             else
+                                 ElementType.Float32),
+                            List.ofArray spec.Shape
+                    ]
+                    "the official names in the official order"
+
+                Expect.exists specs (isLive >> not) "some are dead"
+
+                do
+                    use file = PthFile.Open(at "a.pth")
+                    Expect.sequenceEqual file.TopLevelKeys [ "meta"; "state_dict" ] "outermost keys"
+                    Expect.sequenceEqual file.Classes [ "cat"; "dog"; "b\u00e4r" ] "classes"
+                    Expect.equal (file.Metadata["meta"].["iter"].GetValue<int64>()) 450L "iterations"
+
+                run (request (at "a.pth") (at "b.safetensors")) |> ignore
+
+                let live = specs |> List.filter isLive |> List.map _.Name |> set
+
+                Expect.equal
+                    (tensors (at "b.safetensors"))
+                    (tensors (at "a.safetensors")
+                     |> List.filter (fun (name, _, _, _) -> live.Contains name))
+                    "the same live weights, bit for bit, and nothing else"
+
+                use loaded = CheckpointFile.Open(at "b.safetensors")
+                let original = info settings
+                Expect.equal loaded.Info.Settings original.Settings "settings"
+                Expect.sequenceEqual loaded.Info.Classes original.Classes "classes with their ids"
+                Expect.equal loaded.Info.Progress original.Progress "progress"
+
+                run (request (at "a.safetensors") (at "again.pth")) |> ignore
+
+                Expect.equal
+                    (File.ReadAllBytes(at "again.pth"))
+                    (File.ReadAllBytes(at "a.pth"))
+                    "the same file each time")
+
+            withKinds "the result detects what the original detects" (fun settings at ->
+                write (at "a.safetensors") settings
+                run (request (at "a.safetensors") (at "a.pth")) |> ignore
+                run (request (at "a.pth") (at "b.safetensors")) |> ignore
+                use _ = torch.NewDisposeScope()
+
+                let images =
+                    torch.linspace(-1.0, 1.0, 1L * 3L * 64L * 64L).reshape(1L, 3L, 64L, 64L)
+
+                let detect (path: string) =
+                    let model = TrainedModel.Load(path, torch.CPU)
+
+                    let found =
+                        Detector.detect
+                            model.Detector
+                            {
+                                Images = images
+                                Sizes = [ struct (64.0, 64.0) ]
+                            }
+
+                    for _, tensor in model.Detector.Tensors do
+                        tensor.Dispose()
+
+                    found
+
+                let before, after = detect (at "a.safetensors"), detect (at "b.safetensors")
+                Expect.isGreaterThan (before.Scores.numel ()) 0L "detections"
+                Expect.isTrue (before.Scores.eq(after.Scores).all().ToBoolean()) "scores"
+                Expect.isTrue (before.Boxes.eq(after.Boxes).all().ToBoolean()) "boxes")
+
+            withKinds "dead weights are drawn, not left out" (fun settings at ->
+                write (at "a.safetensors") settings
+                run (request (at "a.safetensors") (at "a.pth")) |> ignore
+                use generator = new torch.Generator(0UL, torch.CPU)
+
+                let written =
+                    tensors (at "a.pth")
+                    |> List.map (fun (name, _, _, bytes) -> name, bytes)
+                    |> Map.ofList
+
+                for spec in Detector.specs settings.Detector |> List.filter (isLive >> not) do
+                    use expected = Initialiser.draw generator spec
+                    Expect.equal written[spec.Name] (expected.bytes.ToArray()) spec.Name)
+
+            testCase "settings of its own are needed for a detector that is not an official one" (fun () ->
+                inFolder (fun folder ->
+                    let settings = small "deqdet"
+                    let path = Path.Combine(folder, "a.pth")
+                    let target = Path.Combine(folder, "b.safetensors")
+                    let text = SettingsFile.toJson settings
+                    let config = Path.Combine(folder, "mine.json")
+                    File.WriteAllText(config, text)
+                    bare path (Detector.specs settings.Detector) """{"epoch":2,"iter":40}"""
+
+                    Expect.stringContains
+                        (refused (fun () -> run (request path target) |> ignore))
+                        "--config"
+                        "unknown sizes"
+
+                    let withConfig =
+                        { request path target with
+                            Config = Some config
+                        }
+
+                    Expect.stringContains (refused (fun () -> run withConfig |> ignore)) "--classes" "unknown classes"
+
+                    Expect.stringContains
+                        (refused (fun () -> run { withConfig with Classes = Some "a,b" } |> ignore))
+                        "2 classes"
+                        "too few classes"
+
+                    Expect.isFalse (File.Exists target) "nothing was written"
+
+                    run
+                        { withConfig with
+                            Classes = Some "a, b,c"
+                        }
+                    |> ignore
+
+                    use loaded = CheckpointFile.Open target
+                    Expect.sequenceEqual (loaded.Info.Classes |> Seq.map _.Name) [ "a"; "b"; "c" ] "classes"
+                    Expect.equal loaded.Info.Progress (CheckpointProgress(2, 40L)) "progress"
+                    Expect.equal loaded.Info.Version "0.2.0" "version"))
+
+            testCase "what does not fit is listed, and an old file stays" (fun () ->
+                inFolder (fun folder ->
+                    let settings = small "deqdet"
+                    let path = Path.Combine(folder, "a.pth")
+                    let target = Path.Combine(folder, "b.safetensors")
+                    let config = Path.Combine(folder, "mine.json")
+                    File.WriteAllText(target, "old")
+                    File.WriteAllText(config, SettingsFile.toJson settings)
+
+                    let live = Detector.specs settings.Detector |> List.filter isLive
+                    let missing, wrong = live[3], live[4]
+
+                    bare
+                        path
+                        [
+                            for spec in live do
+                                if spec = wrong then
+                                    { spec with Shape = [| 2L; 2L; 2L |] }
+                                elif spec <> missing then
+                                    spec
+                            { missing with Name = "roi_head.extra" }
+                        ]
+                        "{}"
+
+                    let problem =
+                        refused (fun () ->
+                            run
+                                { request path target with
+                                    Config = Some config
+                                    Classes = Some "a,b,c"
+                                }
+                            |> ignore)
+
+                    for part in
+                        [
+                            "missing (1)"
+                            missing.Name
+                            "roi_head.extra"
+                            wrong.Name + " is F32 [2, 2, 2]"
+                        ] do
+                        Expect.stringContains problem part "message"
+
+                    Expect.equal (File.ReadAllText target) "old" "untouched"))
+
+            testCase "endings other than these two are refused" (fun () ->
+                Expect.stringContains
+                    (refused (fun () -> run (request "a.pth" "b.onnx") |> ignore))
+                    ".safetensors or .pth"
+                    "message")
+
+            testCase "a torchvision ResNet becomes a backbone to start from" (fun () ->
+                inFolder (fun folder ->
+                    let settings =
+                        SettingsFile.parse "s" """{"backbone": {"kind": "resnet18", "frozen_stages": -1}}""" []
+
+                    let backbone =
+                        Detector.specs settings.Detector
+                        |> List.filter (fun spec -> spec.Name.StartsWith "backbone.")
+
+                    let path = Path.Combine(folder, "resnet18.pth")
+                    let target = Path.Combine(folder, "backbone.safetensors")
+
+                    let classifier =
+                        [
+                            for spec in backbone do
+                                { spec with
+                                    Name = spec.Name.Substring 9
+                                }
+                            { backbone.Head with
+                                Name = "fc.weight"
+                                Shape = [| 10L; 512L |]
+                            }
+                        ]
+
+                    bare path classifier "{}"
+                    let said = run (request path target)
+                    Expect.stringContains said "ResNet-18" "recognised"
+
+                    Expect.equal
+                        (tensors target |> List.map (fun (name, _, _, _) -> name))
+                        (backbone |> List.filter isLive |> List.map _.Name)
+                        "names"
+
+                    let expected = backbone |> List.map ExpectedTensor.Of
+
+                    for tensor in BackboneWeights.Load(target, expected).Values do
+                        tensor.Dispose()
+
+                    Expect.stringContains (told target) "backbone ResNet-18" "info"))
+
+            testList
+                "official models are recognised by their tensors"
+                [
+                    for name, parameters, dead in
+                        [
+                            "deqdet_r50_1x_coco", "101,028,232", "23,269,120"
+                            "deqdet_swins_2x_coco", "120,881,202", "23,269,120"
+                            "ffndet_r50_1x_coco", "238,318,840", "69,807,360"
+                            "adamixer_r101_3x_coco", "153,835,032", "0"
+                        ] do
+                        testCase name (fun () ->
+                            inFolder (fun folder ->
+                                let path = Path.Combine(folder, "a.safetensors")
+                                let settings = SettingsFile.load (config name) []
+                                sparse path (Detector.specs settings.Detector)
+                                use file = TensorFile.Open path
+                                let struct (found, which) = KnownModels.Find file
+                                Expect.equal which name "name"
+                                Expect.equal found settings "settings"
+                                let text = told path
+                                Expect.stringContains text "80: person, bicycle, car" "COCO's classes"
+                                Expect.stringContains text (parameters + "  in all") "parameters"
+                                Expect.stringContains text (dead + "  dead") "dead"))
+                ]
+
+            testCase "info of an unknown model says what can be seen" (fun () ->
+                let text = told (Path.Combine(Golden.folder "pth", "tiny_official.pth"))
+
+                for part in
+                    [
+                        "unknown"
+                        "3: cat, dog, bird"
+                        "beside the weights: message_hub, optimizer, param_schedulers"
+                        "mmengine.logging.history_buffer.HistoryBuffer"
+                    ] do
+                    Expect.stringContains text part "info")
+
+            testCase "info tells all about a checkpoint of this program" (fun () ->
+                inFolder (fun folder ->
+                    let settings = small "deqdet"
+                    write (Path.Combine(folder, "latest.safetensors")) settings
+                    let text = told folder
+
+                    let count (which: Spec -> bool) =
+                        Detector.specs settings.Detector
+                        |> List.filter which
+                        |> List.sumBy (fun spec -> Array.fold (*) 1L spec.Shape)
+
+                    let live = count (fun spec -> spec.Role = Role.Parameter)
+                    let dead = count (fun spec -> spec.Role = Role.Dead && not spec.Integer)
+
+                    for part in
+                        [
+                            "DEQDet, ResNet-18 of width 8, 5 queries, 4 refinement steps"
+                            "3: cat, dog, b\u00e4r"
+                            (live + dead).ToString("#,0") + "  in all"
+                            dead.ToString("#,0") + "  dead"
+                            "3 epochs, 450 steps, seed 7"
+                            "somewhere (150 images)"
+                            "0.25"
+                            "DeqDet 0.1.0"
+                            "optimiser's state"
+                            "F32"
+                        ] do
+                        Expect.stringContains text part "info"
+
+                    run (request folder (Path.Combine(folder, "a.pth"))) |> ignore
+                    Expect.stringContains (told (Path.Combine(folder, "a.pth"))) "PyTorch" "of a .pth"))
+        ]
