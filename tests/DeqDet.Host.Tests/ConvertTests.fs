@@ -387,6 +387,7 @@ let tests =
                                 Expect.equal found settings "settings"
                                 let text = told path
                                 Expect.stringContains text "80: person, bicycle, car" "COCO's classes"
+                                Expect.stringContains text "does not say how long" "no made-up training"
                                 Expect.stringContains text (parameters + "  in all") "parameters"
                                 Expect.stringContains text (dead + "  dead") "dead"))
                 ]

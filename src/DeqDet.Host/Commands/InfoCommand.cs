@@ -93,7 +93,12 @@ public static class InfoCommand
         var info = detector.Info;
         var training = info.Training;
         var epochs = Text(training["epochs"]) ?? Text(info.Progress.Epoch)!;
-        yield return ("trained", $"{epochs} epochs, {Grouped(info.Progress.Step)} steps, seed {info.Seed}");
+        yield return (
+            "trained",
+            info.Progress is { Epoch: 0, Step: 0 }
+                ? "the file does not say how long"
+                : $"{epochs} epochs, {Grouped(info.Progress.Step)} steps, seed {info.Seed}"
+        );
         var images = Text(training["images"]) is { } number ? $" ({number} images)" : "";
         if (Text(training["data"]) is { } data)
         {
