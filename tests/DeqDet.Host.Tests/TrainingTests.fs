@@ -237,6 +237,14 @@ let tests =
 
                     expectParts message [ "latest.safetensors"; "of another shape"; "adaptive_mixing" ])
 
+            testCase "images that are missing are named before training starts"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let settings = Setting(folder, small).Settings
+                    File.Delete(Path.Combine(settings.Data.Root, "train", "000002.png"))
+                    let message = complaint (fun () -> DataSets.ForTraining settings.Data)
+                    expectParts message [ "1 of 24 images"; "000002.png" ])
+
             testCase "a trained model detects in the original image's pixels"
             <| fun () ->
                 inFolder (fun folder ->

@@ -18,7 +18,7 @@ public static class DataSets
     /// <summary>The training images.</summary>
     /// <exception cref="InputError">Something is missing or malformed, or nothing is left to train on.</exception>
     public static CocoDataset ForTraining(DataSettings data) =>
-        DataPart.Find(data.Root, data.Train).Load().ForTraining(data.Filter);
+        Complete(DataPart.Find(data.Root, data.Train).Load().ForTraining(data.Filter));
 
     /// <summary>The validation images with their truth, for a model with these classes.</summary>
     /// <exception cref="InputError">Something is missing or malformed, or the classes differ.</exception>
@@ -37,7 +37,7 @@ public static class DataSets
             );
         }
 
-        return (set, GroundTruthReader.Load(part.AnnotationFile));
+        return (Complete(set), GroundTruthReader.Load(part.AnnotationFile));
     }
 
     /// <summary>A loader and a judge for the validation images.</summary>
@@ -45,6 +45,18 @@ public static class DataSets
     {
         var (data, truth) = ForValidation(settings.Data, classes);
         return new(new(data, settings.Data), truth, settings.Evaluation.BatchSize);
+    }
+
+    // Found out now rather than after hours of training.
+    private static CocoDataset Complete(CocoDataset set)
+    {
+        var missing = set.Images.Where(image => !File.Exists(set.PathOf(image))).ToList();
+        return missing.Count == 0
+            ? set
+            : throw new InputError(
+                $"{set.ImageFolder}: {missing.Count} of {set.Images.Count} images are missing, the first is {missing[0].FileName}; "
+                    + "put them there, or take them out of the annotations"
+            );
     }
 
     private static string Some(IReadOnlyList<DataCategory> classes) =>
