@@ -1,6 +1,5 @@
 namespace DeqDet.Model
 
-open System.Collections.Generic
 open TorchSharp
 open DeqDet.Model.Backbones
 

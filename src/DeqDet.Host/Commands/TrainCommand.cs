@@ -47,7 +47,8 @@ public static class TrainCommand
         display.Start(
             new()
             {
-                Settings = NameOf(request),
+                // a resumed run has its settings from the checkpoint, not from a file with a name
+                Settings = resumed is null ? NameOf(request) : Path.GetFileName(folder.Path),
                 TrainingImages = data.Images.Count,
                 ValidationImages = validation.Data.Images.Count,
                 Classes = data.Categories.Count,
