@@ -23,6 +23,15 @@ let folder (name: string) : string =
 
     upward (DirectoryInfo AppContext.BaseDirectory)
 
+/// A path in the folder of golden numbers too large to be copied, beside the repository: it may be absent, and tests of it then skip.
+let shared (path: string) : string =
+    Path.GetFullPath(Path.Combine(folder "", "..", "..", "..", "shared", "golden", path))
+
+/// Says why tests are going to be skipped, if they are.
+let sayIfAbsent () : unit =
+    if not (Directory.Exists(shared "")) then
+        printfn "note: there is no ../shared/golden; the tests that compare with it are ignored"
+
 /// One tensor from its bytes; the copy made by `clone` is what lives on, the flat one goes with the caller's scope.
 let private tensor (path: string) (name: string) (dtype: string) (shape: int64[]) (bytes: byte[]) : torch.Tensor =
     let flat =

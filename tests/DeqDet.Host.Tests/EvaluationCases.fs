@@ -32,7 +32,7 @@ let tryFolder (name: string) : string option =
 
     [
         Path.Combine(root, "tests", "golden", "cocoeval", name)
-        Path.Combine(root, "..", "shared", "golden", "cocoeval", name)
+        Golden.shared (Path.Combine("cocoeval", name))
     ]
     |> List.tryFind Directory.Exists
 

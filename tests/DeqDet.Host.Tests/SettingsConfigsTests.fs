@@ -23,8 +23,7 @@ let private published =
 
 /// The table of a published model, or a skipped test where the tables are not at hand.
 let private table (name: string) : JsonElement =
-    let path =
-        Path.Combine(root, "..", "shared", "golden", "models", name + "_state_dict.json")
+    let path = Golden.shared (Path.Combine("models", name + "_state_dict.json"))
 
     if File.Exists path then
         JsonDocument.Parse(File.ReadAllText path).RootElement

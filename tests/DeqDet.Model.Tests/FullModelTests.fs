@@ -7,8 +7,7 @@ open TorchSharp
 open DeqDet.Model
 open DeqDet.Verification
 
-let private folder =
-    Path.Combine(Golden.folder "", "..", "..", "..", "shared", "golden")
+let private folder = Golden.shared ""
 
 /// Network input computed with tensors; the program's own way is verified by the program.
 let private preprocessing =

@@ -6,5 +6,6 @@ open Expecto
 /// Runs every value of this assembly that is marked [<Tests>].
 [<EntryPoint>]
 let main arguments =
+    Golden.sayIfAbsent ()
     let found = Impl.testFromAssembly (Assembly.GetExecutingAssembly()) |> Option.toList
     runTestsWithCLIArgs [] arguments (testList "Model" found)

@@ -9,7 +9,7 @@ open DeqDet.Model
 open DeqDet.Settings
 
 let private root = Path.GetFullPath(Path.Combine(Golden.folder "", "..", ".."))
-let private models = Path.Combine(root, "..", "shared", "golden", "models")
+let private models = Golden.shared "models"
 
 let private table (name: string) : JsonElement list =
     let path = Path.Combine(models, name + "_state_dict.json")
