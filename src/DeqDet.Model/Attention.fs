@@ -48,36 +48,60 @@ module Attention =
         let angle = (position / like unitOf).unsqueeze -1L / frequency
         torch.stack([| angle.sin (); angle.cos () |], -1L).flatten 2L
 
-    /// log(IoF + 1e-7) of every box [B, Q, 4] with every other: [B, Q, Q], no gradient.
-    let overlapBias (box: Tensor) =
-        use _ = torch.no_grad ()
-        let box = box.detach ()
-        (Boxes.pairwise Boxes.iof box box + scalar 1e-7).log()
+    /// log(IoF + 1e-7) of boxes [B, A, 4] with boxes [B, Q, 4]: [B, A, Q].
+    let overlapBias (rows: Tensor) (all: Tensor) =
+        (Boxes.pairwise Boxes.iof rows all + scalar 1e-7).log()
 
-    /// Contents, positions and boxes [B, Q, .] -> contents with their residual, before the layer norm.
-    let apply (weights: AttentionWeights) (content: Tensor) (position: Tensor) (box: Tensor) =
-        let b, q, c = content.size 0, content.size 1, content.size 2
+    /// Content and embedded position.
+    let private seen (query: Query) =
+        query.Content + positionEmbedding (query.Content.size -1) query.Position
+
+    /// Parts `first`, ..., `first + count - 1` of the projections to query, key and value: [B, n, C] -> each [B*heads, n, C/heads].
+    let private project (weights: AttentionWeights) (first: int64) (count: int64) (x: Tensor) =
+        let b, n, c = x.size 0, x.size 1, x.size 2
+        let heads = weights.Tau.size 0
+
+        let layer =
+            if count = 3L then
+                weights.InProjection
+            else
+                {
+                    Weight = weights.InProjection.Weight.narrow (0, first * c, count * c)
+                    Bias = weights.InProjection.Bias.narrow (0, first * c, count * c)
+                }
+
+        (Linear.apply layer x)
+            .view(b, n, count, heads, c / heads)
+            .permute(2L, 0L, 3L, 1L, 4L)
+            .reshape(count, b * heads, n, c / heads)
+            .unbind
+            0
+
+    /// x [B, A, C] with its residual, from projections [B*heads, ., C/heads] and the overlap bias [B, A, Q].
+    let private attend (weights: AttentionWeights) (x: Tensor) (bias: Tensor) (query: Tensor) (key: Tensor) (value: Tensor) =
+        let b, a, c = x.size 0, x.size 1, x.size 2
         let heads = weights.Tau.size 0
         let width = c / heads
-        let x = content + positionEmbedding c (position.detach ())
-
-        // [B, Q, 3C] -> three of [B*heads, Q, C/heads]
-        let qkv =
-            (Linear.apply weights.InProjection x)
-                .view(b, q, 3L, heads, width)
-                .permute(2L, 0L, 3L, 1L, 4L)
-                .reshape(3L, b * heads, q, width)
-                .unbind
-                0
 
         let bias =
-            ((overlapBias box).unsqueeze 1L * weights.Tau.view (1L, -1L, 1L, 1L)).reshape(b * heads, q, q)
+            (bias.unsqueeze 1L * weights.Tau.view (1L, -1L, 1L, 1L)).reshape(b * heads, a, -1L)
 
         let scores =
-            (qkv[0] * scalar (1.0 / sqrt (float width))).bmm(qkv[1].transpose(1L, 2L))
-            + bias
+            (query * scalar (1.0 / sqrt (float width))).bmm(key.transpose(1L, 2L)) + bias
 
-        let mixed = (scores.softmax -1L).bmm qkv[2]
+        let mixed = (scores.softmax -1L).bmm value
 
-        let merged = mixed.view(b, heads, q, width).permute(0L, 2L, 1L, 3L).reshape(b, q, c)
+        let merged = mixed.view(b, heads, a, width).permute(0L, 2L, 1L, 3L).reshape(b, a, c)
         x + Linear.apply weights.OutProjection merged
+
+    /// Queries [B, Q, .] -> contents with their residual [B, Q, C], before the layer norm.
+    let apply (weights: AttentionWeights) (query: Query) : Tensor =
+        let x = seen query
+        let parts = project weights 0L 3L x
+        attend weights x (overlapBias query.Box query.Box) parts[0] parts[1] parts[2]
+
+    /// The same for some queries [B, A, .] alone, which attend to all [B, Q, .]: -> [B, A, C].
+    let applySome (weights: AttentionWeights) (all: Query) (some: Query) : Tensor =
+        let x = seen some
+        let asked = project weights 1L 2L (seen all)
+        attend weights x (overlapBias some.Box all.Box) (project weights 0L 1L x).[0] asked[0] asked[1]

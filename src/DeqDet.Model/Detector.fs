@@ -1,6 +1,7 @@
 namespace DeqDet.Model
 
 open TorchSharp
+open DeqDet.Solver
 open DeqDet.Model.Backbones
 
 /// All weights of a detector.
@@ -34,6 +35,8 @@ type Detections =
         Labels: Tensor
         Boxes: Tensor
         Queries: Tensor
+        /// By image and query, how the refinement went; empty for the models without equilibrium.
+        Reports: Report[][]
     }
 
 module Detector =
@@ -91,6 +94,9 @@ module Detector =
             use scope = torch.NewDisposeScope()
             (Initialiser.draw generator spec).``to``(device).MoveToOuterDisposeScope())
 
+    /// The same weights under other settings; these must ask for the same weights, as those of solver, RAG and RAP always do.
+    let withSettings (settings: DetectorSettings) (detector: Detector) : Detector = { detector with Settings = settings }
+
     /// The leaves an optimiser works on.
     let trainable (detector: Detector) : (Spec * Tensor) list =
         detector.Tensors |> List.filter (fun (_, tensor) -> tensor.requires_grad)
@@ -122,7 +128,7 @@ module Detector =
             Equilibrium.initial detector.Settings.Kind detector.Weights.Decoder.Initial (sizeTensor batch))
 
     /// Detections of a batch; no gradients.
-    let detect (detector: Detector) (batch: ImageBatch) : Detections =
+    let detect (effort: Effort) (detector: Detector) (batch: ImageBatch) : Detections =
         use _ = torch.no_grad ()
 
         scoped
@@ -137,17 +143,18 @@ module Detector =
                 let pyramid = pyramid None detector batch.Images
                 let start = start detector batch
 
-                let query, logits =
-                    Equilibrium.solve detector.Settings detector.Weights.Decoder pyramid start
+                let settled =
+                    Equilibrium.solve detector.Settings effort detector.Weights.Decoder pyramid start
 
                 let struct (scores, labels, boxes, queries) =
-                    Equilibrium.readOut detector.Settings.Queries.Detections logits query.Box
+                    Equilibrium.readOut detector.Settings.Queries.Detections settled.Logits settled.Query.Box
 
                 {
                     Scores = scores
                     Labels = labels
                     Boxes = boxes
                     Queries = queries
+                    Reports = settled.Reports
                 })
 
     /// Forward and backward pass of one training batch: gradients are added to the `grad` of the trainable leaves; the entries of

@@ -1,6 +1,9 @@
 namespace DeqDet.Model
 
+open System
+open System.Threading
 open TorchSharp
+open DeqDet.Solver
 
 /// Learned contents [Q, C] and fixed boxes [Q, 4] (cx, cy, w, h as fractions of the image) that every image starts from.
 type InitialWeights = { Boxes: Tensor; Contents: Tensor }
@@ -10,6 +13,32 @@ type DecoderWeights =
     {
         Initial: InitialWeights
         Heads: HeadWeights list
+    }
+
+/// What a prediction may take from the world around it.
+type Effort =
+    {
+        /// Time by any clock, for a budget of milliseconds; on an accelerator it has to wait for the work that is under way.
+        Clock: unit -> TimeSpan
+        /// Ends the refinement before its next step; what has been found is read out.
+        Cancellation: CancellationToken
+    }
+
+    /// No hurry: fit for settings without a budget of time.
+    static member Unhurried =
+        {
+            Clock = (fun () -> TimeSpan.Zero)
+            Cancellation = CancellationToken.None
+        }
+
+/// Queries at the end of the refinement.
+type Settled =
+    {
+        Query: Query
+        /// [B, Q, K].
+        Logits: Tensor
+        /// By image and query, what was measured of the refinement head's iteration; empty for the models that have none.
+        Reports: Report[][]
     }
 
 /// The equilibrium decoder: initial queries, the path towards the fixed point, the read-out.
@@ -122,27 +151,90 @@ module Equilibrium =
                 yield query
         }
 
-    /// Initial queries and pyramid -> the state that is read out and its logits [B, Q, K]; no gradients, memory flat in steps.
+    /// The scheme that settings name, in units in which positions and contents can be compared.
+    let scheme (solver: SolverSettings) : Scheme =
+        match solver.Scheme with
+        | PicardScheme -> Picard.scheme { Damping = solver.Damping }
+        | AndersonScheme ->
+            Anderson.scheme
+                { Anderson.defaults with
+                    Window = solver.Memory
+                    Damping = solver.Damping
+                }
+            |> Scheme.inUnits QueryState.units
+        | BroydenScheme ->
+            Broyden.scheme
+                {
+                    Memory = solver.Memory
+                    Damping = solver.Damping
+                }
+            |> Scheme.inUnits QueryState.units
+
+    /// How the refinement head is iterated. Without a tolerance: `Steps` + 1 times, as the reference does, and the last state is the
+    /// answer. With one: until each query has settled or has been applied to as often, and the answer is the image of its best state.
+    let options (solver: SolverSettings) (effort: Effort) : SolveOptions =
+        {
+            Scheme = scheme solver
+            Tolerance =
+                {
+                    Absolute = None
+                    Relative = solver.Tolerance
+                    Measure = QueryState.measure
+                }
+            Steps = solver.Steps + 1
+            Answer = if solver.Tolerance.IsSome then Image else Last
+            Divergence = Solve.defaults.Divergence
+            Budget =
+                match solver.BudgetMs with
+                | None -> Unlimited
+                | Some limit -> Time(TimeSpan.FromMilliseconds limit, effort.Clock)
+            Trace = false
+            Observer = None
+            Cancellation = effort.Cancellation
+        }
+
+    /// Iterates one head from queries [B, Q, .] on: every image is a sample whose parts, the queries, come to rest one by one.
+    /// Gives the refined queries and what was measured, query by query (B * Q of them, image after image).
+    let iterate (options: SolveOptions) (head: HeadWeights) (pyramid: Pyramid) (start: Query) : Query * Solution =
+        use _ = torch.no_grad ()
+        let state = QueryState.pack start
+        use map = new RefinementMap(head, pyramid)
+        let solution = Solve.runParts options (int (state.size 1)) map.Apply state
+        QueryState.unpack solution.State, solution
+
+    let private stages (weights: DecoderWeights) (pyramid: Pyramid) (start: Query) : Query =
+        weights.Heads
+        |> List.fold (fun query head -> Refinement.apply head pyramid query) start
+
+    /// Initial queries and pyramid -> the state that is read out, its logits [B, Q, K], and what was measured of each query; no
+    /// gradients, memory flat in steps.
     let solve
         (settings: DetectorSettings)
+        (effort: Effort)
         (weights: DecoderWeights)
         (pyramid: Pyramid)
         (start: Query)
-        : Query * Tensor =
+        : Settled =
         use _ = torch.no_grad ()
 
-        scoped (fun (query, logits) -> Seq.append (Query.tensors query) [ logits ]) (fun () ->
-            let mutable query = start
+        scoped (fun settled -> Seq.append (Query.tensors settled.Query) [ settled.Logits ]) (fun () ->
+            let query, reports =
+                match settings.Kind with
+                | FfnDet
+                | AdaMixer -> stages weights pyramid start, [||]
+                | DeqDet ->
+                    let first = Refinement.apply weights.Heads[0] pyramid start
 
-            for head in schedule settings weights do
-                let next = Refinement.apply head pyramid query
+                    let query, solution =
+                        iterate (options settings.Solver effort) weights.Heads[1] pyramid first
 
-                if not (obj.ReferenceEquals(query, start)) then
-                    Seq.iter (fun (t: Tensor) -> t.Dispose()) (Query.tensors query)
+                    query, Array.chunkBySize (int (start.Content.size 1)) solution.Reports
 
-                query <- next
-
-            query, Refinement.classify (List.last weights.Heads) query.Content)
+            {
+                Query = query
+                Logits = Refinement.classify (List.last weights.Heads) query.Content
+                Reports = reports
+            })
 
     /// The best `count` of all query x class pairs of one batch: logits [B, Q, K], boxes [B, Q, 4] -> scores [B, n], labels [B, n]
     /// (int64), boxes [B, n, 4] in px of the padded input, queries [B, n], best first. No suppression of duplicates: there are none.

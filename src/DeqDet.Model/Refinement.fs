@@ -2,34 +2,6 @@ namespace DeqDet.Model
 
 open TorchSharp
 
-/// The state that a head refines: what the queries are (content) and where they look (position, box).
-type Query =
-    {
-        /// (cx, cy, z, r): [B, Q, 4].
-        Position: Tensor
-        /// [B, Q, C].
-        Content: Tensor
-        /// xyxy in px, [B, Q, 4]: decoded from the position, except at the start and after a perturbation.
-        Box: Tensor
-    }
-
-module Query =
-
-    /// The same numbers, cut from the graph.
-    let detach (query: Query) =
-        {
-            Position = query.Position.detach ()
-            Content = query.Content.detach ()
-            Box = query.Box.detach ()
-        }
-
-    let tensors (query: Query) : Tensor seq =
-        seq {
-            query.Position
-            query.Content
-            query.Box
-        }
-
 /// Weights of one head (AdaMixer stage).
 type HeadWeights =
     {
@@ -186,10 +158,8 @@ module Refinement =
     let classify (weights: HeadWeights) (content: Tensor) =
         branch weights.ClassHidden weights.ClassNorm weights.ClassOut content
 
-    /// One application of a head, differentiable in position and content, with what it computed on its way.
-    let applyAttached (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query * RefinementTrace =
-        let position = query.Position
-        let attended = Attention.apply weights.Attention query.Content position query.Box
+    /// What follows the attention, each query on its own: queries that were attended to -> refined queries.
+    let private refine (weights: HeadWeights) (pyramid: Pyramid) (position: Tensor) (attended: Tensor) =
         let attendedNormed = Norm.layer weights.AttentionNorm attended
         let offsets = Linear.apply weights.Offsets attendedNormed
         let points = Sampling.points offsets position
@@ -223,6 +193,23 @@ module Refinement =
             FeedForward = feedForward
         }
 
+    /// One application of a head, differentiable in position and content as the reference differentiates it, with what it
+    /// computed on its way: what the attention knows of position and box carries no gradient.
+    let applyAttached (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query * RefinementTrace =
+        { query with
+            Position = query.Position.detach ()
+            Box = query.Box.detach ()
+        }
+        |> Attention.apply weights.Attention
+        |> refine weights pyramid query.Position
+
+    /// One application of a head, differentiable in all that it depends on: the true derivative of the map whose fixed point is
+    /// sought. (Training never uses it; its gradients through the overlaps are large.)
+    let applyExact (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query =
+        Attention.apply weights.Attention query
+        |> refine weights pyramid query.Position
+        |> fst
+
     /// One application of a head, with what it computed on its way. The position is detached at the entry: gradients reach
     /// earlier applications through the content alone (paper, section 3.3).
     let applyTraced (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query * RefinementTrace =
@@ -236,3 +223,11 @@ module Refinement =
     /// One application of a head: pyramid and query [B, Q, .] -> query. Intermediate tensors are disposed of.
     let apply (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query =
         scoped Query.tensors (fun () -> applyTraced weights pyramid query |> fst)
+
+    /// One application to some queries [B, A, .] alone, which attend to `all` [B, Q, .] (themselves among them). What `apply`
+    /// computes of them, up to rounding.
+    let applySome (weights: HeadWeights) (pyramid: Pyramid) (all: Query) (some: Query) : Query =
+        scoped Query.tensors (fun () ->
+            Attention.applySome weights.Attention all some
+            |> refine weights pyramid some.Position
+            |> fst)

@@ -69,19 +69,63 @@ type HeadSettings =
         StageWeights: float list
     }
 
+/// Methods that find the fixed point (DeqDet.Solver).
+type SchemeKind =
+    /// Plain, or damped, iteration: what training follows, and the published models' prediction.
+    | PicardScheme
+    | AndersonScheme
+    | BroydenScheme
+
 type SolverSettings =
     {
-        /// Refinement steps of the path; prediction applies the refinement head Steps + 1 times.
+        /// Refinement steps of the path; prediction applies the refinement head at most Steps + 1 times.
         Steps: int
+        /// Method of prediction. Training follows the plain path.
+        Scheme: SchemeKind
+        /// t in z + t (f(z) - z), above 0 and below 2.
+        Damping: float
+        /// Earlier evaluations that Anderson and Broyden remember.
+        Memory: int
+        /// Residual (QueryState.measure) at which a query has settled in prediction; None: every query takes all steps.
+        Tolerance: float option
+        /// Time that the refinement of one batch of images may take, ms.
+        BudgetMs: float option
     }
+
+module SolverSettings =
+
+    /// The published models': plain iteration, always the same number of steps.
+    let ofSteps (steps: int) : SolverSettings =
+        {
+            Steps = steps
+            Scheme = PicardScheme
+            Damping = 1.0
+            Memory = 5
+            Tolerance = None
+            BudgetMs = None
+        }
+
+/// How a supervised state is differentiated (DeqDet.Solver.Gradient).
+type GradientKind =
+    /// The refinement-aware gradient: `Unroll` further applications.
+    | RagGradient
+    /// One further application (Jacobian-free backpropagation).
+    | JfbGradient
+    /// `Unroll` damped applications (phantom gradient).
+    | PhantomGradient
+    /// As though the state were the fixed point: the limit of RAG for many applications, by the implicit function theorem.
+    | ImplicitGradient
 
 /// Refinement-aware gradient: which states are supervised, and how far gradients reach.
 type RagSettings =
     {
         /// Steps of the path after which a state is supervised (the last is usually Steps).
         Supervised: int list
-        /// Unrolled applications that carry gradients at every supervised step.
+        Gradient: GradientKind
+        /// Unrolled applications that carry gradients at every supervised step (RagGradient, PhantomGradient).
         Unroll: int
+        /// t in z + t (f(z) - z) of the damped applications (PhantomGradient).
+        PhantomDamping: float
         /// Further supervised applications of the refinement head right after the init head.
         Extra: int
         /// Back-propagate every supervised step at once and free its graph (same gradients, less memory).
@@ -156,11 +200,13 @@ module DetectorSettings =
                     Stages = 6
                     StageWeights = []
                 }
-            Solver = { Steps = 20 }
+            Solver = SolverSettings.ofSteps 20
             Rag =
                 {
                     Supervised = [ 1; 3; 6; 9; 12; 20 ]
+                    Gradient = RagGradient
                     Unroll = 2
+                    PhantomDamping = 0.5
                     Extra = 2
                     Immediate = true
                 }

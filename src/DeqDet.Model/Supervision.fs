@@ -1,6 +1,7 @@
 namespace DeqDet.Model
 
 open TorchSharp
+open DeqDet.Solver
 
 /// One application with gradients whose result is supervised.
 type SupervisedStage =
@@ -19,15 +20,29 @@ type Plan =
         Chain: SupervisedStage list
         /// Steps of the gradient-free path that starts at the chain's first result; 0 for models without equilibrium.
         Steps: int
-        /// Refinement-aware gradient: after these steps of the path, `Unroll` further applications carry gradients, and the last of
-        /// them is supervised.
+        /// Refinement-aware gradient: after these steps of the path a state is supervised, with a gradient through the further
+        /// applications that `Gradient` makes.
         Rag: (int * SupervisedStage) list
-        Unroll: int
+        Gradient: Gradient
         /// Back-propagate each supervised step of the path at once, so that memory does not grow with their number.
         Immediate: bool
     }
 
 module Plan =
+
+    /// The adjoint equation in training: gradients of one batch need no more digits than its noise has.
+    let private adjoint: SolveOptions =
+        { Gradient.adjointDefaults with
+            Tolerance = Tolerance.relative 1e-3
+            Steps = 30
+        }
+
+    let private gradient (rag: RagSettings) : Gradient =
+        match rag.Gradient with
+        | RagGradient -> Gradient.unrolled rag.Unroll
+        | JfbGradient -> Gradient.oneStep
+        | PhantomGradient -> Gradient.phantom rag.Unroll rag.PhantomDamping
+        | ImplicitGradient -> Gradient.implicit adjoint
 
     /// The plan of the official training: which states each family supervises, under the official loss names.
     let ofSettings (settings: DetectorSettings) : Plan =
@@ -46,7 +61,7 @@ module Plan =
                     :: [ for i in 1 .. settings.Rag.Extra -> stage $"init^{i}_" 1 1.0 ]
                 Steps = settings.Solver.Steps
                 Rag = [ for step in settings.Rag.Supervised -> step, stage $"iter{step}_" 1 1.0 ]
-                Unroll = settings.Rag.Unroll
+                Gradient = gradient settings.Rag
                 Immediate = settings.Rag.Immediate
             }
         | FfnDet
@@ -64,11 +79,13 @@ module Plan =
                 Chain = [ for i in 0 .. settings.Head.Stages - 1 -> stage (name i) i (weight i) ]
                 Steps = 0
                 Rag = []
-                Unroll = 0
+                Gradient = Gradient.oneStep
                 Immediate = false
             }
 
-/// A number of the training log: `{stage}loss_cls`, `..loss_bbox`, `..loss_iou`, `..pos_acc`; 0-dimensional, no gradient.
+/// A number of the training log: `{stage}loss_cls`, `..loss_bbox`, `..loss_iou`, `..pos_acc`; with an implicit gradient also
+/// `..adjoint_converged` (per cent of the images) and `..adjoint_products` (mean number of vector-Jacobian products). 0-dimensional, no
+/// gradient.
 type LossEntry = { Name: string; Value: Tensor }
 
 /// What the training of one batch did on its way, for tests; `Applied` sees every state in program order.
@@ -95,6 +112,27 @@ module Supervision =
                 Name = stage.Name + name
                 Value = value.detach ()
             })
+
+    /// How the adjoint equation of an implicit gradient went, over the images of the batch; nothing for the other gradients.
+    let private adjointEntries (stage: SupervisedStage) (attached: Attached) =
+        let entry name (value: float) =
+            {
+                Name = stage.Name + name
+                Value = torch.tensor (value, device = attached.State.device)
+            }
+
+        match attached.Adjoint with
+        | NotNeeded
+        | Pending -> []
+        | Failed _ -> [ entry "adjoint_converged" 0.0 ]
+        | Solved reports ->
+            let share (report: Report) =
+                if report.Outcome = Converged then 100.0 else 0.0
+
+            [
+                entry "adjoint_converged" (Array.averageBy share reports)
+                entry "adjoint_products" (reports |> Array.averageBy (fun report -> float report.Evaluations))
+            ]
 
     /// Runs a plan over one batch: initial queries and pyramid (both may carry gradients), one RAP draw per step of the path.
     /// Gradients are left in the `grad` of the leaves: of the weights and of whatever the pyramid and queries came from. Returns the
@@ -163,7 +201,9 @@ module Supervision =
 
         differentiate chainTotal
 
-        // The second state of the chain, and the first unrolled state after a supervised step, are what the path computes next
+        let adjoints = ResizeArray()
+
+        // The second state of the chain, and the first further state after a supervised step, are what the path computes next
         // unless it is shaken: computed once, used twice.
         let mutable ahead =
             match plan.Chain, chain with
@@ -189,15 +229,23 @@ module Supervision =
             match List.tryFind (fun (at, _) -> at = step) plan.Rag with
             | None -> ()
             | Some(_, stage) ->
-                let unrolled =
-                    List.scan (fun state _ -> apply stage.Head leaf state) query [ 1 .. plan.Unroll ]
+                let mutable first = None
 
-                let terms = supervise stage (List.last unrolled)
+                let map rows =
+                    let refined = apply stage.Head leaf (QueryState.unpack rows)
+
+                    if first.IsNone then
+                        first <- Some(Query.detach refined)
+
+                    QueryState.pack refined
+
+                // a supervised state comes out of an application, so its box is the decoded position
+                let attached = plan.Gradient.Attach map (QueryState.pack query)
+                let terms = supervise stage (QueryState.unpack attached.State)
                 logged.AddRange(entries stage terms)
                 differentiate (Losses.total terms)
-
-                if plan.Unroll > 0 then
-                    ahead <- Some(Query.detach unrolled[1])
+                adjoints.Add(stage, attached)
+                ahead <- first
 
         if pending.Count > 0 then
             (Seq.reduce (fun (a: Tensor) b -> a + b) pending).backward()
@@ -214,6 +262,9 @@ module Supervision =
 
         if reached.Length > 0 then
             torch.autograd.backward (Array.map fst reached, Array.map snd reached)
+
+        for stage, attached in adjoints do
+            logged.AddRange(adjointEntries stage attached)
 
         List.ofSeq logged
 

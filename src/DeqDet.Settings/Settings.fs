@@ -98,6 +98,10 @@ module Settings =
             Data = { settings.Data with Root = root }
         }
 
+    /// The same settings for a detector that computes something else.
+    let withDetector (detector: DetectorSettings) (settings: Settings) : Settings =
+        { settings with Detector = detector }
+
     /// Settings whose number of classes is known: that of the data set. InputError where the settings ask for another number.
     let withClasses (classes: int) (settings: Settings) : Settings =
         let asked = settings.Detector.Classes

@@ -19,7 +19,8 @@ type Report =
         Steps: int
         /// Evaluations of the map on this sample.
         Evaluations: int
-        /// |f(z) - z| of the returned state (with Answer.Last: of the state before it, the last one that was measured).
+        /// |f(z) - z| of the returned state (with Answer.Last and Answer.Image: of the state before it, the last one that was
+        /// measured).
         Residual: float
         /// The same, relative.
         RelativeResidual: float

@@ -36,21 +36,51 @@ type Scheme =
         Step: Evaluated -> Advanced
     }
 
-module internal Scheme =
+/// Schemes made of schemes, and what they have in common.
+module Scheme =
+
+    /// The same method in units that `unitsOf` makes of the start (states [B, ...] -> positive numbers of the same shape): Anderson
+    /// and Broyden compare all components of a state with each other, which means little where some are pixels and others are
+    /// features. Picard does not: it needs no units.
+    let inUnits (unitsOf: torch.Tensor -> torch.Tensor) (scheme: Scheme) : Scheme =
+        {
+            Name = $"{scheme.Name} in units"
+            Init =
+                fun start ->
+                    let units = unitsOf start
+                    units :: scheme.Init(start / units)
+            Step =
+                fun at ->
+                    match at.Memory with
+                    | units :: memory ->
+                        let advanced =
+                            scheme.Step
+                                { at with
+                                    Memory = memory
+                                    State = at.State / units
+                                    Image = at.Image / units
+                                }
+
+                        {
+                            Memory = units :: advanced.Memory
+                            Next = advanced.Next * units
+                        }
+                    | [] -> invalidArg (nameof at) "the units are missing from the memory"
+        }
 
     /// Raises ArgumentException "damping" where it is not in (0, 2).
-    let checkDamping (damping: float) : unit =
+    let internal checkDamping (damping: float) : unit =
         if not (damping > 0.0 && damping < 2.0) then
             invalidArg (nameof damping) $"damping must lie between 0 and 2, not {damping}"
 
     /// z + damping * (f(z) - z), the image itself where damping is 1.
-    let relaxed (damping: float) (state: torch.Tensor) (image: torch.Tensor) : torch.Tensor =
+    let internal relaxed (damping: float) (state: torch.Tensor) (image: torch.Tensor) : torch.Tensor =
         if damping = 1.0 then
             image.alias ()
         else
             state + (image - state) * damping.ToScalar()
 
     /// `next`, but `fallback` for the samples in which `next` is not finite.
-    let finiteOr (fallback: torch.Tensor) (next: torch.Tensor) : torch.Tensor =
+    let internal finiteOr (fallback: torch.Tensor) (next: torch.Tensor) : torch.Tensor =
         let finite = torch.isfinite(Native.rows next).all(1L, false)
         torch.where (Native.overSamples next finite, next, fallback)

@@ -8,6 +8,11 @@ open TorchSharp
 /// device of the state) -> images [A, ...], in a tensor that is not overwritten later. No sample may look at another.
 type BatchMap = torch.Tensor -> torch.Tensor -> torch.Tensor
 
+/// The map of a problem whose samples have parts that come to rest one by one: states [A, P, ...] of the active samples, their numbers
+/// (int64 [A]), and the places of the parts that still move among the A * P rows (int64 [W]; None: all of them) -> images [A, P, ...].
+/// Only the moving parts' rows are looked at; the others are at rest and may hold anything. Parts of one sample may look at each other.
+type PartMap = torch.Tensor -> torch.Tensor -> torch.Tensor option -> torch.Tensor
+
 /// Which state a sample gives back that has not converged.
 type Answer =
     /// The one with the smallest absolute residual among those evaluated.
@@ -15,6 +20,9 @@ type Answer =
     /// The one after the last step, which nobody has evaluated yet: with `Picard` and N steps this is f applied N times.
     /// Samples that diverged or met NaN give their best state all the same.
     | Last
+    /// The image f(z) of the state that converged, or of the best one: one application ahead of what was measured, for nothing.
+    /// `Report.EmpiricalError` is about this state.
+    | Image
 
 /// What a solve may spend at most, beside its steps. At least one evaluation is always made.
 type Budget =
@@ -36,7 +44,7 @@ type Observation =
     {
         /// 1 is the start's.
         Evaluation: int
-        /// Numbers of the active samples, int64 [A].
+        /// Numbers of the active samples (of the moving parts, where samples have parts), int64 [A].
         Index: torch.Tensor
         /// z and f(z), [A, ...].
         State: torch.Tensor

@@ -100,5 +100,5 @@ let ofShapes
                 Stages = heads
                 StageWeights = []
             }
-        Solver = { Steps = steps }
+        Solver = SolverSettings.ofSteps steps
     }

@@ -78,12 +78,9 @@ module DecoderSet =
                             Stages = if kind = DeqDet then 0 else integer "num_stages"
                             StageWeights = GoldenJson.numbers file "stage_loss_weights" sizes
                         }
-                    Solver =
-                        {
-                            Steps = if kind = DeqDet then integer "steps" else 0
-                        }
+                    Solver = SolverSettings.ofSteps (if kind = DeqDet then integer "steps" else 0)
                     Rag =
-                        {
+                        { DetectorSettings.published.Rag with
                             Supervised = GoldenJson.numbers file "sup" sizes |> List.map int
                             Unroll = if kind = DeqDet then integer "rag" else 0
                             Extra = if kind = DeqDet then integer "extra" else 0

@@ -84,7 +84,7 @@ let private overlaps (set: DecoderSet) (file: GoldenFile) =
             check $"overlaps.{name}_pairwise" (Boxes.pairwise overlap a b)
             check $"overlaps.{name}_aligned" (overlap a b)
         check "overlaps.iof_batched_self" (Boxes.pairwise Boxes.iof rois rois)
-        check "overlaps.log_bias" (Attention.overlapBias rois)
+        check "overlaps.log_bias" (Attention.overlapBias rois rois)
         check "posembed.out" (Attention.positionEmbedding (int64 set.Settings.Head.Channels) (find "decode.in_xyzr"))
     ]
 

@@ -38,7 +38,7 @@ let private loading =
                         let settings = SettingsFile.load (Path.Combine(folder, "top.json")) []
 
                         let rag =
-                            {
+                            { DetectorSettings.published.Rag with
                                 Supervised = [ 2; 5 ]
                                 Unroll = 3
                                 Extra = 1

@@ -59,6 +59,27 @@ let private detector =
         let! alpha = fraction
         let! gamma = positive
         let! divisor = positive
+        let! damping = Gen.elements [ 0.25; 0.5; 1.0; 1.75 ]
+
+        let! gradient = Gen.elements [ RagGradient; JfbGradient; PhantomGradient; ImplicitGradient ]
+
+        let! solver =
+            gen {
+                let! scheme = Gen.elements [ PicardScheme; AndersonScheme; BroydenScheme ]
+                let! memory = Gen.choose (1, 100)
+                let! tolerance = Gen.optionOf positive
+                let! budget = Gen.optionOf positive
+
+                return
+                    {
+                        Steps = steps
+                        Scheme = scheme
+                        Damping = damping
+                        Memory = memory
+                        Tolerance = tolerance
+                        BudgetMs = budget
+                    }
+            }
 
         return
             {
@@ -89,9 +110,11 @@ let private detector =
                         Stages = sizes[3]
                         StageWeights = stageWeights
                     }
-                Solver = { Steps = steps }
+                Solver = solver
                 Rag =
                     {
+                        Gradient = gradient
+                        PhantomDamping = damping
                         Supervised = supervised |> List.distinct |> List.sort
                         Unroll = unroll
                         Extra = extra

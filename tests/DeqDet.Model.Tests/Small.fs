@@ -30,7 +30,7 @@ let settings (kind: DetectorKind) : DetectorSettings =
                 Stages = 3
                 StageWeights = []
             }
-        Solver = { Steps = 5 }
+        Solver = SolverSettings.ofSteps 5
         Rag =
             { published.Rag with
                 Supervised = [ 1; 3; 5 ]

@@ -135,7 +135,7 @@ type private Step(kind: DetectorKind, seed: int) =
                 if at = step then
                     let mutable unrolled = query
 
-                    for _ in 1 .. plan.Unroll do
+                    for _ in 1 .. settings.Rag.Unroll do
                         unrolled <- Refinement.apply weights.Heads[1] pyramid unrolled
 
                     supervise stage unrolled

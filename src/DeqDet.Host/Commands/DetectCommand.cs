@@ -2,10 +2,12 @@ using System.Text.Json;
 using DeqDet.Host.Checkpoints;
 using DeqDet.Host.Data;
 using DeqDet.Host.Devices;
+using DeqDet.Host.Evaluation;
 using DeqDet.Host.Reporting;
 using DeqDet.Host.Training;
 using DeqDet.Model;
 using DeqDet.Settings;
+using DeqDet.Solver;
 using DeqDet.Settings.CommandLine;
 using Microsoft.FSharp.Collections;
 using static TorchSharp.torch;
@@ -18,7 +20,14 @@ public static class DetectCommand
     private static readonly string[] Endings = [".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif"];
 
     /// <summary>An image that was looked at: the path as the user gave it, its size, what was found.</summary>
-    private sealed record Seen(string File, string Picture, int Width, int Height, IReadOnlyList<Finding> Found);
+    private sealed record Seen(
+        string File,
+        string Picture,
+        int Width,
+        int Height,
+        IReadOnlyList<Finding> Found,
+        IReadOnlyList<Report> Refinement
+    );
 
     /// <summary>Runs the command. Images that cannot be read are named and left out; the others are done first.</summary>
     /// <exception cref="InputError">The checkpoint is missing or damaged, or some image could not be read.</exception>
@@ -28,11 +37,12 @@ public static class DetectCommand
         var device = ComputeDevice.Choose(DeviceChoice.Auto);
         ComputeDevice.UseThreads(null);
         using var interruption = new Interruption();
-        var model = TrainedModel.Load(request.Checkpoint, device);
+        var model = TrainedModel.Load(request.Checkpoint, request.Solver, device);
         CreateFolder(request.Out);
         var pictures = PictureNames(files);
         var seen = new List<Seen>();
         var refused = new List<string>();
+        var refinements = new Refinements();
         foreach (var file in files)
         {
             if (interruption.Token.IsCancellationRequested)
@@ -43,10 +53,12 @@ public static class DetectCommand
             try
             {
                 var image = ImageFile.Load(file);
-                var found = Find(model, image, device, request.Threshold);
+                var prediction = Predict(model, image, device, interruption.Token);
+                var found = prediction.Findings.Where(finding => finding.Score >= request.Threshold).ToList();
+                refinements.Add(prediction.Refinement);
                 var picture = Path.Combine(request.Out, pictures[file]);
                 Draw(model, image, found).Save(picture);
-                seen.Add(new(file, pictures[file], image.Width, image.Height, found));
+                seen.Add(new(file, pictures[file], image.Width, image.Height, found, prediction.Refinement));
                 output.WriteLine($"{file}: {Told(model, found)} -> {picture}");
             }
             catch (InputError error)
@@ -61,13 +73,23 @@ public static class DetectCommand
         output.WriteLine(
             $"{seen.Sum(image => image.Found.Count)} detections of at least {request.Threshold:0.##} in {seen.Count} images: {json}"
         );
+        if (refinements.Told(model.Settings.Detector.Solver) is { } told)
+        {
+            output.WriteLine(told);
+        }
+
         if (refused.Count > 0)
         {
             throw new InputError($"{refused.Count} of {files.Count} images could not be used; the first: {refused[0]}");
         }
     }
 
-    private static IReadOnlyList<Finding> Find(TrainedModel model, RgbImage image, Device device, double threshold)
+    private static Prediction Predict(
+        TrainedModel model,
+        RgbImage image,
+        Device device,
+        CancellationToken cancellation
+    )
     {
         var resize = model.Settings.Data.Resize;
         var example = new Example(image, [], []).Resized(new(resize.ShortSide, resize.LongMax));
@@ -84,7 +106,7 @@ public static class DetectCommand
             []
         );
         using var batch = new Normalisation(model.Settings.Data.Normalise).Collate([(example.Image, about)]);
-        return [.. Finding.Of(model.Detector, batch, device)[0].Where(finding => finding.Score >= threshold)];
+        return Prediction.Of(model.Detector, batch, device, cancellation)[0];
     }
 
     private static Picture Draw(TrainedModel model, RgbImage image, IReadOnlyList<Finding> found) =>
@@ -178,6 +200,41 @@ public static class DetectCommand
         }
     }
 
+    // How many applications each query took, and how far it then still was from being a fixed point.
+    private static void WriteRefinement(Utf8JsonWriter writer, IReadOnlyList<Report> queries)
+    {
+        if (queries.Count == 0)
+        {
+            return;
+        }
+
+        writer.WriteStartObject("refinement");
+        writer.WriteNumber("steps", Refinements.Steps(queries));
+        writer.WriteNumber("settled", Refinements.Settled(queries));
+        writer.WriteStartArray("query_steps");
+        foreach (var query in queries)
+        {
+            writer.WriteNumberValue(query.Evaluations);
+        }
+
+        writer.WriteEndArray();
+        writer.WriteStartArray("query_residuals");
+        foreach (var query in queries)
+        {
+            if (double.IsFinite(query.RelativeResidual))
+            {
+                writer.WriteNumberValue((float)query.RelativeResidual);
+            }
+            else
+            {
+                writer.WriteNullValue();
+            }
+        }
+
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+    }
+
     // COCO's layout, so that tools which read annotations can read it: boxes are [x, y, width, height] in px of the image.
     private static void Write(TrainedModel model, IReadOnlyList<Seen> images, Stream stream)
     {
@@ -192,6 +249,7 @@ public static class DetectCommand
             writer.WriteNumber("width", images[i].Width);
             writer.WriteNumber("height", images[i].Height);
             writer.WriteString("picture", images[i].Picture);
+            WriteRefinement(writer, images[i].Refinement);
             writer.WriteEndObject();
         }
 
@@ -223,6 +281,12 @@ public static class DetectCommand
                 writer.WriteNumberValue(finding.Box.Y2 - finding.Box.Y1);
                 writer.WriteEndArray();
                 writer.WriteNumber("score", finding.Score);
+                writer.WriteNumber("query", finding.Query);
+                if (finding.Refinement is { } refinement)
+                {
+                    DetectionsWriter.WriteRefinement(writer, refinement);
+                }
+
                 writer.WriteEndObject();
             }
         }

@@ -20,7 +20,7 @@ public static class TestCommand
         var device = ComputeDevice.Choose(DeviceChoice.Auto);
         ComputeDevice.UseThreads(null);
         using var interruption = new Interruption();
-        var model = TrainedModel.Load(request.Checkpoint, device);
+        var model = TrainedModel.Load(request.Checkpoint, request.Solver, device);
         var settings = request.Data?.Value is { } root
             ? RunSettings.withDataRoot(root, model.Settings)
             : model.Settings;
@@ -37,6 +37,11 @@ public static class TestCommand
         EvaluationText.WriteClasses(result.Evaluation, output);
         var images = validation.Data.Images.Count;
         output.WriteLine();
+        if (result.Refinements.Told(model.Settings.Detector.Solver) is { } told)
+        {
+            output.WriteLine(told);
+        }
+
         output.WriteLine(
             $"{images} images in {result.Time.TotalSeconds:F1} s ({images / result.Time.TotalSeconds:F1} a second) on {device}"
         );

@@ -1,4 +1,5 @@
 using DeqDet.Settings;
+using DeqDet.Solver;
 
 namespace DeqDet.Host.Evaluation;
 
@@ -15,6 +16,7 @@ public sealed class Detections(string source = "detections")
     private readonly Column<double> width = new();
     private readonly Column<double> height = new();
     private readonly Column<double> score = new();
+    private readonly List<Report?> refinement = [];
 
     /// <summary>Number of detections.</summary>
     public int Count => score.Count;
@@ -39,6 +41,36 @@ public sealed class Detections(string source = "detections")
 
     /// <summary>Scores; any finite scale, higher is surer.</summary>
     public ReadOnlySpan<double> Score => score.AsSpan();
+
+    /// <summary>How the query of a detection was refined; null where that is not known.</summary>
+    public Report? Refinement(int detection) => detection < refinement.Count ? refinement[detection] : null;
+
+    /// <summary>
+    /// Adds a detection with what is known of its query's refinement, box in pixels of the original image. Raises
+    /// <see cref="InputError"/> when a number is not finite or a size negative.
+    /// </summary>
+    public void Add(
+        long imageId,
+        long categoryId,
+        double x,
+        double y,
+        double width,
+        double height,
+        double score,
+        Report? refinement
+    )
+    {
+        Add(imageId, categoryId, x, y, width, height, score);
+        if (refinement is not null)
+        {
+            while (this.refinement.Count < Count - 1)
+            {
+                this.refinement.Add(null);
+            }
+
+            this.refinement.Add(refinement);
+        }
+    }
 
     /// <summary>
     /// Adds a detection, box in pixels of the original image. Raises <see cref="InputError"/> when a number is not finite or a size

@@ -1,10 +1,12 @@
 using System.Text.Json;
 using DeqDet.Host.Checkpoints;
 using DeqDet.Settings;
+using DeqDet.Solver;
 
 namespace DeqDet.Host.Evaluation;
 
-/// <summary>Writes detections as a COCO results list: image_id, category_id, bbox [x, y, width, height], score.</summary>
+/// <summary>Writes detections as a COCO results list: image_id, category_id, bbox [x, y, width, height], score; for a query that was refined also
+/// its residual and the applications it took.</summary>
 public static class DetectionsWriter
 {
     private const int FlushAfterBytes = 1 << 20;
@@ -15,6 +17,22 @@ public static class DetectionsWriter
     /// </summary>
     public static void Save(Detections detections, string path) =>
         AtomicFile.Write(path, stream => Write(detections, stream));
+
+    /// <summary>Writes what was measured of a detection's query: <c>residual</c> (null if it is not finite) and <c>steps</c>.</summary>
+    public static void WriteRefinement(Utf8JsonWriter writer, Report refinement)
+    {
+        if (double.IsFinite(refinement.RelativeResidual))
+        {
+            // a float32 measurement: more digits would say nothing
+            writer.WriteNumber("residual"u8, (float)refinement.RelativeResidual);
+        }
+        else
+        {
+            writer.WriteNull("residual"u8);
+        }
+
+        writer.WriteNumber("steps"u8, refinement.Evaluations);
+    }
 
     private static void Write(Detections detections, Stream stream)
     {
@@ -32,6 +50,11 @@ public static class DetectionsWriter
             writer.WriteNumberValue(detections.Height[i]);
             writer.WriteEndArray();
             writer.WriteNumber("score"u8, detections.Score[i]);
+            if (detections.Refinement(i) is { } refinement)
+            {
+                WriteRefinement(writer, refinement);
+            }
+
             writer.WriteEndObject();
             if (writer.BytesPending > FlushAfterBytes)
             {

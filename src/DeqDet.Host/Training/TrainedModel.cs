@@ -2,6 +2,7 @@ using DeqDet.Host.Checkpoints;
 using DeqDet.Host.Data;
 using DeqDet.Model;
 using DeqDet.Settings;
+using DeqDet.Settings.CommandLine;
 using Microsoft.FSharp.Core;
 using static TorchSharp.torch;
 using RunSettings = DeqDet.Settings.Settings;
@@ -17,6 +18,19 @@ public sealed record TrainedModel(Detector Detector, RunSettings Settings, IRead
     {
         using var file = CheckpointFile.Open(WorkFolder.CheckpointOf(path));
         return Load(file, device);
+    }
+
+    /// <summary>The same, with what a command line changes of how the equilibrium is solved for.</summary>
+    /// <exception cref="InputError">Also: something is to be changed of a model that has no equilibrium.</exception>
+    public static TrainedModel Load(string path, SolverRequest solver, Device device)
+    {
+        var model = Load(path, device);
+        var detector = solver.Over(model.Settings.Detector);
+        return model with
+        {
+            Detector = DetectorModule.withSettings(detector, model.Detector),
+            Settings = SettingsModule.withDetector(detector, model.Settings),
+        };
     }
 
     /// <summary>The same from an open checkpoint.</summary>

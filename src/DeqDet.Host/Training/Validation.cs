@@ -7,7 +7,12 @@ using FoundBoxes = DeqDet.Host.Evaluation.Detections;
 namespace DeqDet.Host.Training;
 
 /// <summary>A detector's detections on a data set and what they are worth.</summary>
-public sealed record ValidationResult(FoundBoxes Detections, EvaluationResult Evaluation, TimeSpan Time);
+public sealed record ValidationResult(
+    FoundBoxes Detections,
+    EvaluationResult Evaluation,
+    Refinements Refinements,
+    TimeSpan Time
+);
 
 /// <summary>Runs a detector over a validation set and judges what it finds.</summary>
 public sealed class Validation(DataLoader loader, GroundTruth truth, int batchSize)
@@ -28,27 +33,30 @@ public sealed class Validation(DataLoader loader, GroundTruth truth, int batchSi
     )
     {
         var clock = System.Diagnostics.Stopwatch.StartNew();
-        var found = Detect(detector, device, progress, cancellation);
-        return new(found, Evaluator.Evaluate(truth, found), clock.Elapsed);
+        var refinements = new Refinements();
+        var found = Detect(detector, device, refinements, progress, cancellation);
+        return new(found, Evaluator.Evaluate(truth, found), refinements, clock.Elapsed);
     }
 
     private FoundBoxes Detect(
         Detector detector,
         Device device,
+        Refinements refinements,
         Action<int, int>? progress,
         CancellationToken cancellation
     )
     {
-        var perImage = new Dictionary<long, List<Finding>>();
+        var perImage = new Dictionary<long, IReadOnlyList<Finding>>();
         using var batches = loader.Evaluation(batchSize, cancellation);
         while (batches.TryNext(out var batch))
         {
             using (batch)
             {
-                var findings = Finding.Of(detector, batch!, device);
-                for (var i = 0; i < findings.Count; i++)
+                var predictions = Prediction.Of(detector, batch!, device, cancellation);
+                for (var i = 0; i < predictions.Count; i++)
                 {
-                    perImage.Add(batch!.Images[i].Id, findings[i]);
+                    perImage.Add(batch!.Images[i].Id, predictions[i].Findings);
+                    refinements.Add(predictions[i].Refinement);
                 }
             }
 
@@ -62,44 +70,19 @@ public sealed class Validation(DataLoader loader, GroundTruth truth, int batchSi
             foreach (var finding in perImage[image.Id])
             {
                 var (box, category) = (finding.Box, loader.Data.Categories[finding.Label].Id);
-                detections.Add(image.Id, category, box.X1, box.Y1, box.X2 - box.X1, box.Y2 - box.Y1, finding.Score);
+                detections.Add(
+                    image.Id,
+                    category,
+                    box.X1,
+                    box.Y1,
+                    box.X2 - box.X1,
+                    box.Y2 - box.Y1,
+                    finding.Score,
+                    finding.Refinement
+                );
             }
         }
 
         return detections;
-    }
-}
-
-/// <summary>One detection of one image: class from 0, score in [0, 1], box in px of the original image.</summary>
-public readonly record struct Finding(int Label, float Score, Box Box)
-{
-    /// <summary>What a detector finds in each image of a batch, best first; boxes that are not finite are left out.</summary>
-    public static List<List<Finding>> Of(Detector detector, Batch batch, Device device)
-    {
-        using var scope = NewDisposeScope();
-        var found = DetectorModule.detect(detector, BatchTensors.Images(batch, device));
-        var scores = found.Scores.cpu().data<float>().ToArray();
-        var labels = found.Labels.to(int64).cpu().data<long>().ToArray();
-        var boxes = found.Boxes.cpu().contiguous().data<float>().ToArray();
-        var perImage = scores.Length / batch.Images.Count;
-        var result = new List<List<Finding>>(batch.Images.Count);
-        for (var i = 0; i < batch.Images.Count; i++)
-        {
-            var (x, y) = (batch.Images[i].ScaleX, batch.Images[i].ScaleY);
-            var list = new List<Finding>(perImage);
-            for (var k = i * perImage; k < (i + 1) * perImage; k++)
-            {
-                var box = new Box(boxes[4 * k] / x, boxes[4 * k + 1] / y, boxes[4 * k + 2] / x, boxes[4 * k + 3] / y);
-                // sizes are powers of two of what the head says, so an untrained one can make them overflow
-                if (float.IsFinite(box.X1 + box.Y1 + box.X2 + box.Y2) && float.IsFinite(scores[k]))
-                {
-                    list.Add(new((int)labels[k], scores[k], box));
-                }
-            }
-
-            result.Add(list);
-        }
-
-        return result;
     }
 }

@@ -71,6 +71,22 @@ type TestArgument =
         Explain("RESULTS.json",
                 "Also writes the detections in COCO's results format.",
                 "test work/shapes --out results.json")>] Out of string
+    | [<Unique;
+        Explain("picard|anderson|broyden",
+                "How the equilibrium is found. Default: what the checkpoint says, picard in published models.",
+                "test work/shapes --solver anderson --tolerance 0.01")>] Solver of string
+    | [<Unique;
+        Explain("N",
+                "Refinement steps, at most; one more is read out. Default: what the checkpoint says.",
+                "test work/shapes --steps 40")>] Steps of string
+    | [<Unique;
+        Explain("T",
+                "Stops refining a query when its box moves by less than T of its size and its content by less than T of its length. Default: none, every query takes all steps.",
+                "test work/shapes --tolerance 0.01")>] Tolerance of string
+    | [<Unique;
+        Explain("MS",
+                "Milliseconds that the refinement of one batch of images may take; the state reached by then is read out.",
+                "test work/shapes --budget-ms 50")>] Budget_Ms of string
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
@@ -89,6 +105,26 @@ type DetectArgument =
         Explain("T",
                 "Least score of a detection that is kept, 0 to 1. Default: 0.3.",
                 "detect work/shapes photo.jpg --threshold 0.5")>] Threshold of string
+    | [<Unique;
+        Explain("picard|anderson|broyden",
+                "How the equilibrium is found. Default: what the checkpoint says, picard in published models.",
+                "detect work/shapes photo.jpg --solver anderson --tolerance 0.01")>] Solver of string
+    | [<Unique;
+        Explain("N",
+                "Refinement steps, at most; one more is read out. Default: what the checkpoint says.",
+                "detect work/shapes photo.jpg --steps 40")>] Steps of string
+    | [<Unique;
+        Explain("T",
+                "Stops refining a query when its box moves by less than T of its size and its content by less than T of its length. Default: none, every query takes all steps.",
+                "detect work/shapes photo.jpg --tolerance 0.01")>] Tolerance of string
+    | [<Unique;
+        Explain("MS",
+                "Milliseconds that the refinement of one batch of images may take; the state reached by then is read out.",
+                "detect work/shapes photo.jpg --budget-ms 50")>] Budget_Ms of string
+    | [<Unique;
+        Explain("",
+                "Begins each image at the equilibrium of the one before it, as for the frames of a video in the order of their names; where that fails, at the usual start. Needs a tolerance.",
+                "detect work/shapes frames --tolerance 0.01 --warm-start")>] Warm_Start
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument

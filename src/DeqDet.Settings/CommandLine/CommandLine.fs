@@ -4,6 +4,7 @@ open System
 open System.Globalization
 open Argu
 open DeqDet.Settings
+open DeqDet.Settings.Schema
 
 /// Command line to request.
 module CommandLine =
@@ -117,6 +118,24 @@ module CommandLine =
                 |> Option.map (wholeNumber "--max-steps" 1 "20")
         }
 
+    let private positive name example (value: string) =
+        match Double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture) with
+        | true, number when Double.IsFinite number && number > 0.0 -> number
+        | _ -> invalid name value "a number above 0" example
+
+    let private solver scheme steps tolerance budget : SolverRequest =
+        let schemeOf (name: string) =
+            match List.tryFind (fun (known, _) -> known = name) DetectorSchema.schemes with
+            | Some(_, scheme) -> scheme
+            | None -> invalid "--solver" name "picard, anderson or broyden" "anderson"
+
+        {
+            Scheme = Option.map schemeOf scheme
+            Steps = Option.map (wholeNumber "--steps" 1 "40") steps
+            Tolerance = Option.map (positive "--tolerance" "0.01") tolerance
+            BudgetMs = Option.map (positive "--budget-ms" "50") budget
+        }
+
     let private test (results: ParseResults<TestArgument>) : TestRequest =
         match results.TryGetResult TestArgument.Checkpoint with
         | None -> refuse "test: name a checkpoint file or work folder; for example: test work/shapes"
@@ -125,6 +144,12 @@ module CommandLine =
                 Checkpoint = checkpoint
                 Data = results.TryGetResult TestArgument.Data
                 Out = results.TryGetResult TestArgument.Out
+                Solver =
+                    solver
+                        (results.TryGetResult TestArgument.Solver)
+                        (results.TryGetResult TestArgument.Steps)
+                        (results.TryGetResult TestArgument.Tolerance)
+                        (results.TryGetResult TestArgument.Budget_Ms)
             }
 
     let private threshold (value: string) =
@@ -147,6 +172,13 @@ module CommandLine =
                     results.TryGetResult DetectArgument.Threshold
                     |> Option.map threshold
                     |> Option.defaultValue 0.3
+                Solver =
+                    solver
+                        (results.TryGetResult DetectArgument.Solver)
+                        (results.TryGetResult DetectArgument.Steps)
+                        (results.TryGetResult DetectArgument.Tolerance)
+                        (results.TryGetResult DetectArgument.Budget_Ms)
+                WarmStart = results.Contains DetectArgument.Warm_Start
             }
 
     let private evaluate (results: ParseResults<EvaluateArgument>) : EvaluateRequest =

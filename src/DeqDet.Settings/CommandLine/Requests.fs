@@ -1,5 +1,6 @@
 namespace DeqDet.Settings.CommandLine
 
+open DeqDet.Model
 open DeqDet.Settings
 
 /// Where a command computes.
@@ -52,9 +53,41 @@ type TrainRequest =
                 }
         }
 
+/// What the command line changes of solver.*: None leaves what the checkpoint says.
+type SolverRequest =
+    {
+        Scheme: SchemeKind option
+        Steps: int option
+        Tolerance: float option
+        BudgetMs: float option
+    }
+
+    /// A detector's settings with the changes. InputError where there are some and the detector has no equilibrium to solve for.
+    member request.Over(settings: DetectorSettings) : DetectorSettings =
+        let asked = request.Scheme.IsSome || request.Steps.IsSome || request.Tolerance.IsSome || request.BudgetMs.IsSome
+
+        if asked && settings.Kind <> DetectorKind.DeqDet then
+            raise (
+                InputError
+                    "--solver, --steps, --tolerance and --budget-ms are for DEQDet models; this one applies a fixed number of different stages"
+            )
+
+        let solver = settings.Solver
+
+        { settings with
+            Solver =
+                { solver with
+                    Scheme = defaultArg request.Scheme solver.Scheme
+                    Steps = defaultArg request.Steps solver.Steps
+                    Tolerance = Option.orElse solver.Tolerance request.Tolerance
+                    BudgetMs = Option.orElse solver.BudgetMs request.BudgetMs
+                }
+        }
+
 type TestRequest =
     {
         Checkpoint: string
+        Solver: SolverRequest
         Data: string option
         /// File for the detections in COCO's results format.
         Out: string option
@@ -69,6 +102,9 @@ type DetectRequest =
         Out: string
         /// Least score of a detection that is kept.
         Threshold: float
+        Solver: SolverRequest
+        /// Whether each image begins where the one before it ended.
+        WarmStart: bool
     }
 
 /// None stands for COCO's own value, or for all.

@@ -193,6 +193,21 @@ module DetectorSchema =
             Checks = [ headChecks ]
         }
 
+    let schemes =
+        [
+            "picard", PicardScheme
+            "anderson", AndersonScheme
+            "broyden", BroydenScheme
+        ]
+
+    let gradients =
+        [
+            "rag", RagGradient
+            "jfb", JfbGradient
+            "phantom", PhantomGradient
+            "implicit", ImplicitGradient
+        ]
+
     let solver: Section<SolverSettings> =
         {
             Fields =
@@ -203,6 +218,36 @@ module DetectorSchema =
                         _.Steps
                         (fun v r -> { r with Steps = v })
                         "Refinement steps towards the equilibrium (deqdet); prediction reads out after one step more."
+                    Field.value
+                        "scheme"
+                        (oneOf schemes)
+                        _.Scheme
+                        (fun v r -> { r with Scheme = v })
+                        "How prediction finds the equilibrium: plain iteration, or a method that remembers. Training follows the plain path."
+                    Field.value
+                        "damping"
+                        (positive |> where (fun t -> t < 2.0) "a number above 0 and below 2")
+                        _.Damping
+                        (fun v r -> { r with Damping = v })
+                        "How far a step goes of what the head proposes: 1 all the way; less calms queries that swing."
+                    Field.value
+                        "memory"
+                        (integer 1 100)
+                        _.Memory
+                        (fun v r -> { r with Memory = v })
+                        "Earlier states that anderson and broyden remember."
+                    Field.value
+                        "tolerance"
+                        (optional positive)
+                        _.Tolerance
+                        (fun v r -> { r with Tolerance = v })
+                        "Residual at which a query has settled in prediction: the part of its size by which its box still moves, or of its length by which its content does, whichever is larger. null: every query takes all steps."
+                    Field.value
+                        "budget_ms"
+                        (optional positive)
+                        _.BudgetMs
+                        (fun v r -> { r with BudgetMs = v })
+                        "Milliseconds that the refinement of one batch of images may take in prediction. null: no limit."
                 ]
             Checks = []
         }
@@ -222,11 +267,23 @@ module DetectorSchema =
                         (fun v r -> { r with Supervised = v })
                         "Refinement steps after which the state is supervised."
                     Field.value
+                        "gradient"
+                        (oneOf gradients)
+                        _.Gradient
+                        (fun v r -> { r with Gradient = v })
+                        "Gradient at every supervised step: \"rag\" the paper's, `unroll` further applications; \"jfb\" one; \"phantom\" `unroll` damped ones; \"implicit\" the limit of rag for many, by an equation that is solved on the way back."
+                    Field.value
                         "unroll"
                         (integer 1 100)
                         _.Unroll
                         (fun v r -> { r with Unroll = v })
-                        "Unrolled applications of the head that carry gradients at every supervised step."
+                        "Unrolled applications of the head that carry gradients at every supervised step (rag, phantom)."
+                    Field.value
+                        "phantom_damping"
+                        (positive |> where (fun t -> t < 2.0) "a number above 0 and below 2")
+                        _.PhantomDamping
+                        (fun v r -> { r with PhantomDamping = v })
+                        "How far each unrolled application goes (phantom)."
                     Field.value
                         "extra"
                         (integer 0 100)

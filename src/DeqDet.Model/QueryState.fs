@@ -1,0 +1,70 @@
+namespace DeqDet.Model
+
+open TorchSharp
+open DeqDet.Solver
+
+/// Queries as the states of a fixed-point problem: a row (position, content) of 4 + C numbers for each query. The box is no part of
+/// it: after any application of a head it is the decoded position.
+module QueryState =
+
+    /// Numbers of a position.
+    let private four = 4L
+
+    /// Queries [B, Q, .] -> rows [B, Q, 4 + C].
+    let pack (query: Query) : Tensor =
+        torch.cat ([| query.Position; query.Content |], -1L)
+
+    /// Rows [..., 4 + C] -> queries [..., .], whose boxes are decoded from their positions.
+    let unpack (rows: Tensor) : Query =
+        let position = rows.narrow(-1, 0L, four).contiguous ()
+
+        {
+            Position = position
+            Content = rows.narrow(-1, four, rows.size -1 - four).contiguous ()
+            Box = Boxes.decode position
+        }
+
+    let private position (rows: Tensor) = rows.narrow (-1, 0L, four)
+    let private content (rows: Tensor) = rows.narrow (-1, four, rows.size -1 - four)
+    let private length (rows: Tensor) = rows.norm (-1, false, 2.0f)
+
+    /// By how much positions differ, [..., 4 + C] -> [...]: the centre in sizes of the image's box (2^z), the logarithms of size and
+    /// ratio as they are. 0.01 is one hundredth of a box, whatever the box's size.
+    let shift (before: Tensor) (after: Tensor) : Tensor =
+        let moved = position after - position before
+        let scale = (position after).narrow(-1, 2L, 1L).exp2 ()
+
+        torch.cat ([| moved.narrow (-1, 0L, 2L) / scale; moved.narrow (-1, 2L, 2L) |], -1L)
+        |> length
+
+    /// By how much contents differ, relative to the later one's length, [..., 4 + C] -> [...].
+    let change (before: Tensor) (after: Tensor) : Tensor =
+        length (content after - content before)
+        / (length (content after)).clamp_min(scalar 1e-12)
+
+    /// The residual of a query: the larger one of the shift of its position and the change of its content, so that a tolerance T
+    /// means "the box moves by less than T of its size AND the content by less than T of its length". Both are free of units, so
+    /// the absolute and the relative residual are the same number. NaN where a number is not finite.
+    let measure: Measure =
+        fun before after ->
+            let residual = torch.maximum (shift before after, change before after)
+            let finite = torch.isfinite(after).all (-1L, false)
+
+            let residual =
+                torch.where(finite, residual, torch.full_like (residual, scalar nan)).``to`` torch.float64
+
+            {
+                Absolute = residual
+                Relative = residual
+            }
+
+    /// Units in which the components of rows [..., 4 + C] can be compared: the size of the box for its centre, 1 for logarithms, the
+    /// content's length for its components.
+    let units (rows: Tensor) : Tensor =
+        let size = (position rows).narrow(-1, 2L, 1L).exp2 ()
+        let one = torch.ones_like size
+
+        let features =
+            (length (content rows)).clamp_min(scalar 1e-12).unsqueeze(-1).expand_as (content rows)
+
+        torch.cat ([| size; size; one; one; features |], -1L)
