@@ -78,7 +78,14 @@ module Attention =
             0
 
     /// x [B, A, C] with its residual, from projections [B*heads, ., C/heads] and the overlap bias [B, A, Q].
-    let private attend (weights: AttentionWeights) (x: Tensor) (bias: Tensor) (query: Tensor) (key: Tensor) (value: Tensor) =
+    let private attend
+        (weights: AttentionWeights)
+        (x: Tensor)
+        (bias: Tensor)
+        (query: Tensor)
+        (key: Tensor)
+        (value: Tensor)
+        =
         let b, a, c = x.size 0, x.size 1, x.size 2
         let heads = weights.Tau.size 0
         let width = c / heads
@@ -87,7 +94,7 @@ module Attention =
             (bias.unsqueeze 1L * weights.Tau.view (1L, -1L, 1L, 1L)).reshape(b * heads, a, -1L)
 
         let scores =
-            (query * scalar (1.0 / sqrt (float width))).bmm(key.transpose(1L, 2L)) + bias
+            (query * scalar (1.0 / sqrt (float width))).bmm(key.transpose (1L, 2L)) + bias
 
         let mixed = (scores.softmax -1L).bmm value
 

@@ -37,6 +37,10 @@ type Detections =
         Queries: Tensor
         /// By image and query, how the refinement went; empty for the models without equilibrium.
         Reports: Report[][]
+        /// The state that was read out: where a similar image may begin.
+        State: Query
+        /// Whether it was reached from an earlier image's.
+        Warm: bool
     }
 
 module Detector =
@@ -95,7 +99,8 @@ module Detector =
             (Initialiser.draw generator spec).``to``(device).MoveToOuterDisposeScope())
 
     /// The same weights under other settings; these must ask for the same weights, as those of solver, RAG and RAP always do.
-    let withSettings (settings: DetectorSettings) (detector: Detector) : Detector = { detector with Settings = settings }
+    let withSettings (settings: DetectorSettings) (detector: Detector) : Detector =
+        { detector with Settings = settings }
 
     /// The leaves an optimiser works on.
     let trainable (detector: Detector) : (Spec * Tensor) list =
@@ -127,8 +132,8 @@ module Detector =
         scoped Query.tensors (fun () ->
             Equilibrium.initial detector.Settings.Kind detector.Weights.Decoder.Initial (sizeTensor batch))
 
-    /// Detections of a batch; no gradients.
-    let detect (effort: Effort) (detector: Detector) (batch: ImageBatch) : Detections =
+    /// Detections of a batch; no gradients. `warm`: the state of earlier images to begin at (see Equilibrium.solve).
+    let detectFrom (warm: Query option) (effort: Effort) (detector: Detector) (batch: ImageBatch) : Detections =
         use _ = torch.no_grad ()
 
         scoped
@@ -138,13 +143,14 @@ module Detector =
                     d.Labels
                     d.Boxes
                     d.Queries
+                    yield! Query.tensors d.State
                 })
             (fun () ->
                 let pyramid = pyramid None detector batch.Images
                 let start = start detector batch
 
                 let settled =
-                    Equilibrium.solve detector.Settings effort detector.Weights.Decoder pyramid start
+                    Equilibrium.solve detector.Settings effort detector.Weights.Decoder pyramid warm start
 
                 let struct (scores, labels, boxes, queries) =
                     Equilibrium.readOut detector.Settings.Queries.Detections settled.Logits settled.Query.Box
@@ -155,7 +161,13 @@ module Detector =
                     Boxes = boxes
                     Queries = queries
                     Reports = settled.Reports
+                    State = settled.Query
+                    Warm = settled.Warm
                 })
+
+    /// Detections of a batch from the usual start; no gradients.
+    let detect (effort: Effort) (detector: Detector) (batch: ImageBatch) : Detections =
+        detectFrom None effort detector batch
 
     /// Forward and backward pass of one training batch: gradients are added to the `grad` of the trainable leaves; the entries of
     /// the log come back. The random numbers of the perturbation are drawn from the generator.

@@ -37,8 +37,11 @@ type Settled =
         Query: Query
         /// [B, Q, K].
         Logits: Tensor
-        /// By image and query, what was measured of the refinement head's iteration; empty for the models that have none.
+        /// By image and query, what was measured of the refinement head's iteration; empty for the models that have none. The
+        /// evaluations include those of a warm start that failed.
         Reports: Report[][]
+        /// Whether a warm start was tried, and held.
+        Warm: bool
     }
 
 /// The equilibrium decoder: initial queries, the path towards the fixed point, the read-out.
@@ -158,14 +161,14 @@ module Equilibrium =
         | AndersonScheme ->
             Anderson.scheme
                 { Anderson.defaults with
-                    Window = solver.Memory
+                    Window = defaultArg solver.Memory Anderson.defaults.Window
                     Damping = solver.Damping
                 }
             |> Scheme.inUnits QueryState.units
         | BroydenScheme ->
             Broyden.scheme
                 {
-                    Memory = solver.Memory
+                    Memory = defaultArg solver.Memory Broyden.defaults.Memory
                     Damping = solver.Damping
                 }
             |> Scheme.inUnits QueryState.units
@@ -206,34 +209,67 @@ module Equilibrium =
         weights.Heads
         |> List.fold (fun query head -> Refinement.apply head pyramid query) start
 
+    /// Whether the iteration from an earlier equilibrium can be trusted: at least half of the queries settled, and none of them
+    /// ran away. (On trained models a few queries never settle, wherever they start from.)
+    let private holds (reports: Report[]) =
+        let count outcome =
+            reports |> Array.filter (fun report -> report.Outcome = outcome) |> Array.length
+
+        count Diverged = 0
+        && count NonFinite = 0
+        && 2 * count Converged >= reports.Length
+
     /// Initial queries and pyramid -> the state that is read out, its logits [B, Q, K], and what was measured of each query; no
-    /// gradients, memory flat in steps.
+    /// gradients, memory flat in steps. `warm`: the equilibrium of earlier images of the same size, at which DEQDet begins in the
+    /// place of its init head; should that fail, it begins anew with the init head. It needs a tolerance, else nothing could be said of it.
     let solve
         (settings: DetectorSettings)
         (effort: Effort)
         (weights: DecoderWeights)
         (pyramid: Pyramid)
+        (warm: Query option)
         (start: Query)
         : Settled =
         use _ = torch.no_grad ()
 
         scoped (fun settled -> Seq.append (Query.tensors settled.Query) [ settled.Logits ]) (fun () ->
-            let query, reports =
-                match settings.Kind with
-                | FfnDet
-                | AdaMixer -> stages weights pyramid start, [||]
-                | DeqDet ->
-                    let first = Refinement.apply weights.Heads[0] pyramid start
+            let from query =
+                let query, solution =
+                    iterate (options settings.Solver effort) weights.Heads[1] pyramid query
 
-                    let query, solution =
-                        iterate (options settings.Solver effort) weights.Heads[1] pyramid first
+                query, solution.Reports
 
-                    query, Array.chunkBySize (int (start.Content.size 1)) solution.Reports
+            let cold () =
+                Refinement.apply weights.Heads[0] pyramid start |> from
+
+            let query, reports, held =
+                match settings.Kind, warm with
+                | (FfnDet | AdaMixer), _ -> stages weights pyramid start, [||], false
+                | DeqDet, Some previous when
+                    settings.Solver.Tolerance.IsSome && previous.Content.shape = start.Content.shape
+                    ->
+                    let query, tried = from previous
+
+                    if holds tried then
+                        query, tried, true
+                    else
+                        let query, reports = cold ()
+
+                        let both (report: Report) (tried: Report) =
+                            { report with
+                                Evaluations = report.Evaluations + tried.Evaluations
+                            }
+
+                        query, Array.map2 both reports tried, false
+                | DeqDet, _ ->
+                    let query, reports = cold ()
+                    query, reports, false
 
             {
                 Query = query
                 Logits = Refinement.classify (List.last weights.Heads) query.Content
-                Reports = reports
+                Reports = Array.chunkBySize (int (start.Content.size 1)) reports
+                Warm = held
             })
 
     /// The best `count` of all query x class pairs of one batch: logits [B, Q, K], boxes [B, Q, 4] -> scores [B, n], labels [B, n]

@@ -16,23 +16,26 @@ module QueryState =
 
     /// Rows [..., 4 + C] -> queries [..., .], whose boxes are decoded from their positions.
     let unpack (rows: Tensor) : Query =
-        let position = rows.narrow(-1, 0L, four).contiguous ()
+        let position = rows.narrow(-1, 0L, four).contiguous()
 
         {
             Position = position
-            Content = rows.narrow(-1, four, rows.size -1 - four).contiguous ()
+            Content = rows.narrow(-1, four, rows.size -1 - four).contiguous()
             Box = Boxes.decode position
         }
 
     let private position (rows: Tensor) = rows.narrow (-1, 0L, four)
-    let private content (rows: Tensor) = rows.narrow (-1, four, rows.size -1 - four)
+
+    let private content (rows: Tensor) =
+        rows.narrow (-1, four, rows.size -1 - four)
+
     let private length (rows: Tensor) = rows.norm (-1, false, 2.0f)
 
     /// By how much positions differ, [..., 4 + C] -> [...]: the centre in sizes of the image's box (2^z), the logarithms of size and
     /// ratio as they are. 0.01 is one hundredth of a box, whatever the box's size.
     let shift (before: Tensor) (after: Tensor) : Tensor =
         let moved = position after - position before
-        let scale = (position after).narrow(-1, 2L, 1L).exp2 ()
+        let scale = (position after).narrow(-1, 2L, 1L).exp2()
 
         torch.cat ([| moved.narrow (-1, 0L, 2L) / scale; moved.narrow (-1, 2L, 2L) |], -1L)
         |> length
@@ -48,7 +51,7 @@ module QueryState =
     let measure: Measure =
         fun before after ->
             let residual = torch.maximum (shift before after, change before after)
-            let finite = torch.isfinite(after).all (-1L, false)
+            let finite = torch.isfinite(after).all(-1L, false)
 
             let residual =
                 torch.where(finite, residual, torch.full_like (residual, scalar nan)).``to`` torch.float64
@@ -61,10 +64,10 @@ module QueryState =
     /// Units in which the components of rows [..., 4 + C] can be compared: the size of the box for its centre, 1 for logarithms, the
     /// content's length for its components.
     let units (rows: Tensor) : Tensor =
-        let size = (position rows).narrow(-1, 2L, 1L).exp2 ()
+        let size = (position rows).narrow(-1, 2L, 1L).exp2()
         let one = torch.ones_like size
 
         let features =
-            (length (content rows)).clamp_min(scalar 1e-12).unsqueeze(-1).expand_as (content rows)
+            (length (content rows)).clamp_min(scalar 1e-12).unsqueeze(-1).expand_as(content rows)
 
         torch.cat ([| size; size; one; one; features |], -1L)

@@ -34,7 +34,7 @@ type internal RefinementMap(head: HeadWeights, pyramid: Pyramid) =
     let some (state: Tensor) (pyramid: Pyramid) (places: Tensor) =
         let images, queries = state.size 0, state.size 1
         let numbers = places.cpu().data<int64>().ToArray()
-        let counts = Array.zeroCreate<int> (int images)
+        let counts = Array.zeroCreate<int>(int images)
 
         for number in numbers do
             counts[int (number / queries)] <- counts[int (number / queries)] + 1
@@ -63,18 +63,13 @@ type internal RefinementMap(head: HeadWeights, pyramid: Pyramid) =
         let rows = state.flatten (0L, 1L)
 
         let moving =
-            rows.index_select(0L, asked).view (images, int64 width, -1L)
-            |> QueryState.unpack
+            rows.index_select(0L, asked).view(images, int64 width, -1L) |> QueryState.unpack
 
         let refined =
             Refinement.applySome head pyramid (QueryState.unpack state) moving
             |> QueryState.pack
 
-        rows
-            .clone()
-            .index_copy_(0L, places, refined.flatten(0L, 1L).index_select (0L, kept))
-            .view_as
-            state
+        rows.clone().index_copy_(0L, places, refined.flatten(0L, 1L).index_select(0L, kept)).view_as state
 
     /// The map, as DeqDet.Solver.PartMap.
     member _.Apply (state: Tensor) (index: Tensor) (places: Tensor option) : Tensor =

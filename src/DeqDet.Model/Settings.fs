@@ -84,8 +84,8 @@ type SolverSettings =
         Scheme: SchemeKind
         /// t in z + t (f(z) - z), above 0 and below 2.
         Damping: float
-        /// Earlier evaluations that Anderson and Broyden remember.
-        Memory: int
+        /// Earlier evaluations that Anderson and Broyden remember; None: as many as is usual for each (5 and 30).
+        Memory: int option
         /// Residual (QueryState.measure) at which a query has settled in prediction; None: every query takes all steps.
         Tolerance: float option
         /// Time that the refinement of one batch of images may take, ms.
@@ -100,7 +100,7 @@ module SolverSettings =
             Steps = steps
             Scheme = PicardScheme
             Damping = 1.0
-            Memory = 5
+            Memory = None
             Tolerance = None
             BudgetMs = None
         }

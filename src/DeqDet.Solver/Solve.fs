@@ -98,7 +98,7 @@ module Solve =
         match frame.Places with
         | None -> fresh
         | Some places ->
-            let rows = (byPart parts held).clone ()
+            let rows = (byPart parts held).clone()
 
             rows.index_copy_(0, places, moving parts frame fresh).reshape held.shape
 
@@ -129,13 +129,22 @@ module Solve =
             tolerance.Measure (moving parts frame frame.State) (moving parts frame image)
 
         for name, numbers in [ "absolute", measured.Absolute; "relative", measured.Relative ] do
-            if not (Native.sameShape numbers frame.MovingIndex) || numbers.dtype <> torch.float64 then
+            if
+                not (Native.sameShape numbers frame.MovingIndex)
+                || numbers.dtype <> torch.float64
+            then
                 invalidArg "measure" $"the {name} residual must be float64 with one number a row"
 
         measured
 
     /// Keeps, of the moving parts, the states (or their images) that are better than all before, and those that have converged.
-    let private remember (options: SolveOptions) (books: Books) (frame: Frame) (image: torch.Tensor) (measured: Measured) =
+    let private remember
+        (options: SolveOptions)
+        (books: Books)
+        (frame: Frame)
+        (image: torch.Tensor)
+        (measured: Measured)
+        =
         let tolerance = options.Tolerance
         let everyone = frame.Moving.Length = books.Ledgers.Length
 
@@ -224,12 +233,15 @@ module Solve =
                 torch.tensor (numbers |> Array.map int64, device = frame.State.device)
 
             let places =
-                onDevice (resting |> Array.map (fun part -> place[part / books.Parts] + part % books.Parts))
+                onDevice (
+                    resting
+                    |> Array.map (fun part -> place[part / books.Parts] + part % books.Parts)
+                )
 
             let answers = books.Best.index_select (0, onDevice resting)
 
             let put (tensor: torch.Tensor) =
-                let rows = (byPart books.Parts tensor).clone ()
+                let rows = (byPart books.Parts tensor).clone()
                 rows.index_copy_(0, places, answers).reshape tensor.shape
 
             put frame.State, put image
@@ -373,7 +385,7 @@ module Solve =
         let books =
             {
                 Parts = parts
-                Best = (byPart parts first).clone ()
+                Best = (byPart parts first).clone()
                 BestResidual = torch.full ([| int64 count |], infinity.ToScalar(), torch.float64, onDevice)
                 Ledgers = Array.create count Ledger.empty
                 Outcomes = Array.create count None
@@ -412,8 +424,7 @@ module Solve =
                 | Some log ->
                     log.select(0, int64 frame.Number).copy_ numbers |> ignore
                     frame.Moving
-                | None ->
-                    settle options books frame.Number frame.Moving (numbers.cpu().data<float>().ToArray())
+                | None -> settle options books frame.Number frame.Moving (numbers.cpu().data<float>().ToArray())
 
             let smaller, image = leave books going frame image
             let onlyTested = options.Answer <> Last && frame.Number + 1 >= options.Steps

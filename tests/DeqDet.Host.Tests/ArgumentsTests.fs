@@ -3,6 +3,7 @@ module DeqDet.Host.Tests.ArgumentsTests
 open System
 open System.IO
 open Expecto
+open DeqDet.Model
 open DeqDet.Settings
 open DeqDet.Settings.CommandLine
 open DeqDet.Host.Tests.SettingsFiles
@@ -34,6 +35,15 @@ let private evaluation: EvaluateRequest =
         ImageIds = None
         CategoryIds = None
         ClassAgnostic = false
+    }
+
+/// Nothing of how the equilibrium is solved for is changed.
+let private asIs: SolverRequest =
+    {
+        Scheme = None
+        Steps = None
+        Tolerance = None
+        BudgetMs = None
     }
 
 let private files = [ "--ground-truth"; "gt.json"; "--detections"; "dt.json" ]
@@ -97,6 +107,7 @@ let private understood =
                 Checkpoint = "work/x"
                 Data = Some "d"
                 Out = Some "r.json"
+                Solver = asIs
             }
         [ "detect"; "--threshold"; "0.5"; "w"; "a.jpg"; "--out"; "o"; "b.jpg"; "c" ],
         Request.Detect
@@ -105,6 +116,8 @@ let private understood =
                 Images = [| "a.jpg"; "b.jpg"; "c" |]
                 Out = "o"
                 Threshold = 0.5
+                Solver = asIs
+                WarmStart = false
             }
         [ "detect"; "w"; "a.jpg" ],
         Request.Detect
@@ -113,6 +126,36 @@ let private understood =
                 Images = [| "a.jpg" |]
                 Out = "detections"
                 Threshold = 0.3
+                Solver = asIs
+                WarmStart = false
+            }
+        [
+            "detect"
+            "w"
+            "a.jpg"
+            "--solver"
+            "anderson"
+            "--steps=40"
+            "--tolerance"
+            "0.01"
+            "--budget-ms"
+            "5"
+            "--warm-start"
+        ],
+        Request.Detect
+            {
+                Checkpoint = "w"
+                Images = [| "a.jpg" |]
+                Out = "detections"
+                Threshold = 0.3
+                Solver =
+                    {
+                        Scheme = Some AndersonScheme
+                        Steps = Some 40
+                        Tolerance = Some 0.01
+                        BudgetMs = Some 5.0
+                    }
+                WarmStart = true
             }
         "evaluate" :: files, Request.Evaluate evaluation
         "evaluate" :: files
@@ -214,6 +257,10 @@ let private refused =
         [ "detect"; "w" ], [ "detect w photo.jpg" ]
         [ "detect"; "w"; "a"; "--threshold"; "2" ], [ "--threshold 2"; "from 0 to 1" ]
         [ "detect"; "w"; "a"; "--threshold"; "nan" ], [ "--threshold nan" ]
+        [ "detect"; "w"; "a"; "--tolerance"; "0" ], [ "--tolerance 0"; "above 0" ]
+        [ "detect"; "w"; "a"; "--budget-ms"; "inf" ], [ "--budget-ms inf"; "above 0" ]
+        [ "test"; "w"; "--steps"; "0" ], [ "--steps 0"; "at least 1" ]
+        [ "test"; "w"; "--solver"; "newton" ], [ "--solver newton"; "picard, anderson or broyden" ]
         [ "evaluate"; "--detections"; "x" ], [ "--ground-truth" ]
         [ "evaluate"; "--ground-truth"; "x" ], [ "--detections" ]
         "evaluate" :: files @ [ "--images"; "1,x" ], [ "--images 1,x" ]

@@ -206,6 +206,7 @@ let tests =
 
                     let found =
                         Detector.detect
+                            Effort.Unhurried
                             model.Detector
                             {
                                 Images = images

@@ -61,12 +61,13 @@ let private detector =
         let! divisor = positive
         let! damping = Gen.elements [ 0.25; 0.5; 1.0; 1.75 ]
 
-        let! gradient = Gen.elements [ RagGradient; JfbGradient; PhantomGradient; ImplicitGradient ]
+        let! gradient =
+            Gen.elements [ RagGradient; JfbGradient; PhantomGradient; ImplicitGradient ]
 
         let! solver =
             gen {
                 let! scheme = Gen.elements [ PicardScheme; AndersonScheme; BroydenScheme ]
-                let! memory = Gen.choose (1, 100)
+                let! memory = Gen.optionOf (Gen.choose (1, 100))
                 let! tolerance = Gen.optionOf positive
                 let! budget = Gen.optionOf positive
 

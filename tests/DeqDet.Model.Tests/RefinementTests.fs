@@ -89,9 +89,9 @@ let tests =
                     let start = Small.start settings weights (Small.targets [ 0; 0 ] (Random seed))
                     let path = Equilibrium.path settings weights pyramid start |> List.ofSeq
                     Expect.equal path.Length (applications + 1) "states"
-                    let solved, logits = Equilibrium.solve settings weights pyramid start
-                    compare (List.last path) solved
-                    Expect.sequenceEqual logits.shape [ 2L; 6L; 3L ] "logits"
+                    let solved = Equilibrium.solve settings Effort.Unhurried weights pyramid None start
+                    compare (List.last path) solved.Query
+                    Expect.sequenceEqual solved.Logits.shape [ 2L; 6L; 3L ] "logits"
 
             testPropertyWithConfig config "gradients reach earlier applications through the content alone"
             <| fun (seed: int) ->

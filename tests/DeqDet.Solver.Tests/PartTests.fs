@@ -36,7 +36,7 @@ type private Coupled(seed: int, coupling: float) =
     let shift = tensor [| int64 samples; int64 parts; int64 size |]
 
     let rates =
-        (torch.linspace (0.02, 0.3, int64 parts, torch.float64)).view (1L, -1L, 1L)
+        (torch.linspace (0.02, 0.3, int64 parts, torch.float64)).view(1L, -1L, 1L)
 
     member _.Start = tensor [| int64 samples; int64 parts; int64 size |]
 
@@ -58,7 +58,9 @@ let tests =
         "parts"
         [
             for scheme in schemes do
-                testPropertyWithConfig config $"{scheme.Name}: each rests where it converged, and stays there bit for bit"
+                testPropertyWithConfig
+                    config
+                    $"{scheme.Name}: each rests where it converged, and stays there bit for bit"
                 <| fun (seed: int) (answer: bool) ->
                     use _ = torch.NewDisposeScope()
                     let problem = Coupled(seed, 0.1)
@@ -120,9 +122,9 @@ let tests =
 
                 let alone (state: torch.Tensor) (index: torch.Tensor) =
                     let all = torch.zeros_like start
-                    all.flatten(0, 1).index_copy_ (0, index, state) |> ignore
+                    all.flatten(0, 1).index_copy_(0, index, state) |> ignore
 
-                    (problem.Map all (torch.arange (int64 samples))).flatten(0, 1).index_select (0, index)
+                    (problem.Map all (torch.arange (int64 samples))).flatten(0, 1).index_select(0, index)
 
                 let single = Solve.runIndexed options alone (start.flatten (0, 1))
                 Expect.equal (numbers together.State) (numbers single.State) "states"
@@ -140,10 +142,10 @@ let tests =
                     let map (state: torch.Tensor) index _ =
                         calls <- calls + 1
                         Expect.isTrue ((torch.isfinite state).all().ToBoolean()) "the map sees finite states"
-                        let image = (problem.Map state index).clone ()
+                        let image = (problem.Map state index).clone()
 
                         if calls = 3 then
-                            image.select(0, 1).select(0, 2).fill_ (nan.ToScalar()) |> ignore
+                            image.select(0, 1).select(0, 2).fill_(nan.ToScalar()) |> ignore
 
                         image
 
@@ -184,8 +186,7 @@ let tests =
 
                 let refused count (start: torch.Tensor) =
                     Expect.throwsC
-                        (fun () ->
-                            Solve.runParts Solve.defaults count (fun state _ _ -> state) start |> ignore)
+                        (fun () -> Solve.runParts Solve.defaults count (fun state _ _ -> state) start |> ignore)
                         (fun error ->
                             Expect.equal (error :?> ArgumentException).ParamName "parts" "the argument is named")
 
@@ -209,7 +210,12 @@ let imageTests =
 
                 for scheme in schemes do
                     let solve answer =
-                        Solve.runIndexed { within 1e-6 scheme with Answer = answer } map start
+                        Solve.runIndexed
+                            { within 1e-6 scheme with
+                                Answer = answer
+                            }
+                            map
+                            start
 
                     let best, image = solve Best, solve Image
 
@@ -229,7 +235,9 @@ let unitTests =
     testList
         "units"
         [
-            testPropertyWithConfig config "a scheme in units solves a stretched problem as the plain one solves the problem itself"
+            testPropertyWithConfig
+                config
+                "a scheme in units solves a stretched problem as the plain one solves the problem itself"
             <| fun (seed: int) ->
                 use _ = torch.NewDisposeScope()
                 let problem = Coupled(seed, 0.2)
@@ -237,13 +245,13 @@ let unitTests =
 
                 // powers of two stretch without rounding
                 let stretch =
-                    torch.tensor([| for _ in 1 .. parts * size -> 2.0 ** float (random.Next(-8, 9)) |]).view (
-                        1L,
-                        int64 parts,
-                        int64 size
-                    )
+                    torch
+                        .tensor([| for _ in 1 .. parts * size -> 2.0 ** float (random.Next(-8, 9)) |])
+                        .view(1L, int64 parts, int64 size)
 
-                let stretched (state: torch.Tensor) index = problem.Map (state / stretch) index * stretch
+                let stretched (state: torch.Tensor) index =
+                    problem.Map (state / stretch) index * stretch
+
                 let start = problem.Start
 
                 for scheme in schemes do

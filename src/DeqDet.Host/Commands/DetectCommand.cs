@@ -7,9 +7,10 @@ using DeqDet.Host.Reporting;
 using DeqDet.Host.Training;
 using DeqDet.Model;
 using DeqDet.Settings;
-using DeqDet.Solver;
 using DeqDet.Settings.CommandLine;
+using DeqDet.Solver;
 using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
 using static TorchSharp.torch;
 
 namespace DeqDet.Host.Commands;
@@ -38,11 +39,19 @@ public static class DetectCommand
         ComputeDevice.UseThreads(null);
         using var interruption = new Interruption();
         var model = TrainedModel.Load(request.Checkpoint, request.Solver, device);
+        if (request.WarmStart && OptionModule.IsNone(model.Settings.Detector.Solver.Tolerance))
+        {
+            throw new InputError(
+                "--warm-start needs a tolerance, without which nothing tells whether a start was good; for example: --tolerance 0.02"
+            );
+        }
+
         CreateFolder(request.Out);
         var pictures = PictureNames(files);
         var seen = new List<Seen>();
         var refused = new List<string>();
         var refinements = new Refinements();
+        using var frames = request.WarmStart ? new FrameSequence(model.Detector, device) : null;
         foreach (var file in files)
         {
             if (interruption.Token.IsCancellationRequested)
@@ -53,7 +62,10 @@ public static class DetectCommand
             try
             {
                 var image = ImageFile.Load(file);
-                var prediction = Predict(model, image, device, interruption.Token);
+                using var batch = BatchOf(model, image);
+                var prediction =
+                    frames?.Next(batch, interruption.Token)
+                    ?? Prediction.Of(model.Detector, batch, device, interruption.Token)[0];
                 var found = prediction.Findings.Where(finding => finding.Score >= request.Threshold).ToList();
                 refinements.Add(prediction.Refinement);
                 var picture = Path.Combine(request.Out, pictures[file]);
@@ -78,18 +90,20 @@ public static class DetectCommand
             output.WriteLine(told);
         }
 
+        if (frames is not null)
+        {
+            output.WriteLine(
+                $"warm start: {frames.Warm} of {seen.Count} images began at the equilibrium of the one before, {frames.Failed} failed and began anew"
+            );
+        }
+
         if (refused.Count > 0)
         {
             throw new InputError($"{refused.Count} of {files.Count} images could not be used; the first: {refused[0]}");
         }
     }
 
-    private static Prediction Predict(
-        TrainedModel model,
-        RgbImage image,
-        Device device,
-        CancellationToken cancellation
-    )
+    private static Batch BatchOf(TrainedModel model, RgbImage image)
     {
         var resize = model.Settings.Data.Resize;
         var example = new Example(image, [], []).Resized(new(resize.ShortSide, resize.LongMax));
@@ -105,8 +119,7 @@ public static class DetectCommand
             [],
             []
         );
-        using var batch = new Normalisation(model.Settings.Data.Normalise).Collate([(example.Image, about)]);
-        return Prediction.Of(model.Detector, batch, device, cancellation)[0];
+        return new Normalisation(model.Settings.Data.Normalise).Collate([(example.Image, about)]);
     }
 
     private static Picture Draw(TrainedModel model, RgbImage image, IReadOnlyList<Finding> found) =>

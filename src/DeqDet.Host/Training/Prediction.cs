@@ -34,7 +34,7 @@ public sealed record Prediction(IReadOnlyList<Finding> Findings, IReadOnlyList<R
     }
 
     /// <summary>Detections as plain numbers, in px of the original images.</summary>
-    internal static IReadOnlyList<Prediction> Read(Detections found, Batch batch)
+    public static IReadOnlyList<Prediction> Read(Detections found, Batch batch)
     {
         var scores = found.Scores.cpu().data<float>().ToArray();
         var labels = found.Labels.to(int64).cpu().data<long>().ToArray();

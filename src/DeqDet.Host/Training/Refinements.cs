@@ -64,7 +64,8 @@ public sealed class Refinements
         }
 
         var most = solver.Steps + 1;
-        var residual = $"median residual {Middle(images.SelectMany(queries => queries.Select(q => q.RelativeResidual))):0.####}";
+        var residual =
+            $"median residual {Middle(images.SelectMany(queries => queries.Select(q => q.RelativeResidual))):0.####}";
         if (OptionModule.IsNone(solver.Tolerance) && OptionModule.IsNone(solver.BudgetMs))
         {
             return $"refinement: {most} applications to each query, {residual}";

@@ -64,7 +64,11 @@ type SolverRequest =
 
     /// A detector's settings with the changes. InputError where there are some and the detector has no equilibrium to solve for.
     member request.Over(settings: DetectorSettings) : DetectorSettings =
-        let asked = request.Scheme.IsSome || request.Steps.IsSome || request.Tolerance.IsSome || request.BudgetMs.IsSome
+        let asked =
+            request.Scheme.IsSome
+            || request.Steps.IsSome
+            || request.Tolerance.IsSome
+            || request.BudgetMs.IsSome
 
         if asked && settings.Kind <> DetectorKind.DeqDet then
             raise (

@@ -194,11 +194,7 @@ module DetectorSchema =
         }
 
     let schemes =
-        [
-            "picard", PicardScheme
-            "anderson", AndersonScheme
-            "broyden", BroydenScheme
-        ]
+        [ "picard", PicardScheme; "anderson", AndersonScheme; "broyden", BroydenScheme ]
 
     let gradients =
         [
@@ -232,10 +228,10 @@ module DetectorSchema =
                         "How far a step goes of what the head proposes: 1 all the way; less calms queries that swing."
                     Field.value
                         "memory"
-                        (integer 1 100)
+                        (optional (integer 1 100))
                         _.Memory
                         (fun v r -> { r with Memory = v })
-                        "Earlier states that anderson and broyden remember."
+                        "Earlier states that anderson and broyden remember. null: 5 and 30."
                     Field.value
                         "tolerance"
                         (optional positive)

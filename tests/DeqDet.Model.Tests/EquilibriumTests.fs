@@ -1,0 +1,416 @@
+/// The refinement as a fixed-point problem: the official path by default, queries that come to rest, warm starts, gradients.
+module DeqDet.Model.Tests.EquilibriumTests
+
+open System
+open System.Threading
+open Expecto
+open TorchSharp
+open DeqDet.Solver
+open DeqDet.Model
+
+let private config =
+    { FsCheckConfig.defaultConfig with
+        maxTest = 10
+    }
+
+let private numbers (tensor: Tensor) =
+    tensor.``to``(torch.float64).contiguous().data<float>().ToArray()
+
+/// A decoder whose refinement head contracts, as a random one does not: boxes stay (a random head moves them on and on, since a
+/// position is a sum of moves), contents depend on themselves only a little.
+let private calm (weights: DecoderWeights) =
+    use _ = torch.no_grad ()
+    let head = weights.Heads[1]
+    head.BoxOut.Weight.zero_ () |> ignore
+    head.BoxOut.Bias.zero_ () |> ignore
+    head.FeedForwardNorm.Weight.mul_ (scalar 0.1) |> ignore
+    head.FeedForwardNorm.Bias.add_ (scalar 1.0) |> ignore
+    weights
+
+type private Case =
+    {
+        Settings: DetectorSettings
+        Weights: DecoderWeights
+        Pyramid: Pyramid
+        Start: Query
+    }
+
+let private caseOf
+    (prepare: DecoderWeights -> DecoderWeights)
+    (seed: int)
+    (images: int)
+    (change: SolverSettings -> SolverSettings)
+    : Case =
+    let settings = Small.settings DetectorKind.DeqDet
+
+    let settings =
+        { settings with
+            Solver = change settings.Solver
+        }
+
+    use generator = Small.generator seed
+    let weights = fst (Small.decoder settings generator) |> prepare
+
+    {
+        Settings = settings
+        Weights = weights
+        Pyramid = Small.pyramid settings images generator
+        Start = Small.start settings weights (Small.targets (List.replicate images 0) (Random seed))
+    }
+
+let private case = caseOf calm
+
+let private solve (case: Case) =
+    Equilibrium.solve case.Settings Effort.Unhurried case.Weights case.Pyramid None case.Start
+
+let private tolerant scheme tolerance (solver: SolverSettings) =
+    { solver with
+        Scheme = scheme
+        Steps = 60
+        Tolerance = Some tolerance
+    }
+
+let private schemes = [ PicardScheme; AndersonScheme; BroydenScheme ]
+
+[<Tests>]
+let tests =
+    testList
+        "Equilibrium"
+        [
+            testPropertyWithConfig
+                config
+                "by default: the official path, bit for bit, with the residual of its last step"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                let case = case seed 2 id
+                let solved = solve case
+
+                let path =
+                    Equilibrium.path case.Settings case.Weights case.Pyramid case.Start
+                    |> List.ofSeq
+
+                let last = List.last path
+                Expect.equal (numbers solved.Query.Position) (numbers last.Position) "positions"
+                Expect.equal (numbers solved.Query.Content) (numbers last.Content) "contents"
+                Expect.equal (numbers solved.Query.Box) (numbers last.Box) "boxes"
+                let before = QueryState.pack path[path.Length - 2]
+
+                let residuals = numbers (QueryState.measure before (QueryState.pack last)).Relative
+
+                for report, residual in Array.zip (Array.concat solved.Reports) residuals do
+                    Expect.equal report.Evaluations 6 "applications of the refinement head"
+                    Expect.isLessThan (abs (report.RelativeResidual - residual)) 1e-12 "residual"
+
+            testPropertyWithConfig config "some queries alone: what they compute among all"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                use _ = torch.no_grad ()
+                let case = case seed 2 id
+                let head = case.Weights.Heads[1]
+                let query = Refinement.apply head case.Pyramid case.Start
+                let all = Refinement.apply head case.Pyramid query
+                let some = Query.map (fun x -> x.narrow (1L, 2L, 3L))
+                let alone = Refinement.applySome head case.Pyramid query (some query)
+                let expected = some all
+                Expect.isLessThan (Small.difference expected.Position alone.Position) 1e-12 "positions"
+                Expect.isLessThan (Small.difference expected.Content alone.Content) 1e-12 "contents"
+
+            for scheme in schemes do
+                testPropertyWithConfig config $"{scheme}: with a tolerance every query comes to rest at a fixed point"
+                <| fun (seed: int) ->
+                    use _ = torch.NewDisposeScope()
+                    let case = case seed 3 (tolerant scheme 1e-6)
+                    let solved = solve case
+
+                    for report in Array.concat solved.Reports do
+                        Expect.equal report.Outcome Converged "outcome"
+                        Expect.isLessThanOrEqual report.RelativeResidual 1e-6 "residual"
+
+                    let state = QueryState.pack solved.Query
+
+                    let image =
+                        Refinement.apply case.Weights.Heads[1] case.Pyramid solved.Query
+                        |> QueryState.pack
+
+                    // those that rested first saw the others move a little after that
+                    for residual in numbers (QueryState.measure state image).Relative do
+                        Expect.isLessThan residual 1e-5 "residual of all queries together"
+
+            testPropertyWithConfig config "an image is solved alone as it is in a batch, and saves its own work"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+
+                for scheme in schemes do
+                    let case = case seed 3 (tolerant scheme 1e-4)
+                    let together = solve case
+
+                    for i in 0L .. 2L do
+                        let image (x: Tensor) = x.narrow (0L, i, 1L)
+
+                        let alone =
+                            solve
+                                { case with
+                                    Pyramid =
+                                        { case.Pyramid with
+                                            Levels = List.map image case.Pyramid.Levels
+                                        }
+                                    Start = Query.map image case.Start
+                                }
+
+                        let expected = Query.map image together.Query
+                        Expect.isLessThan (Small.difference expected.Position alone.Query.Position) 1e-9 "positions"
+                        Expect.isLessThan (Small.difference expected.Content alone.Query.Content) 1e-9 "contents"
+
+                        Expect.equal
+                            [ for report in alone.Reports[0] -> report.Evaluations ]
+                            [ for report in together.Reports[int i] -> report.Evaluations ]
+                            "applications to each query"
+
+            testCase "queries at rest are not computed any more"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let case = case 4 2 (tolerant PicardScheme 1e-5)
+                let options = Equilibrium.options case.Settings.Solver Effort.Unhurried
+                let seen = ResizeArray<int64>()
+
+                let options =
+                    { options with
+                        Observer = Some(fun observation -> seen.Add(observation.Index.size 0))
+                    }
+
+                let first = Refinement.apply case.Weights.Heads[0] case.Pyramid case.Start
+
+                let _, solution =
+                    Equilibrium.iterate options case.Weights.Heads[1] case.Pyramid first
+
+                Expect.equal
+                    (Seq.sum seen)
+                    (solution.Reports |> Array.sumBy (fun report -> int64 report.Evaluations))
+                    "queries computed, over all steps"
+
+                Expect.isLessThan seen[seen.Count - 1] seen[0] "fewer in the end"
+
+            testCase "a budget of time ends the refinement, and what was reached is read out"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+
+                let case =
+                    case 5 1 (fun solver ->
+                        { solver with
+                            Steps = 50
+                            BudgetMs = Some 10.0
+                        })
+
+                let mutable now = 0.0
+
+                let clock () =
+                    now <- now + 1.0
+                    TimeSpan.FromMilliseconds now
+
+                let solved =
+                    Equilibrium.solve
+                        case.Settings
+                        { Effort.Unhurried with Clock = clock }
+                        case.Weights
+                        case.Pyramid
+                        None
+                        case.Start
+
+                for report in solved.Reports[0] do
+                    Expect.isTrue
+                        (report.Evaluations > 2 && report.Evaluations < 20)
+                        $"{report.Evaluations} applications"
+
+            testCase "cancellation ends the refinement"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let case = case 5 1 (fun solver -> { solver with Steps = 50 })
+                use source = new CancellationTokenSource()
+                source.Cancel()
+
+                let solved =
+                    Equilibrium.solve
+                        case.Settings
+                        { Effort.Unhurried with
+                            Cancellation = source.Token
+                        }
+                        case.Weights
+                        case.Pyramid
+                        None
+                        case.Start
+
+                Expect.equal solved.Reports[0].[0].Evaluations 1 "one application is always made"
+        ]
+
+[<Tests>]
+let warmTests =
+    testList
+        "Warm starts"
+        [
+            testPropertyWithConfig config "from its own equilibrium an image is done at once"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                let case = case seed 1 (tolerant PicardScheme 1e-5)
+                let cold = solve case
+
+                let warm =
+                    Equilibrium.solve
+                        case.Settings
+                        Effort.Unhurried
+                        case.Weights
+                        case.Pyramid
+                        (Some cold.Query)
+                        case.Start
+
+                Expect.isTrue warm.Warm "held"
+                Expect.isFalse cold.Warm "the usual start"
+
+                for report in warm.Reports[0] do
+                    Expect.isLessThanOrEqual report.Evaluations 3 "applications"
+
+                Expect.isLessThan (Small.difference cold.Query.Position warm.Query.Position) 1e-3 "the same place"
+
+            testPropertyWithConfig config "one that fails begins anew, and its cost is counted"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                // boxes that move on and on never come to rest, wherever they begin
+                let case = caseOf id seed 1 (tolerant PicardScheme 1e-9)
+                let cold = solve case
+
+                let warm =
+                    Equilibrium.solve
+                        case.Settings
+                        Effort.Unhurried
+                        case.Weights
+                        case.Pyramid
+                        (Some cold.Query)
+                        case.Start
+
+                Expect.isFalse warm.Warm "it did not hold"
+                Expect.equal (numbers warm.Query.Position) (numbers cold.Query.Position) "the usual result"
+
+                for warm, cold in Array.zip warm.Reports[0] cold.Reports[0] do
+                    Expect.isGreaterThan warm.Evaluations cold.Evaluations "both attempts count"
+        ]
+
+[<Tests>]
+let residualTests =
+    testList
+        "Residual of queries"
+        [
+            testPropertyWithConfig config "position and content count, whatever their scales"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                use generator = Small.generator seed
+                let content = Small.normal [ 1; 3; 8 ] generator
+                let position = Small.normal [ 1; 3; 4 ] generator
+
+                let residual scale shift stretch =
+                    // boxes `scale` times larger, moved by `shift` of their size; contents `stretch` times longer
+                    let state (moved: float) (longer: float) =
+                        let logScale = torch.tensor [| 0.0; 0.0; Math.Log2 scale; 0.0 |]
+                        let here = position + logScale
+                        let size = here.narrow(-1, 2L, 1L).exp2()
+                        let dx = torch.cat ([| size * scalar moved; torch.zeros_like size |], -1L)
+                        let centre = here.narrow (-1, 0L, 2L) + dx
+                        let here = torch.cat ([| centre; here.narrow (-1, 2L, 2L) |], -1L)
+                        torch.cat ([| here; content * scalar longer |], -1L)
+
+                    numbers (QueryState.measure (state 0.0 1.0) (state shift stretch)).Relative
+
+                for scale in [ 0.01; 1.0; 1000.0 ] do
+                    for value in residual scale 0.05 1.0 do
+                        Expect.isLessThan (abs (value - 0.05)) 1e-9 "a twentieth of the box, at every size"
+
+                    for value in residual scale 0.01 1.25 do
+                        Expect.isLessThan (abs (value - 0.2)) 1e-9 "a fifth of the content, when that is more"
+
+            testCase "NaN and infinity show"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let state = torch.ones ([| 3L; 12L |], torch.float64)
+                let image = state.clone ()
+                image.select(0L, 0L).select(0L, 5L).fill_(scalar nan) |> ignore
+                image.select(0L, 1L).select(0L, 2L).fill_(scalar infinity) |> ignore
+                let residuals = numbers (QueryState.measure state image).Relative
+                Expect.isTrue (Double.IsNaN residuals[0] && Double.IsNaN residuals[1]) "not finite"
+                Expect.equal residuals[2] 0.0 "at rest"
+        ]
+
+[<Tests>]
+let gradientTests =
+    let train unroll gradient seed =
+        let settings = Small.settings DetectorKind.DeqDet
+
+        let settings =
+            { settings with
+                Rag =
+                    { settings.Rag with
+                        Gradient = gradient
+                        Unroll = unroll
+                    }
+            }
+
+        use generator = Small.generator seed
+        let weights, leaves = Small.decoder settings generator
+        let weights = calm weights
+        let pyramid = Small.pyramid settings 2 generator
+        let targets = Small.targets [ 2; 3 ] (Random seed)
+        let start = Small.start settings weights targets
+        let draws = List.replicate settings.Solver.Steps Perturbation.none
+
+        let log =
+            Supervision.run settings (Plan.ofSettings settings) weights pyramid start draws targets
+
+        let entries = [ for entry in log -> entry.Name, entry.Value.ToDouble() ]
+
+        entries,
+        Map
+            [
+                for KeyValue(name, leaf) in leaves -> name, (if isNull leaf.grad then [||] else numbers leaf.grad)
+            ]
+
+    testList
+        "Gradients in training"
+        [
+            testPropertyWithConfig config "each kind trains: finite losses and gradients, the head learns"
+            <| fun (seed: int) ->
+                for gradient in [ RagGradient; JfbGradient; PhantomGradient; ImplicitGradient ] do
+                    use _ = torch.NewDisposeScope()
+                    let entries, gradients = train 2 gradient seed
+                    Expect.all entries (fun (_, value) -> Double.IsFinite value) $"{gradient}: finite"
+
+                    for KeyValue(name, values) in gradients do
+                        Expect.all values Double.IsFinite $"{gradient}: gradient of {name}"
+
+                    let learning =
+                        gradients["roi_head.bbox_head.1.ffn.layers.0.0.weight"] |> Array.sumBy abs
+
+                    Expect.isGreaterThan learning 0.0 $"{gradient}"
+
+            testCase "jfb is rag with one application, and differs from two"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let name = "roi_head.bbox_head.1.ffn.layers.0.0.weight"
+                let one, two = snd (train 2 JfbGradient 7), snd (train 2 RagGradient 7)
+                let alike = snd (train 1 RagGradient 7)
+                Expect.equal one[name] alike[name] "the same numbers"
+                Expect.notEqual one[name] two[name] "other numbers"
+
+            testCase "implicit: how the adjoint equation went is in the log, and is no loss"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let entries, _ = train 2 ImplicitGradient 3
+                let names = List.map fst entries
+                Expect.contains names "iter5_adjoint_converged" "share"
+                Expect.contains names "iter5_adjoint_products" "cost"
+
+                Expect.isFalse
+                    (names
+                     |> List.exists (fun name -> name.Contains "adjoint" && name.Contains "loss"))
+                    "no loss"
+
+                for name, value in entries do
+                    if name.EndsWith "adjoint_converged" then
+                        Expect.equal value 100.0 "a calm head's adjoint converges"
+        ]
