@@ -23,7 +23,7 @@ let private calm (weights: DecoderWeights) =
     let head = weights.Heads[1]
     head.BoxOut.Weight.zero_ () |> ignore
     head.BoxOut.Bias.zero_ () |> ignore
-    head.FeedForwardNorm.Weight.mul_ (scalar 0.1) |> ignore
+    head.FeedForwardNorm.Weight.mul_ (scalar 0.01) |> ignore
     head.FeedForwardNorm.Bias.add_ (scalar 1.0) |> ignore
     weights
 
