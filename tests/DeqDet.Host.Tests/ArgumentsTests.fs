@@ -421,6 +421,17 @@ let tests =
 
                         Expect.equal code 2 "code"
                         expectParts error [ "error: "; "no-such.json" ]
+                    testCase "a report that cannot be written, or that has no images, has exit code 2"
+                    <| fun () ->
+                        for extra, part in
+                            [
+                                [ "--report"; "no/such/folder/r.html" ], "there is no folder"
+                                [ "--report"; "." ], "is a folder"
+                                [ "--report"; "r.html"; "--images-from"; "no-such-folder" ], "no such image folder"
+                            ] do
+                            let code, _, error = run ("evaluate" :: files @ extra)
+                            Expect.equal code 2 "code"
+                            expectParts error [ "error: "; part ]
                     testCase "the version is printed"
                     <| fun () ->
                         let code, out, _ = run [ "--version" ]

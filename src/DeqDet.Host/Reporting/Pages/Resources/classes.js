@@ -69,12 +69,12 @@ function confusion({ evaluation, analysis }) {
     row.set(truth, (row.get(truth) ?? 0) + count);
     for (const k of [truth, found]) weight.set(k, (weight.get(k) ?? 0) + count);
   }
-  // Of many classes those that occur most.
-  const all = [...Array(background).keys()];
-  const shown = all.toSorted((a, b) => (weight.get(b) ?? 0) - (weight.get(a) ?? 0)).slice(0, MOST_CLASSES).sort((a, b) => a - b);
+  // The classes that occur, and of many those that occur most.
+  const all = [...Array(background).keys()].filter((k) => weight.has(k));
+  const shown = all.toSorted((a, b) => weight.get(b) - weight.get(a)).slice(0, MOST_CLASSES).sort((a, b) => a - b);
   shown.push(background);
   const place = new Map(shown.map((k, i) => [k, i]));
-  const cell = Math.max(11, Math.min(64, Math.floor(620 / shown.length)));
+  const cell = Math.max(11, Math.min(80, Math.floor(620 / shown.length)));
   const font = Math.max(9, Math.min(13, cell - 1));
   const margin = Math.min(150, 14 + font * 0.6 * Math.max(...shown.map((k) => Math.min(22, name(k).length))));
   const size = margin + cell * shown.length;
@@ -112,7 +112,7 @@ function confusion({ evaluation, analysis }) {
   at("confusion").append(
     element("p", { className: "soft" },
       `Rows are objects, columns are detections from score ${score(from)} on; a detection is on an object from IoU ${iou.toFixed(2)}. ` +
-      "The diagonal is what was found. The last column are objects not found, the last row detections on nothing. A cell is as strong as its share of the row." +
+      "The diagonal is what was found, the last column objects that were not, the last row detections on nothing. A cell is as strong as its share of its row." +
       (left > 0 ? ` ${counted(left, "class", "classes")} that occur least are not drawn.` : "")),
     element("div", { className: "columns" },
       element("div", { className: "heat", style: "flex:0 1 auto;min-width:0" }, svg),

@@ -30,7 +30,7 @@ const shorter = (text, length) => (text.length > length ? text.slice(0, length -
 const KINDS = {
   wrong_class: ["wrong class", "on an object of another class"],
   badly_placed: ["badly placed", "near an object of its class, not near enough"],
-  both: ["both", "near an object of another class, not near enough"],
+  both: ["both wrong", "near an object of another class, not near enough"],
   duplicate: ["duplicate", "on an object that a surer detection has found"],
   background: ["background", "where no object is"],
   missed: ["missed", "objects that nothing came near"],

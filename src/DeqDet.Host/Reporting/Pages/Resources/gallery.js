@@ -1,7 +1,7 @@
 // The worst images: boxes drawn over pictures (or over an empty frame), at a score that can be moved.
 
 const VERDICTS = {
-  right: "right", wrong_class: "wrong class", badly_placed: "badly placed", both: "both", duplicate: "duplicate",
+  right: "right", wrong_class: "wrong class", badly_placed: "badly placed", both: "both wrong", duplicate: "duplicate",
   background: "background", ignored: "ignored",
 };
 // On pictures the bright shades serve in either colour scheme.
@@ -72,7 +72,7 @@ function gallery({ gallery: list, evaluation, analysis }) {
     const strong = what === "unfound" || !["right", "found", "ignored", "crowd"].includes(what);
     const width = strong ? 2.4 : 1.5;
     return [
-      drawn("rect", { ...place, class: "under", "stroke-width": width + 2 }),
+      drawn("rect", { ...place, class: "under", "stroke-width": width + 1.4 }),
       drawn("rect", { ...place, stroke: SHADES[what], "stroke-width": width, "stroke-dasharray": truth ? (what === "crowd" ? "2 5" : "6 4") : "none" }),
     ];
   }
@@ -80,7 +80,7 @@ function gallery({ gallery: list, evaluation, analysis }) {
   function frame(image, onClick) {
     const svg = drawn("svg", { viewBox: `0 0 ${image.width} ${image.height}`, preserveAspectRatio: "none" });
     const node = element("div", { className: "frame", style: `aspect-ratio:${image.width}/${image.height}` });
-    if (image.picture) node.append(element("img", { alt: "", loading: "lazy", src: "data:image/jpeg;base64," + image.picture }));
+    if (image.picture) node.append(element("img", { alt: "", src: "data:image/jpeg;base64," + image.picture }));
     node.append(svg);
     let shown = [];
     function draw() {
@@ -122,7 +122,9 @@ function gallery({ gallery: list, evaluation, analysis }) {
   const cards = images.map((image) => {
     const view = frame(image, () => enlarge(image));
     const told = element("span");
-    const node = element("figure", {}, view.node, element("figcaption", {}, element("b", {}, title(image)), told));
+    // Rows of equal height: a card's share of a row is its image's ratio of sides.
+    const ratio = Math.max(0.5, Math.min(2.5, image.width / image.height));
+    const node = element("figure", { style: `--ratio:${ratio}` }, view.node, element("figcaption", {}, element("b", {}, title(image)), told));
     return { image, view, told, node };
   });
 
@@ -130,7 +132,8 @@ function gallery({ gallery: list, evaluation, analysis }) {
   const chips = new Map(kinds.map((kind) => {
     const label = kind === "unfound" ? "not found" : VERDICTS[kind];
     const button = element("button", { type: "button", "aria-pressed": "false" }, element("i", { style: `background:${SHADES[kind]}` }), label);
-    if (kind === "right") button.disabled = true;
+    button.title = kind === "right" ? "" : "show only images that have such a mistake";
+    button.disabled = kind === "right";
     button.addEventListener("click", () => { state.kind = state.kind === kind ? null : kind; update(); });
     return [kind, button];
   }));
