@@ -150,7 +150,7 @@ let tests =
                         "kinds"
 
                     let cells = ((analysis.GetProperty "confusion").GetProperty "cells").GetRawText()
-                    Expect.equal cells "[[0,0,1],[0,1,1]]" "confusion"
+                    Expect.equal cells "[[0,0,1],[0,2,1]]" "confusion"
                     let image = firstImage data
 
                     Expect.equal
@@ -249,7 +249,7 @@ let tests =
                 inFolder (fun folder ->
                     write folder "a.png" "cell"
                     let output = run (request folder null)
-                    Expect.stringContains output "\nwrong class                1           1      0.495" "a kind"
+                    Expect.stringContains output "\nwrong class                1           0      0.495" "a kind"
                     Expect.stringContains output "report: " "file")
 
             testCase "a picture that is missing leaves a note, all missing are refused"

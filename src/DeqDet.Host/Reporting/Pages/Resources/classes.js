@@ -76,7 +76,7 @@ function confusion({ evaluation, analysis }) {
   const place = new Map(shown.map((k, i) => [k, i]));
   const cell = Math.max(11, Math.min(80, Math.floor(620 / shown.length)));
   const font = Math.max(9, Math.min(13, cell - 1));
-  const margin = Math.min(150, 14 + font * 0.6 * Math.max(...shown.map((k) => Math.min(22, name(k).length))));
+  const margin = Math.min(190, 14 + font * 0.6 * Math.max(...shown.map((k) => Math.min(22, name(k).length))));
   const size = margin + cell * shown.length;
   const svg = drawn("svg", { viewBox: `0 0 ${size + 2} ${size + 20}`, width: size + 2, height: size + 20, role: "img", "aria-label": "confusion matrix" });
   svg.append(

@@ -51,7 +51,8 @@ function gallery({ gallery: list, evaluation, analysis }) {
     const found = state.found ? image.found.filter((box) => box.score >= state.score) : [];
     const boxes = state.truth ? image.boxes : [];
     const calm = ["right", "found", "ignored", "crowd"];
-    return [...boxes, ...found].filter((box) => !state.mistakes || !calm.includes(status(image, box)));
+    // Objects over detections: a dashed line leaves the one below visible.
+    return [...found, ...boxes].filter((box) => !state.mistakes || !calm.includes(status(image, box)));
   }
 
   function describe(image, box) {
