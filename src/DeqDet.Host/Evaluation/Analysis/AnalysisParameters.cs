@@ -5,7 +5,7 @@ namespace DeqDet.Host.Evaluation.Analysis;
 /// <summary>At which overlap and score the mistakes of a detector are looked at.</summary>
 public sealed record AnalysisParameters
 {
-    /// <summary>TIDE's thresholds, the score of the best F1, and six sizes of crowds.</summary>
+    /// <summary>TIDE's thresholds, the score of the highest F1, and six bins of crowding.</summary>
     public static AnalysisParameters Default { get; } = new();
 
     /// <summary>IoU from which a detection is right; TIDE's foreground threshold.</summary>

@@ -32,7 +32,6 @@ public sealed record EvaluationAnalysis(
         AnalysisParameters analysis
     )
     {
-        // A class-agnostic evaluation names its categories too.
         var parameters = result.Parameters;
         var judgement = Judge.Decide(truth, detections, parameters, analysis);
         var point = OperatingPoint.Of(judgement, detections, analysis.Score);
