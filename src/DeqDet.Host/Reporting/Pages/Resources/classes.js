@@ -25,7 +25,7 @@ function classes({ evaluation, analysis }, onChoose) {
       if (column.bar) cell.style.setProperty("--width", Math.max(0, value) * 100 + "%");
       return cell;
     }));
-    row.node.addEventListener("click", () => onChoose(row.k));
+    press(row.node, () => onChoose(row.k));
   }
   const body = element("tbody");
   const heads = columns.map((column) => {
@@ -94,7 +94,7 @@ function confusion({ evaluation, analysis }) {
     const share = count / row.get(truth);
     const fill = truth === found ? "var(--right)" : truth === background || found === background ? "var(--ignored)" : "var(--background)";
     const [x, y] = [margin + place.get(found) * cell, margin + 18 + place.get(truth) * cell];
-    const node = drawn("rect", { class: "cell", x: x + 0.5, y: y + 0.5, width: cell - 1, height: cell - 1, rx: 2, fill, opacity: 0.15 + 0.85 * Math.sqrt(share) });
+    const node = drawn("rect", { class: "cell", x: x + 0.5, y: y + 0.5, width: cell - 1, height: cell - 1, rx: 2, fill, opacity: 0.3 + 0.7 * Math.sqrt(share) });
     const what = truth === background ? `${counted(count, "detection")} of ${name(found)} on nothing`
       : found === background ? `${counted(count, "object")} of ${name(truth)} not found`
       : truth === found ? `${whole(count)} of ${name(truth)} found` : `${whole(count)} of ${name(truth)} taken for ${name(found)}`;

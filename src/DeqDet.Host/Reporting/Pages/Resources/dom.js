@@ -20,6 +20,13 @@ function drawn(name, attributes = {}, ...children) {
   return node;
 }
 
+// What a click does, the Enter key does too.
+function press(node, action) {
+  node.tabIndex = 0;
+  node.addEventListener("click", action);
+  node.addEventListener("keydown", (event) => { if (event.key === "Enter") action(); });
+}
+
 const at = (id) => document.getElementById(id);
 const fixed = (value, digits = 3) => (value === null || value < 0 ? "–" : value.toFixed(digits));
 const score = (value) => String(Number(value.toPrecision(3)));

@@ -103,7 +103,7 @@ function gallery({ gallery: list, evaluation, analysis }) {
       hideTip();
       shown.forEach((_, i) => svg.children[2 * i + 1].classList.remove("hover"));
     });
-    node.addEventListener("click", onClick);
+    if (onClick) press(node, onClick);
     draw();
     return { node, draw };
   }
@@ -112,7 +112,7 @@ function gallery({ gallery: list, evaluation, analysis }) {
   dialog.addEventListener("click", () => { hideTip(); dialog.close(); });
   dialog.addEventListener("close", () => { document.body.append(at("tip")); dialog.replaceChildren(); });
   function enlarge(image) {
-    const { node } = frame(image, () => {});
+    const { node } = frame(image, null);
     const scale = Math.min((innerWidth - 60) / image.width, (innerHeight - 90) / image.height);
     node.style.width = image.width * scale + "px";
     dialog.replaceChildren(node, element("figcaption", {}, element("b", {}, title(image))));
