@@ -29,9 +29,7 @@ public static class TestCommand
         ComputeDevice.UseThreads(null);
         using var interruption = new Interruption();
         var model = TrainedModel.Load(request.Checkpoint, request.Solver, device);
-        var settings = request.Data?.Value is { } root
-            ? SettingsOf.withDataRoot(root, model.Settings)
-            : model.Settings;
+        var settings = request.Data?.Value is { } root ? SettingsOf.withDataRoot(root, model.Settings) : model.Settings;
         DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
         var validation = DataSets.Validation(settings, model.Classes);
         foreach (var notice in validation.Data.Notices)
