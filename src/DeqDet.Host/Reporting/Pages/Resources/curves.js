@@ -85,7 +85,7 @@ function curves({ evaluation, analysis }, onChoose) {
 }
 
 function crowding({ errors, crowding: bins }) {
-  const size = { ...PLOT, height: 300, bottom: 58 };
+  const size = { ...PLOT, height: 312, top: 24, bottom: 58 };
   const svg = drawn("svg", { viewBox: `0 0 ${size.width} ${size.height}`, width: "100%", role: "img", "aria-label": "AP by number of objects in an image" });
   const { x, y } = axes(svg, size, null, "AP");
   const wide = (x(1) - x(0)) / bins.length;
