@@ -9,7 +9,7 @@ internal static class EvaluationBenchmark
 {
     /// <summary>
     /// Arguments: the folder of the files (made if they are not there; default: one in the system's folder for temporary files) and
-    /// how often to repeat (default 3). The first time includes compiling the code.
+    /// how often to repeat (default 3). The first time includes compiling the code. In the end once with a report and once again.
     /// </summary>
     public static void Run(string[] arguments)
     {
@@ -30,18 +30,26 @@ internal static class EvaluationBenchmark
         );
         for (var i = 0; i < repeats; i++)
         {
-            using var process = Process.GetCurrentProcess();
-            var cpu = process.TotalProcessorTime;
-            var allocated = GC.GetTotalAllocatedBytes();
-            var clock = Stopwatch.StartNew();
-            EvaluateCommand.Run(request, i == 0 ? Console.Out : TextWriter.Null);
-            clock.Stop();
-            process.Refresh();
-            Console.WriteLine(
-                $"run {i + 1}: {clock.Elapsed.TotalSeconds:0.00} s, CPU {(process.TotalProcessorTime - cpu).TotalSeconds:0.00} s, "
-                    + $"allocated {Mega(GC.GetTotalAllocatedBytes() - allocated)} MB, peak memory {Mega(process.PeakWorkingSet64)} MB"
-            );
+            Measure($"run {i + 1}", request, i == 0 ? Console.Out : TextWriter.Null);
         }
+        var withReport = request with { Report = Path.Combine(folder, "report.html") };
+        Measure("with --report", withReport, TextWriter.Null);
+        Measure("again", withReport, TextWriter.Null);
+    }
+
+    private static void Measure(string what, EvaluateRequest request, TextWriter output)
+    {
+        using var process = Process.GetCurrentProcess();
+        var cpu = process.TotalProcessorTime;
+        var allocated = GC.GetTotalAllocatedBytes();
+        var clock = Stopwatch.StartNew();
+        EvaluateCommand.Run(request, output);
+        clock.Stop();
+        process.Refresh();
+        Console.WriteLine(
+            $"{what}: {clock.Elapsed.TotalSeconds:0.00} s, CPU {(process.TotalProcessorTime - cpu).TotalSeconds:0.00} s, "
+                + $"allocated {Mega(GC.GetTotalAllocatedBytes() - allocated)} MB, peak memory {Mega(process.PeakWorkingSet64)} MB"
+        );
     }
 
     private static long Mega(long bytes) => bytes / 1_000_000;

@@ -110,7 +110,12 @@ public static class Program
                 request.MaxDetections?.Value,
                 request.ImageIds?.Value,
                 request.CategoryIds?.Value,
-                request.ClassAgnostic
+                request.ClassAgnostic,
+                request.Report?.Value,
+                request.ImagesFrom?.Value,
+                request.ReportImages?.Value,
+                request.AtScore?.Value,
+                request.AtIou?.Value
             ),
             Console.Out
         );

@@ -35,6 +35,11 @@ let private evaluation: EvaluateRequest =
         ImageIds = None
         CategoryIds = None
         ClassAgnostic = false
+        Report = None
+        ImagesFrom = None
+        ReportImages = None
+        AtScore = None
+        AtIou = None
     }
 
 /// Nothing of how the equilibrium is solved for is changed.
@@ -108,6 +113,18 @@ let private understood =
                 Data = Some "d"
                 Out = Some "r.json"
                 Solver = asIs
+                Report = None
+                ReportImages = None
+            }
+        [ "test"; "w"; "--report"; "r.html"; "--report-images=0" ],
+        Request.Test
+            {
+                Checkpoint = "w"
+                Data = None
+                Out = None
+                Solver = asIs
+                Report = Some "r.html"
+                ReportImages = Some 0
             }
         [ "detect"; "--threshold"; "0.5"; "w"; "a.jpg"; "--out"; "o"; "b.jpg"; "c" ],
         Request.Detect
@@ -192,6 +209,32 @@ let private understood =
                 CategoryIds = Some [| 1L; -2L |]
                 ClassAgnostic = true
             }
+        "evaluate" :: files
+        @ [
+            "--report"
+            "r.html"
+            "--images-from"
+            "my images"
+            "--report-images"
+            "50"
+            "--at-score"
+            "-1.5"
+            "--at-iou=0.75"
+        ],
+        Request.Evaluate
+            { evaluation with
+                Report = Some "r.html"
+                ImagesFrom = Some "my images"
+                ReportImages = Some 50
+                AtScore = Some -1.5
+                AtIou = Some 0.75
+            }
+        "evaluate" :: files @ [ "--json"; "o.json"; "--at-iou"; "1" ],
+        Request.Evaluate
+            { evaluation with
+                Json = Some "o.json"
+                AtIou = Some 1.0
+            }
         [ "verify"; "g" ],
         Request.Verify
             {
@@ -266,6 +309,15 @@ let private refused =
         "evaluate" :: files @ [ "--images"; "1,x" ], [ "--images 1,x" ]
         "evaluate" :: files @ [ "--class-agnostic=1" ], [ "evaluate: --class-agnostic takes no value" ]
         "evaluate" :: files @ [ "--iou-thresholds"; "" ], [ "--iou-thresholds" ]
+        "evaluate" :: files @ [ "--images-from"; "d" ], [ "--images-from says nothing without --report" ]
+        "evaluate" :: files @ [ "--json"; "o"; "--report-images"; "3" ], [ "--report-images says nothing without" ]
+        "evaluate" :: files @ [ "--at-score"; "0.5" ], [ "--at-score says nothing without --report or --json" ]
+        "evaluate" :: files @ [ "--at-iou"; "0.5" ], [ "--at-iou says nothing without" ]
+        "evaluate" :: files @ [ "--report"; "r"; "--at-iou"; "0.05" ], [ "--at-iou 0.05"; "0.1 to 1" ]
+        "evaluate" :: files @ [ "--report"; "r"; "--at-score"; "nan" ], [ "--at-score nan"; "finite" ]
+        "evaluate" :: files @ [ "--report"; "r"; "--report-images"; "201" ], [ "--report-images 201"; "0 to 200" ]
+        "evaluate" :: files @ [ "--report" ], [ "--report needs a value, OUT.html" ]
+        [ "test"; "w"; "--report-images"; "3" ], [ "test: --report-images says nothing without --report" ]
         [ "doctor"; "x" ], [ "doctor: takes no arguments"; "'x'" ]
         [ "doctor"; "--x" ], [ "'--x'" ]
     ]
@@ -369,6 +421,17 @@ let tests =
 
                         Expect.equal code 2 "code"
                         expectParts error [ "error: "; "no-such.json" ]
+                    testCase "a report that cannot be written, or that has no images, has exit code 2"
+                    <| fun () ->
+                        for extra, part in
+                            [
+                                [ "--report"; "no/such/folder/r.html" ], "there is no folder"
+                                [ "--report"; "." ], "is a folder"
+                                [ "--report"; "r.html"; "--images-from"; "no-such-folder" ], "no such image folder"
+                            ] do
+                            let code, _, error = run ("evaluate" :: files @ extra)
+                            Expect.equal code 2 "code"
+                            expectParts error [ "error: "; part ]
                     testCase "the version is printed"
                     <| fun () ->
                         let code, out, _ = run [ "--version" ]

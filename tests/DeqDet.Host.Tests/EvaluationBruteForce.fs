@@ -51,7 +51,8 @@ let detections (world: World) : Detections =
 
     list
 
-let private overlap (found: Found) (truth: Truth) : float =
+/// Intersection over union; with a crowd, over the detection's own area.
+let overlap (found: Found) (truth: Truth) : float =
     let x1, y1, w1, h1 = found.Box
     let x2, y2, w2, h2 = truth.Box
     let width = min (x1 + w1) (x2 + w2) - max x1 x2

@@ -19,7 +19,8 @@ let private box: Gen<float * float * float * float> =
         return scale * float x, scale * float y, scale * float width, scale * float height
     }
 
-let private world: Gen<World> =
+/// A small made-up set with crowds, equal scores and equal overlaps.
+let world: Gen<World> =
     gen {
         let! images = Gen.elements [ [ 7L ]; [ 9L; -3L; 5000000000L ]; [ 4L; 2L; 1L; 8L ] ]
         let! classes = Gen.elements [ [ 3L ]; [ 10L; 2L ]; [ 1L; 90L; 4L ] ]
@@ -147,7 +148,7 @@ let private shuffled (seed: int) (list: 'a list) : 'a list =
     Random(seed).Shuffle array
     List.ofArray array
 
-let private property (name: string) (count: int) (generator: Gen<'a>) (holds: 'a -> bool) =
+let property (name: string) (count: int) (generator: Gen<'a>) (holds: 'a -> bool) =
     testPropertyWithConfig
         { FsCheckConfig.defaultConfig with
             maxTest = count

@@ -1,4 +1,6 @@
 using DeqDet.Host.Evaluation;
+using DeqDet.Host.Evaluation.Analysis;
+using DeqDet.Host.Reporting.Pages;
 using DeqDet.Settings;
 
 namespace DeqDet.Host.Commands;
@@ -8,6 +10,11 @@ namespace DeqDet.Host.Commands;
 /// <param name="Detections">COCO results list, plain or gzip.</param>
 /// <param name="Json">File for the whole result; null for none.</param>
 /// <param name="AreaRanges">Size ranges; one of all sizes is put before them if none is called so.</param>
+/// <param name="Report">HTML file for the analysis; null for none.</param>
+/// <param name="ImagesFrom">Folder of the images, for the report.</param>
+/// <param name="ReportImages">Worst images in the report.</param>
+/// <param name="AtScore">Score from which the analysis counts detections one by one; null for that of the highest F1.</param>
+/// <param name="AtIou">IoU from which the analysis takes a detection as right.</param>
 public sealed record EvaluateRequest(
     string GroundTruth,
     string Detections,
@@ -17,9 +24,22 @@ public sealed record EvaluateRequest(
     IReadOnlyList<int>? MaxDetections = null,
     IReadOnlyList<long>? ImageIds = null,
     IReadOnlyList<long>? CategoryIds = null,
-    bool ClassAgnostic = false
+    bool ClassAgnostic = false,
+    string? Report = null,
+    string? ImagesFrom = null,
+    int? ReportImages = null,
+    double? AtScore = null,
+    double? AtIou = null
 )
 {
+    /// <summary>The thresholds of the analysis.</summary>
+    public AnalysisParameters Analysis =>
+        AnalysisParameters.Default with
+        {
+            Score = AtScore,
+            Iou = AtIou ?? AnalysisParameters.Default.Iou,
+        };
+
     /// <summary>The parameters asked for.</summary>
     public EvaluationParameters Parameters
     {
@@ -52,15 +72,66 @@ public static class EvaluateCommand
     public static void Run(EvaluateRequest request, TextWriter output)
     {
         var parameters = request.Parameters.Checked();
+        CheckReport(request);
         var (truth, detections) = Load(request.GroundTruth, request.Detections);
         var result = Evaluator.Evaluate(truth, detections, parameters);
+        // Only where it is asked for: the plain table costs no more than it has to.
+        var analysis =
+            request.Json is null && request.Report is null
+                ? null
+                : EvaluationAnalysis.Of(truth, detections, result, request.Analysis);
+        var page = request.Report is null ? null : Page(request, truth, detections, result, analysis!);
         if (request.Json is { } path)
         {
-            EvaluationJson.Save(result, path);
+            EvaluationJson.Save(result, path, analysis);
         }
+        page?.Save(request.Report!);
         EvaluationText.WriteSummary(result, output);
         output.WriteLine();
         EvaluationText.WriteClasses(result, output);
+        if (page is not null)
+        {
+            ReportText.Write(page, request.Report!, output);
+        }
+    }
+
+    // Found out before anything is loaded.
+    private static void CheckReport(EvaluateRequest request)
+    {
+        request.Analysis.Checked();
+        if (request.Report is { } report)
+        {
+            EvaluationPage.CheckPlace(report);
+        }
+        if (request.ImagesFrom is { } folder && !Directory.Exists(folder))
+        {
+            throw new InputError(
+                File.Exists(folder)
+                    ? $"{folder}: is a file; --images-from takes the folder of the images that were annotated"
+                    : $"{folder}: no such image folder; --images-from takes the folder of the images that were annotated"
+            );
+        }
+    }
+
+    private static EvaluationPage Page(
+        EvaluateRequest request,
+        GroundTruth truth,
+        Detections detections,
+        EvaluationResult result,
+        EvaluationAnalysis analysis
+    )
+    {
+        var catalogue = ImageCatalogue.Load(request.GroundTruth, request.ImagesFrom);
+        var count = request.ReportImages ?? Gallery.DefaultImages;
+        return new EvaluationPage(
+            Path.GetFileName(request.GroundTruth),
+            Path.GetFileName(request.Detections),
+            truth,
+            detections,
+            result,
+            analysis,
+            Gallery.Of(analysis, truth, detections, catalogue, count)
+        );
     }
 
     // Both files at once; when both are bad, the complaint is about the ground truth.

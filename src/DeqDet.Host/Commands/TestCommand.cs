@@ -1,9 +1,12 @@
 using DeqDet.Host.Devices;
 using DeqDet.Host.Evaluation;
+using DeqDet.Host.Evaluation.Analysis;
 using DeqDet.Host.Reporting;
+using DeqDet.Host.Reporting.Pages;
 using DeqDet.Host.Training;
 using DeqDet.Settings.CommandLine;
-using RunSettings = DeqDet.Settings.SettingsModule;
+using RunSettings = DeqDet.Settings.Settings;
+using SettingsOf = DeqDet.Settings.SettingsModule;
 
 namespace DeqDet.Host.Commands;
 
@@ -17,13 +20,16 @@ public static class TestCommand
     /// <exception cref="Settings.InputError">The checkpoint or the data are missing or malformed.</exception>
     public static void Run(TestRequest request, TrainingDisplay display, TextWriter output)
     {
+        if (request.Report?.Value is { } place)
+        {
+            EvaluationPage.CheckPlace(place);
+        }
+
         var device = ComputeDevice.Choose(DeviceChoice.Auto);
         ComputeDevice.UseThreads(null);
         using var interruption = new Interruption();
         var model = TrainedModel.Load(request.Checkpoint, request.Solver, device);
-        var settings = request.Data?.Value is { } root
-            ? RunSettings.withDataRoot(root, model.Settings)
-            : model.Settings;
+        var settings = request.Data?.Value is { } root ? SettingsOf.withDataRoot(root, model.Settings) : model.Settings;
         DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
         var validation = DataSets.Validation(settings, model.Classes);
         foreach (var notice in validation.Data.Notices)
@@ -50,5 +56,33 @@ public static class TestCommand
             DetectionsWriter.Save(result.Detections, file);
             output.WriteLine($"detections: {file}");
         }
+
+        if (request.Report?.Value is { } report)
+        {
+            var page = Page(request, settings, validation, result);
+            page.Save(report);
+            ReportText.Write(page, report, output);
+        }
+    }
+
+    private static EvaluationPage Page(
+        TestRequest request,
+        RunSettings settings,
+        Validation validation,
+        ValidationResult result
+    )
+    {
+        var (truth, found) = (validation.Truth, result.Detections);
+        var analysis = EvaluationAnalysis.Of(truth, found, result.Evaluation, AnalysisParameters.Default);
+        var count = request.ReportImages?.Value ?? Gallery.DefaultImages;
+        return new EvaluationPage(
+            Path.GetFileName(settings.Data.Val.Annotations),
+            request.Checkpoint,
+            truth,
+            found,
+            result.Evaluation,
+            analysis,
+            Gallery.Of(analysis, truth, found, ImageCatalogue.Of(validation.Data), count)
+        );
     }
 }

@@ -209,7 +209,7 @@ internal sealed class CocoDatasetBuilder(string path) : ICocoVisitor
         new(id is null ? $"{path}: {list}[{record}]: {message}" : $"{path}: {list}[{record}] (id {id}): {message}");
 
     /// <summary>What is wrong with a file name that has to stay inside the image folder on every system.</summary>
-    private static string? NameFault(string name)
+    internal static string? NameFault(string name)
     {
         if (string.IsNullOrWhiteSpace(name))
         {

@@ -105,7 +105,7 @@ internal sealed class BoxMatcher(GroundTruth truth, Detections detections, IRead
             Reserve(ref candidateIou, count + boxCount);
             for (var b = 0; b < boxCount; b++)
             {
-                var iou = Overlap(found[f], boxes[b]);
+                var iou = Overlap(detections, found[f], truth, boxes[b]);
                 if (iou >= lowest)
                 {
                     candidateBox[count] = b;
@@ -133,8 +133,10 @@ internal sealed class BoxMatcher(GroundTruth truth, Detections detections, IRead
         return best;
     }
 
-    // Intersection over union; with a crowd, over the detection's own area. Written as the reference computes it, operation by operation.
-    private double Overlap(int d, int g)
+    /// <summary>
+    /// Intersection over union; with a crowd, over the detection's own area. Written as the reference computes it, operation by operation.
+    /// </summary>
+    internal static double Overlap(Detections detections, int d, GroundTruth truth, int g)
     {
         var width =
             Math.Min(detections.Width[d] + detections.X[d], truth.Width[g] + truth.X[g])

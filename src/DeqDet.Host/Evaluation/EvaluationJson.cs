@@ -1,30 +1,48 @@
 using System.Text.Json;
 using DeqDet.Host.Checkpoints;
+using DeqDet.Host.Evaluation.Analysis;
 using DeqDet.Settings;
 
 namespace DeqDet.Host.Evaluation;
 
-/// <summary>Writes a result as JSON: summary, classes, parameters, counts and the whole arrays.</summary>
+/// <summary>Writes a result as JSON: summary, classes, parameters, counts, the whole arrays, and what lies behind the numbers.</summary>
 public static class EvaluationJson
 {
     // Arrays of a real validation set have millions of entries; they go to the file in pieces of this size.
     private const int FlushAfterBytes = 1 << 20;
 
-    /// <summary>Writes the file atomically. Raises <see cref="InputError"/> when it cannot be written.</summary>
-    public static void Save(EvaluationResult result, string path) =>
+    /// <summary>
+    /// Writes the file atomically, with an analysis if there is one. Raises <see cref="InputError"/> when it cannot be written.
+    /// </summary>
+    public static void Save(EvaluationResult result, string path, EvaluationAnalysis? analysis = null) =>
         AtomicFile.Write(
             path,
             stream =>
             {
                 using var writer = new Utf8JsonWriter(stream);
-                Write(result, writer);
+                Write(result, writer, analysis);
             }
         );
 
     /// <summary>Writes one JSON object.</summary>
-    public static void Write(EvaluationResult result, Utf8JsonWriter writer)
+    public static void Write(EvaluationResult result, Utf8JsonWriter writer, EvaluationAnalysis? analysis = null)
     {
         writer.WriteStartObject();
+        WriteSummary(result, writer);
+        if (analysis is not null)
+        {
+            writer.WriteStartObject("analysis");
+            AnalysisJson.WriteProperties(analysis, writer);
+            AnalysisJson.WriteImages(analysis, writer);
+            writer.WriteEndObject();
+        }
+        WriteArrays(result, writer);
+        writer.WriteEndObject();
+    }
+
+    /// <summary>Writes everything but the arrays as properties of the object that is open.</summary>
+    internal static void WriteSummary(EvaluationResult result, Utf8JsonWriter writer)
+    {
         writer.WriteStartArray("stats");
         foreach (var s in result.Statistics)
         {
@@ -65,6 +83,10 @@ public static class EvaluationJson
             writer.WriteStringValue(note);
         }
         writer.WriteEndArray();
+    }
+
+    private static void WriteArrays(EvaluationResult result, Utf8JsonWriter writer)
+    {
         writer.WriteStartObject("arrays");
         WriteArray(
             writer,
@@ -81,7 +103,6 @@ public static class EvaluationJson
             result.Scores
         );
         WriteArray(writer, "recall", ["iou", "class", "area", "max_dets"], result.RecallShape, result.Recall);
-        writer.WriteEndObject();
         writer.WriteEndObject();
     }
 

@@ -20,6 +20,9 @@ public sealed class Validation(DataLoader loader, GroundTruth truth, int batchSi
     /// <summary>The validation set.</summary>
     public CocoDataset Data => loader.Data;
 
+    /// <summary>Its boxes as the evaluation takes them.</summary>
+    public GroundTruth Truth => truth;
+
     /// <summary>Detects on every image and evaluates.</summary>
     /// <param name="detector">The detector.</param>
     /// <param name="device">Where it lies.</param>

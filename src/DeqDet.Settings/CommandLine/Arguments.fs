@@ -87,6 +87,14 @@ type TestArgument =
         Explain("MS",
                 "Milliseconds that the refinement of one batch of images may take; the state reached by then is read out.",
                 "test work/shapes --budget-ms 50")>] Budget_Ms of string
+    | [<Unique;
+        Explain("OUT.html",
+                "Also writes a page for the browser: mistakes, curves, confusion, the worst images.",
+                "test work/shapes --report report.html")>] Report of string
+    | [<Unique;
+        Explain("N",
+                "How many of the worst images the page shows, 0 to 200. Default: 24.",
+                "test work/shapes --report report.html --report-images 50")>] Report_Images of string
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
@@ -156,6 +164,26 @@ type EvaluateArgument =
     | [<Unique; Explain("ID,...", "Only these images.", "evaluate ... --images 139,285")>] Images of string
     | [<Unique; Explain("ID,...", "Only these categories.", "evaluate ... --categories 1,3")>] Categories of string
     | [<Unique; Explain("", "Treats all categories as one.", "evaluate ... --class-agnostic")>] Class_Agnostic
+    | [<Unique;
+        Explain("OUT.html",
+                "Also writes a page for the browser: mistakes, curves, confusion, the worst images.",
+                "evaluate ... --report report.html --images-from val2017")>] Report of string
+    | [<Unique;
+        Explain("DIR",
+                "Folder of the images, to be shown on the page. Default: boxes on empty frames.",
+                "evaluate ... --report report.html --images-from val2017")>] Images_From of string
+    | [<Unique;
+        Explain("N",
+                "How many of the worst images the page shows, 0 to 200. Default: 24.",
+                "evaluate ... --report report.html --report-images 50")>] Report_Images of string
+    | [<Unique;
+        Explain("S",
+                "Score from which --report and --json count detections one by one. Default: where F1 is highest.",
+                "evaluate ... --report report.html --at-score 0.3")>] At_Score of string
+    | [<Unique;
+        Explain("T",
+                "IoU from which a detection is right in the analysis of --report and --json, 0.1 to 1. Default: 0.5.",
+                "evaluate ... --report report.html --at-iou 0.75")>] At_Iou of string
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument

@@ -136,10 +136,29 @@ module CommandLine =
             BudgetMs = Option.map (positive "--budget-ms" "50") budget
         }
 
+    let private mostReportImages = 200
+
+    let private reportImages (value: string) =
+        match Int32.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture) with
+        | true, number when number <= mostReportImages -> number
+        | _ -> invalid "--report-images" value $"a whole number from 0 to {mostReportImages}" "24"
+
+    /// Arguments that say nothing without another one are refused rather than ignored.
+    let private needs (command: string) (name: string) (given: bool) (other: string) (there: bool) =
+        if given && not there then
+            refuse $"{command}: {name} says nothing without {other}; add {other}, or leave {name} out"
+
     let private test (results: ParseResults<TestArgument>) : TestRequest =
         match results.TryGetResult TestArgument.Checkpoint with
         | None -> refuse "test: name a checkpoint file or work folder; for example: test work/shapes"
         | Some checkpoint ->
+            needs
+                "test"
+                "--report-images"
+                (results.Contains TestArgument.Report_Images)
+                "--report"
+                (results.Contains TestArgument.Report)
+
             {
                 Checkpoint = checkpoint
                 Data = results.TryGetResult TestArgument.Data
@@ -150,6 +169,9 @@ module CommandLine =
                         (results.TryGetResult TestArgument.Steps)
                         (results.TryGetResult TestArgument.Tolerance)
                         (results.TryGetResult TestArgument.Budget_Ms)
+
+                Report = results.TryGetResult TestArgument.Report
+                ReportImages = results.TryGetResult TestArgument.Report_Images |> Option.map reportImages
             }
 
     let private threshold (value: string) =
@@ -185,6 +207,19 @@ module CommandLine =
         let real (text: string) =
             Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture)
 
+        let one name must example low high (value: string) =
+            match real value with
+            | true, number when low <= number && number <= high -> number
+            | _ -> invalid name value must example
+
+        let report = results.Contains EvaluateArgument.Report
+        let analysis = report || results.Contains EvaluateArgument.Json
+        let needs = needs "evaluate"
+        needs "--images-from" (results.Contains EvaluateArgument.Images_From) "--report" report
+        needs "--report-images" (results.Contains EvaluateArgument.Report_Images) "--report" report
+        needs "--at-score" (results.Contains EvaluateArgument.At_Score) "--report or --json" analysis
+        needs "--at-iou" (results.Contains EvaluateArgument.At_Iou) "--report or --json" analysis
+
         {
             GroundTruth = results.GetResult EvaluateArgument.Ground_Truth
             Detections = results.GetResult EvaluateArgument.Detections
@@ -207,6 +242,15 @@ module CommandLine =
                 results.TryGetResult EvaluateArgument.Categories
                 |> Option.map (ids "--categories")
             ClassAgnostic = results.Contains EvaluateArgument.Class_Agnostic
+            Report = results.TryGetResult EvaluateArgument.Report
+            ImagesFrom = results.TryGetResult EvaluateArgument.Images_From
+            ReportImages = results.TryGetResult EvaluateArgument.Report_Images |> Option.map reportImages
+            AtScore =
+                results.TryGetResult EvaluateArgument.At_Score
+                |> Option.map (one "--at-score" "a finite number" "0.3" Double.MinValue Double.MaxValue)
+            AtIou =
+                results.TryGetResult EvaluateArgument.At_Iou
+                |> Option.map (one "--at-iou" "a number from 0.1 to 1" "0.5" 0.1 1.0)
         }
 
     let private verify (results: ParseResults<VerifyArgument>) : VerifyRequest =

@@ -95,6 +95,10 @@ type TestRequest =
         Data: string option
         /// File for the detections in COCO's results format.
         Out: string option
+        /// HTML file for the analysis.
+        Report: string option
+        /// Worst images in it.
+        ReportImages: int option
     }
 
 type DetectRequest =
@@ -124,6 +128,15 @@ type EvaluateRequest =
         ImageIds: int64[] option
         CategoryIds: int64[] option
         ClassAgnostic: bool
+        /// HTML file for the analysis.
+        Report: string option
+        /// Folder of the images, for the report.
+        ImagesFrom: string option
+        /// Worst images in the report.
+        ReportImages: int option
+        /// Score and IoU at which mistakes are looked at.
+        AtScore: float option
+        AtIou: float option
     }
 
 type VerifyRequest =
