@@ -9,6 +9,11 @@ using DeqDet.Settings;
         "[FOLDER] [REPEATS]   COCO evaluation of 5,000 images and 500,000 detections",
         EvaluationBenchmark.Run
     ),
+    (
+        "loader",
+        "FOLDER [SAMPLES] [BATCH] [WORKERS] [RUNS] [CONFIG]   training samples of 800 x 1333 from COCO's images",
+        LoaderBenchmark.Run
+    ),
 ];
 
 var chosen = benchmarks.FirstOrDefault(b => args.Length > 0 && b.Name == args[0]);

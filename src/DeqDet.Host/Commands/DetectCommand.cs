@@ -112,14 +112,14 @@ public static class DetectCommand
             "",
             image.Width,
             image.Height,
-            example.Image.Width,
-            example.Image.Height,
+            example.View.Width,
+            example.View.Height,
             example.ScaleX,
             example.ScaleY,
             [],
             []
         );
-        return new Normalisation(model.Settings.Data.Normalise).Collate([(example.Image, about)]);
+        return new Normalisation(model.Settings.Data.Normalise).Collate([(example.View, about)]);
     }
 
     private static Picture Draw(TrainedModel model, RgbImage image, IReadOnlyList<Finding> found) =>

@@ -11,9 +11,6 @@ namespace DeqDet.Host.Data;
 /// <param name="Crop">The crop before that, if any.</param>
 public sealed record Augmentation(bool Flip, ResizeLimit Size, CropDraw? Crop)
 {
-    /// <summary>The long side before a crop is practically free in the reference, px.</summary>
-    private const int LongSideBeforeCrop = 4200;
-
     /// <summary>Draws for one picture. The same generator state gives the same draws, whatever the picture.</summary>
     public static Augmentation Draw(AugmentSettings settings, ResizeSettings resize, SplitMix64 random)
     {
@@ -23,7 +20,7 @@ public sealed record Augmentation(bool Flip, ResizeLimit Size, CropDraw? Crop)
         if (settings.Crop?.Value is { } choice && random.Chance(choice.Probability))
         {
             crop = new(
-                new(random.Pick(choice.ShortSides), LongSideBeforeCrop),
+                new(random.Pick(choice.ShortSides), resize.LongMax),
                 choice.MinSize,
                 choice.MaxSize,
                 (random.Unit(), random.Unit()),
@@ -38,7 +35,7 @@ public sealed record Augmentation(bool Flip, ResizeLimit Size, CropDraw? Crop)
     public Example Apply(Example example)
     {
         example = (Crop?.Apply(example) ?? example).Resized(Size);
-        return Flip ? example.FlippedHorizontally() : example;
+        return Flip ? example.Flipped() : example;
     }
 }
 
@@ -58,9 +55,9 @@ public sealed record CropDraw(
     public Example Apply(Example example)
     {
         example = example.Resized(Before);
-        var (width, height) = (Side(example.Image.Width, Sides.X), Side(example.Image.Height, Sides.Y));
-        var left = (int)(Place.X * (example.Image.Width - width + 1));
-        var top = (int)(Place.Y * (example.Image.Height - height + 1));
+        var (width, height) = (Side(example.View.Width, Sides.X), Side(example.View.Height, Sides.Y));
+        var left = (int)(Place.X * (example.View.Width - width + 1));
+        var top = (int)(Place.Y * (example.View.Height - height + 1));
         return example.Cropped(left, top, width, height);
     }
 

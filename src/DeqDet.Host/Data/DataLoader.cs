@@ -96,7 +96,7 @@ public sealed class DataLoader
         CancellationToken cancellation
     )
     {
-        var pictures = new (RgbImage, BatchImage)[indices.Count];
+        var pictures = new (ImageView, BatchImage)[indices.Count];
         for (var i = 0; i < pictures.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -107,14 +107,14 @@ public sealed class DataLoader
                 new(cache.Get(indices[i]), [.. targets.Select(box => box.Box)], [.. targets.Select(box => box.Label)])
             );
             pictures[i] = (
-                example.Image,
+                example.View,
                 new(
                     about.Id,
                     about.FileName,
                     about.Width,
                     about.Height,
-                    example.Image.Width,
-                    example.Image.Height,
+                    example.View.Width,
+                    example.View.Height,
                     example.ScaleX,
                     example.ScaleY,
                     example.Boxes,

@@ -4,21 +4,25 @@ namespace DeqDet.Host.Data;
 /// A picture with its boxes, and how it came from the file: <see cref="ScaleX"/> and <see cref="ScaleY"/> are the present size over the
 /// original one, cropping apart. The functions give new examples in which every box has followed its pixels.
 /// </summary>
-/// <param name="Image">The picture.</param>
+/// <param name="View">The picture.</param>
 /// <param name="Boxes">Boxes in its pixels.</param>
 /// <param name="Labels">Their classes, from 0.</param>
 /// <param name="ScaleX">Horizontal scale factor.</param>
 /// <param name="ScaleY">Vertical scale factor.</param>
-public sealed record Example(RgbImage Image, Box[] Boxes, int[] Labels, float ScaleX = 1, float ScaleY = 1)
+public sealed record Example(ImageView View, Box[] Boxes, int[] Labels, float ScaleX = 1, float ScaleY = 1)
 {
+    /// <summary>A picture as it comes from its file.</summary>
+    public Example(RgbImage image, Box[] boxes, int[] labels)
+        : this(new ImageView(image), boxes, labels) { }
+
     /// <summary>Resized with its ratio kept; boxes are clipped to the picture.</summary>
     public Example Resized(ResizeLimit limit)
     {
-        var (width, height) = limit.Of(Image.Width, Image.Height);
-        var (x, y) = ((float)((double)width / Image.Width), (float)((double)height / Image.Height));
+        var (width, height) = limit.Of(View.Width, View.Height);
+        var (x, y) = ((float)((double)width / View.Width), (float)((double)height / View.Height));
         return this with
         {
-            Image = Resize.Bilinear(Image, width, height),
+            View = View.Resized(width, height),
             Boxes = Array.ConvertAll(Boxes, box => box.Scaled(x, y).Clipped(width, height)),
             ScaleX = ScaleX * x,
             ScaleY = ScaleY * y,
@@ -31,25 +35,17 @@ public sealed record Example(RgbImage Image, Box[] Boxes, int[] Labels, float Sc
         var boxes = Array.ConvertAll(Boxes, box => box.Moved(-left, -top).Clipped(width, height));
         return this with
         {
-            Image = Image.Cropped(left, top, width, height),
+            View = new(View.Render().Cropped(left, top, width, height)),
             Boxes = [.. boxes.Where(box => box.HasArea)],
             Labels = [.. Labels.Where((_, i) => boxes[i].HasArea)],
         };
     }
 
     /// <summary>Left and right exchanged.</summary>
-    public Example FlippedHorizontally() =>
+    public Example Flipped() =>
         this with
         {
-            Image = Image.FlippedHorizontally(),
-            Boxes = Array.ConvertAll(Boxes, box => box with { X1 = Image.Width - box.X2, X2 = Image.Width - box.X1 }),
-        };
-
-    /// <summary>Top and bottom exchanged.</summary>
-    public Example FlippedVertically() =>
-        this with
-        {
-            Image = Image.FlippedVertically(),
-            Boxes = Array.ConvertAll(Boxes, box => box with { Y1 = Image.Height - box.Y2, Y2 = Image.Height - box.Y1 }),
+            View = View.Flipped(),
+            Boxes = Array.ConvertAll(Boxes, box => box with { X1 = View.Width - box.X2, X2 = View.Width - box.X1 }),
         };
 }

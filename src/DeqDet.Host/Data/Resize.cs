@@ -1,26 +1,12 @@
 using System.Buffers;
-using System.Numerics;
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 
 namespace DeqDet.Host.Data;
 
-/// <summary>Limits of a keep-ratio resize: the short side may reach Short, the long one Long, px.</summary>
-public readonly record struct ResizeLimit(int Short, int Long)
+/// <summary>Takes the rows of a picture while it is made, from top to bottom.</summary>
+public interface IRowSink
 {
-    /// <summary>
-    /// The size a picture takes: as large as both limits allow, its ratio kept, rounded half up
-    /// (the rule of mmcv's <c>rescale_size</c>); at least 1 px a side.
-    /// </summary>
-    public (int Width, int Height) Of(int width, int height)
-    {
-        var factor = Math.Min(
-            (double)Math.Max(Short, Long) / Math.Max(width, height),
-            (double)Math.Min(Short, Long) / Math.Min(width, height)
-        );
-        return (Math.Max((int)(width * factor + 0.5), 1), Math.Max((int)(height * factor + 0.5), 1));
-    }
+    /// <summary>Row <paramref name="y"/>, interleaved RGB; its memory is used again after the call.</summary>
+    void Take(int y, ReadOnlySpan<byte> row);
 }
 
 /// <summary>
@@ -29,8 +15,6 @@ public readonly record struct ResizeLimit(int Short, int Long)
 /// </summary>
 public static class Resize
 {
-    private const int WeightOne = 2048;
-
     /// <summary>The picture at another size.</summary>
     public static RgbImage Bilinear(RgbImage image, int width, int height)
     {
@@ -39,23 +23,53 @@ public static class Resize
             return image;
         }
 
-        var target = GC.AllocateUninitializedArray<byte>(width * height * 3);
-        if (width * 2 == image.Width && height * 2 == image.Height)
+        var pixels = GC.AllocateUninitializedArray<byte>(width * height * 3);
+        var sink = new PictureSink(pixels);
+        Rows(image, width, height, flip: false, ref sink);
+        return new(pixels, width, height);
+    }
+
+    /// <summary>
+    /// The rows of the picture at another size, mirrored left to right where <paramref name="flip"/>: the same bytes as those of
+    /// <see cref="Bilinear"/> and a flip after it, without the pictures in between.
+    /// </summary>
+    public static void Rows<TSink>(RgbImage image, int width, int height, bool flip, ref TSink sink)
+        where TSink : struct, IRowSink, allows ref struct
+    {
+        if ((width, height) == (image.Width, image.Height))
         {
-            Halve(image, target, width, height);
-            return new(target, width, height);
+            Copy(image, flip, ref sink);
+        }
+        else if (width * 2 == image.Width && height * 2 == image.Height)
+        {
+            Halve(image, flip, ref sink);
+        }
+        else
+        {
+            Interpolate(image, width, height, flip, ref sink);
+        }
+    }
+
+    private static void Interpolate<TSink>(RgbImage image, int width, int height, bool flip, ref TSink sink)
+        where TSink : struct, IRowSink, allows ref struct
+    {
+        var columns = new ResizeTaps(image.Width, width, step: 3);
+        var rows = new ResizeTaps(image.Height, height, step: 1);
+        if (flip)
+        {
+            columns.Reverse();
         }
 
-        var columns = Taps(image.Width, width);
-        var rows = Taps(image.Height, height);
-        // Two rows of the horizontal pass are alive at a time. One more lane than needed: pixels are handled four lanes at a time.
+        // Two rows of the horizontal pass are alive at a time.
         var length = width * 3;
-        var upper = ArrayPool<int>.Shared.Rent(length + 1);
-        var lower = ArrayPool<int>.Shared.Rent(length + 1);
+        var upper = ArrayPool<short>.Shared.Rent(length + ResizeRows.Slack);
+        var lower = ArrayPool<short>.Shared.Rent(length + ResizeRows.Slack);
+        var padded = ArrayPool<byte>.Shared.Rent(image.Width * 3 + ResizeRows.Slack);
+        var target = ArrayPool<byte>.Shared.Rent(length);
         var (upperRow, lowerRow) = (-1, -1);
         for (var y = 0; y < height; y++)
         {
-            var (first, second) = (rows[y].First, rows[y].Second);
+            var (first, second) = (rows.First[y], Math.Min(rows.First[y] + 1, image.Height - 1));
             if (upperRow != first)
             {
                 if (lowerRow == first)
@@ -64,127 +78,91 @@ public static class Resize
                 }
                 else
                 {
-                    Horizontal(image, first, columns, upper);
+                    ResizeRows.Horizontal(Readable(image, first, padded), columns, upper);
                     upperRow = first;
                 }
             }
 
             if (lowerRow != second)
             {
-                Horizontal(image, second, columns, lower);
+                ResizeRows.Horizontal(Readable(image, second, padded), columns, lower);
                 lowerRow = second;
             }
 
-            Vertical(upper.AsSpan(0, length), lower.AsSpan(0, length), rows[y], target.AsSpan(y * length, length));
+            ResizeRows.Vertical(
+                upper.AsSpan(0, length),
+                lower.AsSpan(0, length),
+                rows.FirstWeight[y],
+                rows.SecondWeight[y],
+                target
+            );
+            sink.Take(y, target.AsSpan(0, length));
         }
 
-        ArrayPool<int>.Shared.Return(upper);
-        ArrayPool<int>.Shared.Return(lower);
-        return new(target, width, height);
+        ArrayPool<short>.Shared.Return(upper);
+        ArrayPool<short>.Shared.Return(lower);
+        ArrayPool<byte>.Shared.Return(padded);
+        ArrayPool<byte>.Shared.Return(target);
     }
 
-    private static Tap[] Taps(int from, int to)
+    /// <summary>A row with some bytes after it that may be read: the next row's, or for the last rows those of a copy.</summary>
+    private static ReadOnlySpan<byte> Readable(RgbImage image, int y, byte[] padded)
     {
-        var scale = 1.0 / ((double)to / from);
-        var taps = new Tap[to];
-        for (var i = 0; i < to; i++)
+        var (start, length) = (y * image.Width * 3, image.Width * 3 + ResizeRows.Slack);
+        if (start + length <= image.Pixels.Length)
         {
-            var position = (float)((i + 0.5) * scale - 0.5);
-            var first = (int)MathF.Floor(position);
-            var fraction = position - first;
-            if (first < 0 || first >= from - 1)
+            return image.Pixels.AsSpan(start, length);
+        }
+
+        image.Row(y).CopyTo(padded);
+        return padded.AsSpan(0, length);
+    }
+
+    private static void Copy<TSink>(RgbImage image, bool flip, ref TSink sink)
+        where TSink : struct, IRowSink, allows ref struct
+    {
+        var row = ArrayPool<byte>.Shared.Rent(image.Width * 3);
+        for (var y = 0; y < image.Height; y++)
+        {
+            var target = row.AsSpan(0, image.Width * 3);
+            if (flip)
             {
-                (first, fraction) = (Math.Clamp(first, 0, from - 1), 0);
+                RgbImage.Reverse(image.Row(y), target);
             }
 
-            var weight = (int)MathF.Round(fraction * WeightOne);
-            taps[i] = new(first, Math.Min(first + 1, from - 1), (int)MathF.Round((1 - fraction) * WeightOne), weight);
+            sink.Take(y, flip ? target : image.Row(y));
         }
 
-        return taps;
+        ArrayPool<byte>.Shared.Return(row);
     }
 
-    /// <summary>One row of the horizontal pass, in 1/128 grey levels: the vertical one looks at no finer digits.</summary>
-    private static void Horizontal(RgbImage image, int y, Tap[] columns, int[] target)
+    private static void Halve<TSink>(RgbImage image, bool flip, ref TSink sink)
+        where TSink : struct, IRowSink, allows ref struct
     {
-        var row = image.Row(y);
-        var i = 0;
-        if (Vector128.IsHardwareAccelerated)
-        {
-            ref var bytes = ref MemoryMarshal.GetReference(row);
-            // A read takes 4 bytes, of which 3 count: the row's last pixel has no fourth.
-            for (; i < columns.Length && columns[i].Second * 3 + 4 <= row.Length; i++)
-            {
-                var tap = columns[i];
-                var sum =
-                    Lanes(ref bytes, tap.First * 3) * tap.FirstWeight
-                    + Lanes(ref bytes, tap.Second * 3) * tap.SecondWeight;
-                (sum >> 4).StoreUnsafe(ref target[i * 3]);
-            }
-        }
-
-        for (; i < columns.Length; i++)
-        {
-            var tap = columns[i];
-            for (var c = 0; c < 3; c++)
-            {
-                var sum = row[tap.First * 3 + c] * tap.FirstWeight + row[tap.Second * 3 + c] * tap.SecondWeight;
-                target[i * 3 + c] = sum >> 4;
-            }
-        }
-    }
-
-    private static Vector128<int> Lanes(ref byte bytes, int at)
-    {
-        var pixel = Unsafe.ReadUnaligned<uint>(ref Unsafe.Add(ref bytes, at));
-        return Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalar(pixel).AsByte())).AsInt32();
-    }
-
-    private static void Vertical(ReadOnlySpan<int> upper, ReadOnlySpan<int> lower, Tap tap, Span<byte> target)
-    {
-        var i = 0;
-        var lanes = Vector<int>.Count;
-        for (; i + 4 * lanes <= target.Length; i += 4 * lanes)
-        {
-            var a = Vector.Narrow(Blend(upper, lower, tap, i), Blend(upper, lower, tap, i + lanes));
-            var b = Vector.Narrow(Blend(upper, lower, tap, i + 2 * lanes), Blend(upper, lower, tap, i + 3 * lanes));
-            Vector.Narrow(Vector.AsVectorUInt16(a), Vector.AsVectorUInt16(b)).CopyTo(target[i..]);
-        }
-
-        for (; i < target.Length; i++)
-        {
-            var high = (tap.FirstWeight * upper[i]) >> 16;
-            var low = (tap.SecondWeight * lower[i]) >> 16;
-            target[i] = (byte)((high + low + 2) >> 2);
-        }
-    }
-
-    private static Vector<int> Blend(ReadOnlySpan<int> upper, ReadOnlySpan<int> lower, Tap tap, int at)
-    {
-        var high = (new Vector<int>(upper[at..]) * tap.FirstWeight) >> 16;
-        var low = (new Vector<int>(lower[at..]) * tap.SecondWeight) >> 16;
-        return (high + low + new Vector<int>(2)) >> 2;
-    }
-
-    private static void Halve(RgbImage image, byte[] target, int width, int height)
-    {
-        for (var y = 0; y < height; y++)
+        var width = image.Width / 2;
+        var row = ArrayPool<byte>.Shared.Rent(width * 3);
+        for (var y = 0; y < image.Height / 2; y++)
         {
             var upper = image.Row(2 * y);
             var lower = image.Row(2 * y + 1);
             for (var x = 0; x < width; x++)
             {
+                var target = (flip ? width - 1 - x : x) * 3;
                 for (var c = 0; c < 3; c++)
                 {
                     var at = x * 6 + c;
-                    target[(y * width + x) * 3 + c] = (byte)(
-                        (upper[at] + upper[at + 3] + lower[at] + lower[at + 3] + 2) >> 2
-                    );
+                    row[target + c] = (byte)((upper[at] + upper[at + 3] + lower[at] + lower[at + 3] + 2) >> 2);
                 }
             }
+
+            sink.Take(y, row.AsSpan(0, width * 3));
         }
+
+        ArrayPool<byte>.Shared.Return(row);
     }
 
-    /// <summary>The two source pixels of a target pixel, and their weights in 1/2048.</summary>
-    private readonly record struct Tap(int First, int Second, int FirstWeight, int SecondWeight);
+    private readonly struct PictureSink(byte[] pixels) : IRowSink
+    {
+        public void Take(int y, ReadOnlySpan<byte> row) => row.CopyTo(pixels.AsSpan(y * row.Length));
+    }
 }

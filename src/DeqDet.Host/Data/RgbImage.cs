@@ -77,7 +77,8 @@ public sealed record RgbImage
         return new(pixels, width, height);
     }
 
-    private static void Reverse(ReadOnlySpan<byte> row, Span<byte> target)
+    /// <summary>The pixels of a row in reverse order.</summary>
+    internal static void Reverse(ReadOnlySpan<byte> row, Span<byte> target)
     {
         // Five pixels a step; the sixteenth byte is overwritten by the next step's pixels.
         var order = Vector128.Create((byte)12, 13, 14, 9, 10, 11, 6, 7, 8, 3, 4, 5, 0, 1, 2, 15);

@@ -16,7 +16,7 @@ public sealed class HostPreprocessing : IPreprocessing
         using var scope = torch.NewDisposeScope();
         // blue, green, red planes become pixels of red, green, blue
         var images = pictures.Select(picture => Picture(picture.flip(0).permute(1, 2, 0))).ToList();
-        using var batch = normalisation.Collate([.. images.Select(image => (image, About(image)))]);
+        using var batch = normalisation.Collate([.. images.Select(image => (new ImageView(image), About(image)))]);
         return BatchTensors.Images(batch, torch.CPU).Images.MoveToOuterDisposeScope();
     }
 
