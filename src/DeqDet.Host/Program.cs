@@ -77,6 +77,8 @@ public static class Program
             case Request.Info info:
                 InfoCommand.Run(info.checkpoint, Console.Out);
                 break;
+            case Request.DataCheck check:
+                return DataCheck(check.Item);
             case { IsDoctor: true }:
                 return Doctor();
             default:
@@ -92,6 +94,9 @@ public static class Program
     private static void Test(TestRequest request) => TestCommand.Run(request, Display, Console.Out);
 
     private static Reporting.TrainingDisplay Display => new(Spectre.Console.AnsiConsole.Console, TimeProvider.System);
+
+    private static int DataCheck(DataCheckRequest request) =>
+        DataCommand.Check(request, Spectre.Console.AnsiConsole.Console);
 
     private static int Doctor() =>
         DoctorCommand.Run(Spectre.Console.AnsiConsole.Console, Version, Devices.LibTorch.Load);

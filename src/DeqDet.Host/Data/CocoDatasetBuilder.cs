@@ -5,8 +5,6 @@ namespace DeqDet.Host.Data;
 /// <summary>Collects the records of one annotation file, in whatever order they come, into a <see cref="CocoDataset"/>.</summary>
 internal sealed class CocoDatasetBuilder(string path) : ICocoVisitor
 {
-    private const int MaxSide = 1 << 20;
-
     private readonly List<CocoImage> images = [];
     private readonly Dictionary<long, int> imageIndex = [];
     private readonly SortedDictionary<long, string> categories = [];
@@ -29,29 +27,9 @@ internal sealed class CocoDatasetBuilder(string path) : ICocoVisitor
             throw Error("images", image.Record, image.Id, "the id occurs twice; ids of images have to differ");
         }
 
-        if (image.Width < 1 || image.Height < 1)
+        if ((CocoRules.SizeFault(image) ?? CocoRules.NameFault(image.FileName)) is { } fault)
         {
-            throw Error(
-                "images",
-                image.Record,
-                image.Id,
-                $"the size {image.Width} x {image.Height} is not positive; write the image's pixels"
-            );
-        }
-
-        if (image.Width > MaxSide || image.Height > MaxSide || image.Width * image.Height > ImageFile.MaxPixels)
-        {
-            throw Error(
-                "images",
-                image.Record,
-                image.Id,
-                $"{image.Width} x {image.Height} pixels are more than the {ImageFile.MaxPixels / 1_000_000} million that are read; correct the size"
-            );
-        }
-
-        if (NameFault(image.FileName) is { } fault)
-        {
-            throw Error("images", image.Record, image.Id, $"file_name \"{Shown(image.FileName)}\" {fault}");
+            throw Error("images", image.Record, image.Id, fault);
         }
 
         images.Add(image);
@@ -82,16 +60,9 @@ internal sealed class CocoDatasetBuilder(string path) : ICocoVisitor
             throw Error("annotations", annotation.Record, null, problem);
         }
 
-        if (annotation.Width < 0 || annotation.Height < 0)
+        if (CocoRules.BoxFault(annotation) is { } fault)
         {
-            throw Error(
-                "annotations",
-                annotation.Record,
-                annotation.Id,
-                FormattableString.Invariant(
-                    $"\"bbox\" has a negative size ({annotation.Width} x {annotation.Height}); it has to be [x, y, width, height]"
-                )
-            );
+            throw Error("annotations", annotation.Record, annotation.Id, fault);
         }
 
         if (!annotationIds.Add(annotation.Id))
@@ -154,34 +125,11 @@ internal sealed class CocoDatasetBuilder(string path) : ICocoVisitor
 
     private Box? Mended(in CocoAnnotation annotation, in CocoImage image)
     {
-        if (annotation.Width < 1 || annotation.Height < 1 || annotation.Area <= 0)
-        {
-            degenerate++;
-            return null;
-        }
-
-        var (right, bottom) = (annotation.X + annotation.Width, annotation.Y + annotation.Height);
-        var box = new Box((float)annotation.X, (float)annotation.Y, (float)right, (float)bottom);
-        var inside = box.Clipped(image.Width, image.Height);
-        if (!inside.HasArea)
-        {
-            outside++;
-            return null;
-        }
-
-        // Annotation tools round: what sticks out by a thousandth of a pixel is not worth a word.
-        const double tolerance = 1e-3;
-        if (
-            annotation.X < -tolerance
-            || annotation.Y < -tolerance
-            || right > image.Width + tolerance
-            || bottom > image.Height + tolerance
-        )
-        {
-            clipped++;
-        }
-
-        return inside;
+        var (fate, inside) = CocoRules.Place(annotation, (int)image.Width, (int)image.Height);
+        clipped += fate == BoxFate.Clipped ? 1 : 0;
+        outside += fate == BoxFate.Outside ? 1 : 0;
+        degenerate += fate == BoxFate.Degenerate ? 1 : 0;
+        return fate is BoxFate.Kept or BoxFate.Clipped ? inside : null;
     }
 
     private List<string> Notices()
@@ -207,26 +155,4 @@ internal sealed class CocoDatasetBuilder(string path) : ICocoVisitor
 
     private InputError Error(string list, int record, long? id, string message) =>
         new(id is null ? $"{path}: {list}[{record}]: {message}" : $"{path}: {list}[{record}] (id {id}): {message}");
-
-    /// <summary>What is wrong with a file name that has to stay inside the image folder on every system.</summary>
-    internal static string? NameFault(string name)
-    {
-        if (string.IsNullOrWhiteSpace(name))
-        {
-            return "is empty; name the image file";
-        }
-
-        var parts = name.Split('/', '\\');
-        var absolute = parts[0].Length == 0 || parts[0].Contains(':') || Path.IsPathRooted(name);
-        return absolute ? "is an absolute path; name files relative to the image folder"
-            : parts.Contains("..") ? "leaves the image folder with \"..\"; name files below the image folder"
-            : name.Any(char.IsControl) ? "holds control characters; rename the file"
-            : null;
-    }
-
-    private static string Shown(string name)
-    {
-        var shown = name.Length > 60 ? name[..60] + "..." : name;
-        return string.Concat(shown.Select(c => char.IsControl(c) ? '?' : c));
-    }
 }

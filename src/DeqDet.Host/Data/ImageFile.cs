@@ -34,27 +34,16 @@ public static class ImageFile
     {
         if (file.Length == 0)
         {
-            throw new InputError($"{name}: the image file is empty; replace it, or take it out of the data");
+            throw Empty(name);
         }
 
         using var data = PinnedData(file, out var pin);
         try
         {
-            using var codec =
-                SKCodec.Create(data)
-                ?? throw new InputError(
-                    $"{name}: not a readable image (JPEG, PNG, WebP, BMP or GIF); replace it, or take it out of the data"
-                );
-            var (width, height) = (codec.Info.Width, codec.Info.Height);
-            if ((long)width * height > MaxPixels)
-            {
-                throw new InputError(
-                    $"{name}: {width} x {height} pixels are more than the {MaxPixels / 1_000_000} million that are read; scale the image down"
-                );
-            }
-
-            var origin = Orientation(codec.EncodedOrigin, width, height, name, stated);
-            return Oriented(Pixels(codec, width, height, name), origin);
+            using var codec = SKCodec.Create(data) ?? throw NoImage(name);
+            var header = ImageHeader.Of(codec, name);
+            var origin = Orientation(header, name, stated);
+            return Oriented(Pixels(codec, header.Width, header.Height, name), origin);
         }
         finally
         {
@@ -62,22 +51,38 @@ public static class ImageFile
         }
     }
 
+    /// <summary>Bytes of a file.</summary>
+    /// <exception cref="InputError">It is missing or too large.</exception>
+    internal static long Length(string path)
+    {
+        var file = new FileInfo(path);
+        return !file.Exists ? throw Missing(path)
+            : file.Length > MaxFileBytes
+                ? throw new InputError(
+                    $"{path}: the image file is larger than {MaxFileBytes >> 20} MiB; scale the image down"
+                )
+            : file.Length;
+    }
+
+    internal static InputError Empty(string name) =>
+        new($"{name}: the image file is empty; replace it, or take it out of the data");
+
+    internal static InputError NoImage(string name) =>
+        new($"{name}: not a readable image (JPEG, PNG, WebP, BMP or GIF); replace it, or take it out of the data");
+
+    private static InputError Missing(string path) =>
+        new($"{path}: no such image file; check the data folder and the image folder's name");
+
     private static byte[] Read(string path)
     {
         try
         {
-            if (new FileInfo(path) is { Exists: true, Length: > MaxFileBytes })
-            {
-                throw new InputError(
-                    $"{path}: the image file is larger than {MaxFileBytes >> 20} MiB; scale the image down"
-                );
-            }
-
+            _ = Length(path);
             return File.ReadAllBytes(path);
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new InputError($"{path}: no such image file; check the data folder and the image folder's name");
+            throw Missing(path);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -91,18 +96,13 @@ public static class ImageFile
         return SKData.Create(pin.AddrOfPinnedObject(), file.Length);
     }
 
-    private static SKEncodedOrigin Orientation(
-        SKEncodedOrigin origin,
-        int width,
-        int height,
-        string name,
-        (int Width, int Height)? stated
-    )
+    private static SKEncodedOrigin Orientation(ImageHeader header, string name, (int Width, int Height)? stated)
     {
-        var turned = SwapsSides(origin) ? (height, width) : (width, height);
+        var (width, height) = (header.Width, header.Height);
+        var turned = header.SwapsSides ? (height, width) : (width, height);
         if (stated is not { } size || turned == size)
         {
-            return origin;
+            return (SKEncodedOrigin)header.Orientation;
         }
 
         if ((width, height) == size)
@@ -115,8 +115,6 @@ public static class ImageFile
                 + "the boxes would not fit. Use the images that were annotated, or correct width and height"
         );
     }
-
-    private static bool SwapsSides(SKEncodedOrigin origin) => (int)origin >= (int)SKEncodedOrigin.LeftTop;
 
     private static RgbImage Pixels(SKCodec codec, int width, int height, string name)
     {

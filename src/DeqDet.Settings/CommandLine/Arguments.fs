@@ -236,6 +236,32 @@ type InfoArgument =
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
 
+[<RequireQualifiedAccess>]
+type DataArgument =
+    | [<MainCommand;
+        Explain("check [DIR]",
+                "Looks a data set through. DIR is its folder, as train --data takes it; annotation files and image folders in it are found.",
+                "data check data/bccd")>] What of string list
+    | [<Unique;
+        Explain("FILE",
+                "Settings file whose data section names the parts, instead of finding them.",
+                "data check data/bccd --config configs/bccd.json")>] Config of string
+    | [<Explain("FILE",
+                "Annotation file, in place of DIR; the --images of the same place belong to it. May be given again.",
+                "data check --annotations train.json --images pictures")>] Annotations of string
+    | [<Explain("DIR",
+                "Folder of the images of an annotation file. May be given again.",
+                "data check --annotations train.json --images pictures")>] Images of string
+    | [<Unique;
+        Explain("",
+                "Decodes every image, to find damaged ones too; otherwise only their headers are read.",
+                "data check data/bccd --decode")>] Decode
+    | [<Unique; Explain("OUT", "Also writes everything that was found.", "data check data/bccd --json check.json")>] Json of
+        string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
 /// The commands; their explanations follow "deqdet NAME".
 [<RequireQualifiedAccess>]
 type Command =
@@ -264,6 +290,9 @@ type Command =
     | [<CliPrefix(CliPrefix.None);
         Explain("", "tells what a checkpoint holds and how it was trained.", "info work/shapes")>] Info of
         ParseResults<InfoArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("", "checks a data set: counts, sizes, and everything that is wrong with it.", "data check data/bccd")>] Data of
+        ParseResults<DataArgument>
     | [<CliPrefix(CliPrefix.None);
         Explain("",
                 "checks this machine: versions, libtorch, devices, threads, and what to do about what is missing.",

@@ -287,6 +287,39 @@ module CommandLine =
         | None -> refuse "info: name a checkpoint file or work folder; for example: info work/shapes"
         | Some checkpoint -> checkpoint
 
+    let private data (results: ParseResults<DataArgument>) : DataCheckRequest =
+        let annotations = results.GetResults DataArgument.Annotations
+        let images = results.GetResults DataArgument.Images
+        let config = results.TryGetResult DataArgument.Config
+
+        let folder =
+            match results.GetResults DataArgument.What |> List.concat with
+            | [ "check" ] -> None
+            | [ "check"; folder ] -> Some folder
+            | "check" :: _ :: extra :: _ -> refuse $"data check: '{extra}' is one folder too many"
+            | _ -> refuse "data: say what to do with the data; for example: data check data/bccd"
+
+        if annotations.Length <> images.Length then
+            refuse
+                $"data check: {annotations.Length} of --annotations and {images.Length} of --images; give one folder of images for each annotation file"
+
+        match annotations.Length, folder, config with
+        | 0, None, None ->
+            refuse
+                "data check: name a data folder, or --annotations FILE --images DIR; for example: data check data/bccd"
+        | 0, _, _
+        | _, None, None ->
+            {
+                Folder = folder
+                Config = config
+                Pairs =
+                    List.map2 (fun file folder -> { Annotations = file; Images = folder }) annotations images
+                    |> Array.ofList
+                Decode = results.Contains DataArgument.Decode
+                Json = results.TryGetResult DataArgument.Json
+            }
+        | _ -> refuse "data check: name either a folder (or --config), or --annotations FILE --images DIR"
+
     /// Argu's reading of a command's arguments. Names are known by now, so what it does not recognise has no name.
     let private read<'T when 'T :> IArgParserTemplate> (command: CommandSpecification) (tokens: string list) =
         let results =
@@ -314,6 +347,7 @@ module CommandLine =
         | "verify", _ -> read command tokens |> verify |> Request.Verify
         | "convert", _ -> read command tokens |> convert |> Request.Convert
         | "info", _ -> read command tokens |> info |> Request.Info
+        | "data", _ -> read command tokens |> data |> Request.DataCheck
         | _, [] -> Request.Doctor
         | _, extra :: _ -> refuse $"{command.Name}: takes no arguments, but '{extra}' is given"
 

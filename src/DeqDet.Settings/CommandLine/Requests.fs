@@ -162,6 +162,20 @@ type ConvertRequest =
         Classes: string option
     }
 
+type DataCheckRequest =
+    {
+        /// Folder of the data set; None: the one that Config names, or Pairs.
+        Folder: string option
+        /// Settings file whose data section names the parts; None: they are found.
+        Config: string option
+        /// Annotation files with their image folders, where neither of the above is given.
+        Pairs: SplitSettings[]
+        /// Whether images are decoded, and not only their headers read.
+        Decode: bool
+        /// File for the whole report.
+        Json: string option
+    }
+
 /// What a command line asks for.
 type Request =
     | Train of TrainRequest
@@ -172,6 +186,7 @@ type Request =
     | Convert of ConvertRequest
     /// A checkpoint file or a work folder.
     | Info of checkpoint: string
+    | DataCheck of DataCheckRequest
     | Doctor
     /// Text to print.
     | Help of text: string

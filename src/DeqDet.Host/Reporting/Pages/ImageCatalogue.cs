@@ -49,7 +49,7 @@ public sealed record ImageCatalogue(IReadOnlyDictionary<long, ImageEntry> Entrie
                 && image.Height is > 0 and <= LargestSide
             )
             {
-                var name = CocoDatasetBuilder.NameFault(image.FileName) is null ? image.FileName : "";
+                var name = CocoRules.NameFault(image.FileName) is null ? image.FileName : "";
                 Entries[image.Id] = new(name, (int)image.Width, (int)image.Height);
             }
         }
