@@ -53,9 +53,32 @@ let private asIs: SolverRequest =
 
 let private files = [ "--ground-truth"; "gt.json"; "--detections"; "dt.json" ]
 
+let private dataCheck: DataCheckRequest =
+    {
+        Folder = Some "data/bccd"
+        Config = None
+        Pairs = [||]
+        Decode = false
+        Json = None
+    }
+
 /// Command lines and what they mean.
 let private understood =
     [
+        [ "data"; "check"; "data/bccd" ], Request.DataCheck dataCheck
+        [ "data"; "check"; "--decode"; "data/bccd"; "--config"; "c.json"; "--json"; "out.json" ],
+        Request.DataCheck
+            { dataCheck with
+                Config = Some "c.json"
+                Decode = true
+                Json = Some "out.json"
+            }
+        [ "data"; "check"; "--annotations"; "a.json"; "--images"; "x"; "--annotations"; "b.json"; "--images"; "y" ],
+        Request.DataCheck
+            { dataCheck with
+                Folder = None
+                Pairs = [| { Annotations = "a.json"; Images = "x" }; { Annotations = "b.json"; Images = "y" } |]
+            }
         [ "train" ], Request.Train plain
         [ "train"; "configs/bccd.json"; "--data"; "../data/my cells" ],
         Request.Train
@@ -274,6 +297,12 @@ let private understood =
 /// Command lines and what the complaint must hold.
 let private refused =
     [
+        [ "data" ], [ "data check" ]
+        [ "data"; "show"; "x" ], [ "data check" ]
+        [ "data"; "check" ], [ "--annotations FILE --images DIR" ]
+        [ "data"; "check"; "a"; "b" ], [ "'b'" ]
+        [ "data"; "check"; "--annotations"; "a.json" ], [ "1 of --annotations and 0 of --images" ]
+        [ "data"; "check"; "x"; "--annotations"; "a.json"; "--images"; "y" ], [ "either" ]
         [ "verify" ], [ "verify: name a folder" ]
         [ "convert"; "a.pth" ], [ "convert: name a file to write after a.pth" ]
         [ "convert"; "a"; "b"; "c" ], [ "convert: 'c' is one file too many" ]

@@ -134,6 +134,34 @@ let tests =
                 Expect.isLessThan (GC.GetAllocatedBytesForCurrentThread() - before) 1_000_000L "nothing large was made"
             }
 
+            test "a picture of one pixel and one of 20,000 pixels' width are prepared like any other" {
+                for width, height, toWidth, toHeight in [ 1, 1, 800, 800; 20_000, 2, 1333, 1 ] do
+                    let bytes = Array.init (width * height * 3) (fun i -> byte (i % 251))
+                    let image = decode (PngWriter.Encode(ReadOnlySpan bytes, width, height))
+                    Expect.equal image.Pixels bytes "decoded"
+                    let view = Example(image, [||], [||]).Resized(ResizeLimit(800, 1333)).View
+                    Expect.equal (view.Width, view.Height) (toWidth, toHeight) "size"
+                    Expect.equal (view.Render()).Pixels.Length (toWidth * toHeight * 3) "resized"
+            }
+
+            test "a header is read without the pixels, and refused like the whole" {
+                inFolder (fun folder ->
+                    let header (bytes: byte[]) =
+                        let path = Path.Combine(folder, "picture")
+                        File.WriteAllBytes(path, bytes)
+                        ImageHeader.Read path
+
+                    Expect.equal (header (withOrientation 6 quarteredJpeg)) (ImageHeader(32, 16, 6, "JPEG")) "JPEG"
+                    Expect.equal (header rgb16Png) (ImageHeader(2, 1, 1, "PNG")) "PNG"
+                    Expect.equal (header quarteredWebp) (ImageHeader(32, 16, 1, "WEBP")) "WebP"
+
+                    for bytes, word in [ [||], "empty"; bombPng, "40000 x 40000"; "hello"B, "not a readable image" ] do
+                        Expect.stringContains (inputError (fun () -> header bytes |> ignore)) word "refused"
+
+                    let missing = Path.Combine(folder, "missing")
+                    Expect.stringContains (inputError (fun () -> ImageHeader.Read missing |> ignore)) "no such" "missing")
+            }
+
             test "every truncation of a JPEG and a PNG ends in an image or an InputError" {
                 for file in [ quarteredJpeg; cmykJpeg; rgb16Png; palettePng ] do
                     for length in 0 .. file.Length - 1 do

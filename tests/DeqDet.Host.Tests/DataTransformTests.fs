@@ -43,9 +43,7 @@ let private marked width height (left, top, right, bottom) =
     Example(
         RgbImage(pixels, width, height),
         [| Box(float32 left, float32 top, float32 right, float32 bottom) |],
-        [| 4 |],
-        1.0f,
-        1.0f
+        [| 4 |]
     )
 
 /// Tight box of the pixels brighter than half.
@@ -116,15 +114,16 @@ let tests =
                 for case in 0..2 do
                     let limits = ints $"resize{case}_scale"
                     let expected = image golden.Value[$"resize{case}_out_hwc_uint8"]
-                    let example = Example(source, [||], [||], 1.0f, 1.0f)
-                    let actual = example.Resized(ResizeLimit(Array.min limits, Array.max limits))
+                    let example = Example(source, [||], [||])
+                    let resized = example.Resized(ResizeLimit(Array.min limits, Array.max limits))
+                    let actual = resized.View.Render()
                     let factors = golden.Value[$"resize{case}_scale_factor_wh"].data<double>().ToArray()
-                    Expect.equal (actual.Image.Width, actual.Image.Height) (expected.Width, expected.Height) "size"
-                    Expect.floatClose Accuracy.medium (float actual.ScaleX) factors[0] "horizontal scale"
-                    Expect.floatClose Accuracy.medium (float actual.ScaleY) factors[1] "vertical scale"
+                    Expect.equal (actual.Width, actual.Height) (expected.Width, expected.Height) "size"
+                    Expect.floatClose Accuracy.medium (float resized.ScaleX) factors[0] "horizontal scale"
+                    Expect.floatClose Accuracy.medium (float resized.ScaleY) factors[1] "vertical scale"
 
                     let worst =
-                        Array.map2 (fun a b -> abs (int a - int b)) actual.Image.Pixels expected.Pixels
+                        Array.map2 (fun a b -> abs (int a - int b)) actual.Pixels expected.Pixels
                         |> Array.max
 
                     Expect.isLessThanOrEqual worst 1 $"case {case}"
@@ -172,7 +171,7 @@ let tests =
                         for i in 0..1 do
                             let bgr = golden.Value[$"image{i}_bgr_chw_uint8"]
                             let rgb = image (bgr.flip([| 0L |]).permute(1L, 2L, 0L).contiguous())
-                            struct (rgb, about)
+                            struct (ImageView rgb, about)
                     |]
 
                 use batch = Normalisation(imagenet).Collate pictures
@@ -185,17 +184,52 @@ let tests =
                     Expect.isLessThanOrEqual (abs (e - a)) 1e-6f "normalised value"
             }
 
+            testProperty "a view's rows are the bytes of resize and flip, and normalise to their values"
+            <| Prop.forAll
+                (Arb.fromGen (
+                    Gen.zip (Gen.zip (Gen.choose (1, 70)) (Gen.choose (1, 40))) (Gen.zip (Gen.choose (1, 90)) (Gen.choose (1, 50)))
+                ))
+                (fun ((width, height), (toWidth, toHeight)) ->
+                    let source = noise (randomOf (int64 (width * 100 + toHeight))) width height
+                    // The half of even sizes is a case of its own.
+                    for w, h in [ toWidth, toHeight; width, height; max 1 (width / 2), max 1 (height / 2) ] do
+                        for flip in [ false; true ] do
+                            let view = ImageView(source, w, h, flip)
+                            let resized = Resize.Bilinear(source, w, h)
+                            let expected = if flip then resized.FlippedHorizontally() else resized
+                            Expect.equal (view.Render()).Pixels expected.Pixels "rendered"
+                            use batch = Normalisation(imagenet).Collate [| struct (view, about) |]
+                            let values = batch.Pixels.ToArray()
+
+                            for y in 0 .. batch.Height - 1 do
+                                for x in 0 .. batch.Width - 1 do
+                                    for c in 0..2 do
+                                        let value =
+                                            if x < w && y < h then
+                                                (float32 (expected.Row(y)[x * 3 + c]) - float32 imagenet.Mean[c])
+                                                / float32 imagenet.Std[c]
+                                            else
+                                                0.0f
+
+                                        let found = values[(c * batch.Height + y) * batch.Width + x]
+
+                                        if found <> value then
+                                            failtestf "pixel %d, %d of %d x %d: %g, not %g" x y w h found value)
+
             testProperty "flipping twice changes nothing"
             <| Prop.forAll (Arb.fromGen scenes) (fun (width, height, rectangle, seed) ->
                 let example =
                     let boxes = (marked width height rectangle).Boxes
-                    Example(noise (randomOf seed) width height, boxes, [| 4 |], 1.0f, 1.0f)
+                    Example(noise (randomOf seed) width height, boxes, [| 4 |])
 
-                let twice = example.FlippedHorizontally().FlippedHorizontally()
-                Expect.equal twice.Image.Pixels example.Image.Pixels "left and right"
+                let image = example.View.Render()
+                let twice = example.Flipped().Flipped()
+                Expect.equal (twice.View.Render()).Pixels image.Pixels "left and right"
                 Expect.equal twice.Boxes example.Boxes "boxes"
-                let twice = example.Image.FlippedVertically().FlippedVertically()
-                Expect.equal twice.Pixels example.Image.Pixels "top and bottom")
+                let twice = image.FlippedHorizontally().FlippedHorizontally()
+                Expect.equal twice.Pixels image.Pixels "left and right, pixels moved"
+                let twice = image.FlippedVertically().FlippedVertically()
+                Expect.equal twice.Pixels image.Pixels "top and bottom")
 
             testProperty "a flipped picture is the mirror image, whatever its width"
             <| Prop.forAll (Arb.fromGen (Gen.choose (1, 70))) (fun width ->
@@ -216,9 +250,9 @@ let tests =
                     Augmentation.Draw(augment, { ShortSide = 48; LongMax = 80 }, randomOf seed)
 
                 let result = draws.Apply(marked width height rectangle)
-                Expect.isLessThanOrEqual (max result.Image.Width result.Image.Height) 80 "the long side's limit"
+                Expect.isLessThanOrEqual (max result.View.Width result.View.Height) 80 "the long side's limit"
 
-                match brightBox result.Image, List.ofArray result.Boxes with
+                match brightBox (result.View.Render()), List.ofArray result.Boxes with
                 | Some bright, [ box ] ->
                     // An edge may fall anywhere inside a resized pixel, and is blurred over as many pixels as the picture grew.
                     let tolerance = 1.0f + 1.5f * max 1.0f (max result.ScaleX result.ScaleY)
@@ -246,14 +280,44 @@ let tests =
                 let cropped =
                     (marked width height rectangle).Cropped(left, top, cropWidth, cropHeight)
 
-                Expect.equal (cropped.Image.Width, cropped.Image.Height) (cropWidth, cropHeight) "size"
+                Expect.equal (cropped.View.Width, cropped.View.Height) (cropWidth, cropHeight) "size"
                 // Nothing is resized, so box and pixels agree exactly.
                 Expect.equal
-                    (Option.toList (brightBox cropped.Image))
+                    (Option.toList (brightBox (cropped.View.Render())))
                     (List.ofArray cropped.Boxes)
                     "box of what is left"
 
                 Expect.equal cropped.Labels.Length cropped.Boxes.Length "a label for every box")
+
+            testProperty "a crop's sides are between the limits, its place inside the picture, and its scale below the long side's limit"
+            <| Prop.forAll
+                (Arb.fromGen (Gen.zip3 (Gen.choose (8, 3000)) (Gen.choose (8, 3000)) (Gen.choose (0, 1_000_000))))
+                (fun (width, height, seed) ->
+                    let draws =
+                        Augmentation.Draw(augment, { ShortSide = 48; LongMax = 80 }, randomOf (int64 seed))
+
+                    match Option.ofObj draws.Crop with
+                    | None -> ()
+                    | Some crop ->
+                        let struct (before, high) = crop.Before.Of(width, height)
+                        Expect.isLessThanOrEqual (max before high) 80 "the long side of the reference's resize before a crop"
+                        let struct (left, top, wide, tall) = crop.Of(before, high)
+
+                        for side, full in [ wide, before; tall, high ] do
+                            Expect.isGreaterThanOrEqual side (min full crop.MinSide) "least side"
+                            Expect.isLessThanOrEqual side (min full crop.MaxSide) "greatest side"
+
+                        Expect.isTrue (left >= 0 && left + wide <= before && top >= 0 && top + tall <= high) "inside")
+
+            test "a crop can take every side and every place, the last ones included" {
+                let crop (x, y) (u, v) =
+                    CropDraw(ResizeLimit(10, 10), 4, 7, struct (x, y), struct (u, v)).Of(10, 5)
+
+                let last = 1.0 - 1e-16
+                Expect.equal (crop (0.0, 0.0) (0.0, 0.0)) (struct (0, 0, 4, 4)) "the first of all"
+                Expect.equal (crop (last, last) (last, last)) (struct (3, 0, 7, 5)) "the last of all, 5 px being all there is"
+                Expect.equal (crop (0.0, 0.0) (last, last)) (struct (6, 1, 4, 4)) "the last place"
+            }
 
             test "draws follow their probabilities" {
                 let drawn =

@@ -112,6 +112,36 @@ let tests =
                 for file in configs do
                     let settings = SettingsFile.load file []
                     Expect.equal (SettingsFile.parse file (SettingsFile.toJson settings) []) settings file
+            testCase "the short training resizes and flips, the long ones crop as the official configurations do"
+            <| fun () ->
+                for file in configs |> List.filter (fun file -> file.EndsWith "_coco.json") do
+                    let data = (SettingsFile.load file []).Data
+                    Expect.equal data.Resize { ShortSide = 800; LongMax = 1333 } file
+                    Expect.equal data.Filter { MinSide = 32; DropEmpty = true } file
+
+                    let expected =
+                        if file.Contains "_1x_" then
+                            {
+                                Flip = 0.5
+                                ShortSides = [ 800 ]
+                                Crop = None
+                            }
+                        else
+                            {
+                                Flip = 0.5
+                                ShortSides = [ 480..32..800 ]
+                                Crop =
+                                    Some
+                                        {
+                                            Probability = 0.5
+                                            ShortSides = [ 400; 500; 600 ]
+                                            MinSize = 384
+                                            MaxSize = 600
+                                        }
+                            }
+
+                    Expect.equal data.Augment expected file
+
             testCase "the defaults are the published deqdet_r50_1x_coco"
             <| fun () ->
                 Expect.equal

@@ -55,10 +55,15 @@ public sealed record CropDraw(
     public Example Apply(Example example)
     {
         example = example.Resized(Before);
-        var (width, height) = (Side(example.View.Width, Sides.X), Side(example.View.Height, Sides.Y));
-        var left = (int)(Place.X * (example.View.Width - width + 1));
-        var top = (int)(Place.Y * (example.View.Height - height + 1));
+        var (left, top, width, height) = Of(example.View.Width, example.View.Height);
         return example.Cropped(left, top, width, height);
+    }
+
+    /// <summary>The rectangle that is cut out of a picture of the given size, px.</summary>
+    public (int Left, int Top, int Width, int Height) Of(int width, int height)
+    {
+        var (wide, high) = (Side(width, Sides.X), Side(height, Sides.Y));
+        return ((int)(Place.X * (width - wide + 1)), (int)(Place.Y * (height - high + 1)), wide, high);
     }
 
     private int Side(int full, double uniform)

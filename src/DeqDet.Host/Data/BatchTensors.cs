@@ -15,7 +15,7 @@ public static class BatchTensors
         var pixels = torch.empty([batch.Images.Count, 3, batch.Height, batch.Width], dtype: torch.float32);
         MemoryMarshal.AsBytes(batch.Pixels).CopyTo(pixels.bytes);
         var sizes = batch.Images.Select(image => ((double)image.Width, (double)image.Height));
-        return new(pixels.to(device).MoveToOuterDisposeScope(), ListModule.OfSeq(sizes));
+        return new(OnDevice(pixels, device).MoveToOuterDisposeScope(), ListModule.OfSeq(sizes));
     }
 
     /// <summary>What to find in each image: boxes [n, 4] (xyxy px, float32), labels [n] (int64), the valid size; n may be 0.</summary>
@@ -24,13 +24,21 @@ public static class BatchTensors
 
     private static Target TargetOf(BatchImage image, torch.Device device)
     {
+        using var scope = torch.NewDisposeScope();
         var corners = MemoryMarshal.Cast<Box, float>(image.Boxes).ToArray();
-        var boxes = torch.tensor(corners, [image.Boxes.Length, 4], dtype: torch.float32, device: device);
-        var labels = torch.tensor(
-            Array.ConvertAll(image.Labels, label => (long)label),
-            dtype: torch.int64,
-            device: device
+        var boxes = torch.tensor(corners, [image.Boxes.Length, 4], dtype: torch.float32);
+        var labels = torch.tensor(Array.ConvertAll(image.Labels, label => (long)label), dtype: torch.int64);
+        return new(
+            OnDevice(boxes, device).MoveToOuterDisposeScope(),
+            OnDevice(labels, device).MoveToOuterDisposeScope(),
+            (image.Width, image.Height)
         );
-        return new(boxes, labels, (image.Width, image.Height));
     }
+
+    /// <summary>
+    /// A tensor of the processor's memory on a device. To a GPU it is copied from pinned memory, so that the caller need not wait; libtorch
+    /// keeps the pinned memory until the copy is done, and uses it again.
+    /// </summary>
+    private static torch.Tensor OnDevice(torch.Tensor tensor, torch.Device device) =>
+        device.type == DeviceType.CUDA ? tensor.pin_memory().to(device, non_blocking: true) : tensor.to(device);
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using DeqDet.Host.Data.Jpeg;
 using DeqDet.Settings;
 using SkiaSharp;
 
@@ -43,7 +44,11 @@ public static class ImageFile
             using var codec = SKCodec.Create(data) ?? throw NoImage(name);
             var header = ImageHeader.Of(codec, name);
             var origin = Orientation(header, name, stated);
-            return Oriented(Pixels(codec, header.Width, header.Height, name), origin);
+            var quick =
+                codec.EncodedFormat == SKEncodedImageFormat.Jpeg
+                    ? JpegDecoder.Decode(file, header.Width, header.Height)
+                    : null;
+            return Oriented(quick ?? Pixels(codec, header.Width, header.Height, name), origin);
         }
         finally
         {
