@@ -20,6 +20,9 @@ public sealed class DataLoader
     private readonly Normalisation normalisation;
     private readonly ImageCache cache;
 
+    // A few pictures of a few sizes.
+    private readonly PixelBuffers buffers = new(limit: 64L << 20);
+
     /// <summary>A loader of a data set. Decoded images stay in memory, up to the settings' limit, as long as the loader lives.</summary>
     public DataLoader(CocoDataset data, DataSettings settings)
     {
@@ -97,14 +100,21 @@ public sealed class DataLoader
     )
     {
         var pictures = new (ImageView, BatchImage)[indices.Count];
+        var passing = new List<byte[]>(indices.Count);
         for (var i = 0; i < pictures.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
             var about = data.Images[indices[i]];
             var targets = about.Targets.ToArray();
+            var image = cache.Get(indices[i], out var isKept);
+            if (!isKept)
+            {
+                passing.Add(image.Pixels);
+            }
+
             var example = transform(
                 indices[i],
-                new(cache.Get(indices[i]), [.. targets.Select(box => box.Box)], [.. targets.Select(box => box.Label)])
+                new(image, [.. targets.Select(box => box.Box)], [.. targets.Select(box => box.Label)])
             );
             pictures[i] = (
                 example.View,
@@ -123,12 +133,14 @@ public sealed class DataLoader
             );
         }
 
-        return normalisation.Collate(pictures);
+        var batch = normalisation.Collate(pictures);
+        passing.ForEach(buffers.Return);
+        return batch;
     }
 
     private RgbImage Decode(int index)
     {
         var image = data.Images[index];
-        return ImageFile.Load(data.PathOf(image), (image.Width, image.Height));
+        return ImageFile.Load(data.PathOf(image), (image.Width, image.Height), buffers);
     }
 }

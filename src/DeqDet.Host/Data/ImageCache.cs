@@ -15,9 +15,10 @@ public sealed class ImageCache(int count, long budget, Func<int, RgbImage> load)
     /// <summary>Bytes kept so far; at most the budget.</summary>
     public long Used => Interlocked.Read(ref used);
 
-    /// <summary>The picture of an index.</summary>
-    public RgbImage Get(int index)
+    /// <summary>The picture of an index; if it is not kept, nobody else has it.</summary>
+    public RgbImage Get(int index, out bool isKept)
     {
+        isKept = true;
         if (Volatile.Read(ref kept[index]) is { } known)
         {
             return known;
@@ -27,10 +28,12 @@ public sealed class ImageCache(int count, long budget, Func<int, RgbImage> load)
         if (Interlocked.Add(ref used, image.Pixels.Length) > budget)
         {
             Interlocked.Add(ref used, -image.Pixels.Length);
+            isKept = false;
         }
         else if (Interlocked.CompareExchange(ref kept[index], image, null) is not null)
         {
             Interlocked.Add(ref used, -image.Pixels.Length); // another thread was faster
+            isKept = false;
         }
 
         return image;

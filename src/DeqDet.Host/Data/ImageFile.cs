@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using DeqDet.Host.Data.Jpeg;
@@ -26,14 +27,36 @@ public static class ImageFile
     /// <param name="path">The file.</param>
     /// <param name="stated">Width and height that the annotations state, px; null when there are none.</param>
     /// <exception cref="InputError">Missing, unreadable, empty, truncated, no image, too large, or not of the stated size.</exception>
-    public static RgbImage Load(string path, (int Width, int Height)? stated = null) =>
-        Decode(Read(path), path, stated);
+    public static RgbImage Load(string path, (int Width, int Height)? stated = null) => Load(path, stated, null);
+
+    /// <summary>As <see cref="Load(string, ValueTuple{int, int}?)"/>, into memory of <paramref name="buffers"/> where that is possible.</summary>
+    /// <exception cref="InputError">As there.</exception>
+    public static RgbImage Load(string path, (int Width, int Height)? stated, PixelBuffers? buffers)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Max(1, Length(path)));
+        try
+        {
+            return Decode(new(buffer, 0, Read(path, buffer)), path, stated, buffers);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
 
     /// <summary>Decodes a file's bytes; <paramref name="name"/> is what errors call it.</summary>
     /// <exception cref="InputError">As for <see cref="Load"/>.</exception>
-    public static RgbImage Decode(byte[] file, string name, (int Width, int Height)? stated = null)
+    public static RgbImage Decode(byte[] file, string name, (int Width, int Height)? stated = null) =>
+        Decode(new(file), name, stated, null);
+
+    private static RgbImage Decode(
+        ArraySegment<byte> file,
+        string name,
+        (int Width, int Height)? stated,
+        PixelBuffers? buffers
+    )
     {
-        if (file.Length == 0)
+        if (file.Count == 0)
         {
             throw Empty(name);
         }
@@ -46,7 +69,7 @@ public static class ImageFile
             var origin = Orientation(header, name, stated);
             var quick =
                 codec.EncodedFormat == SKEncodedImageFormat.Jpeg
-                    ? JpegDecoder.Decode(file, header.Width, header.Height)
+                    ? JpegDecoder.Decode(file, header.Width, header.Height, buffers)
                     : null;
             return Oriented(quick ?? Pixels(codec, header.Width, header.Height, name), origin);
         }
@@ -78,12 +101,21 @@ public static class ImageFile
     private static InputError Missing(string path) =>
         new($"{path}: no such image file; check the data folder and the image folder's name");
 
-    private static byte[] Read(string path)
+    private static int Read(string path, byte[] buffer)
     {
         try
         {
-            _ = Length(path);
-            return File.ReadAllBytes(path);
+            using var file = File.OpenHandle(path, options: FileOptions.SequentialScan);
+            var length = 0;
+            while (
+                length < buffer.Length
+                && RandomAccess.Read(file, buffer.AsSpan(length), length) is > 0 and var read
+            )
+            {
+                length += read;
+            }
+
+            return length;
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -95,10 +127,10 @@ public static class ImageFile
         }
     }
 
-    private static SKData PinnedData(byte[] file, out GCHandle pin)
+    private static SKData PinnedData(ArraySegment<byte> file, out GCHandle pin)
     {
-        pin = GCHandle.Alloc(file, GCHandleType.Pinned);
-        return SKData.Create(pin.AddrOfPinnedObject(), file.Length);
+        pin = GCHandle.Alloc(file.Array, GCHandleType.Pinned);
+        return SKData.Create(pin.AddrOfPinnedObject() + file.Offset, file.Count);
     }
 
     private static SKEncodedOrigin Orientation(ImageHeader header, string name, (int Width, int Height)? stated)

@@ -60,6 +60,7 @@ public static class Resize
             columns.Reverse();
         }
 
+        var pairs = columns.Pairs();
         // Two rows of the horizontal pass are alive at a time.
         var length = width * 3;
         var upper = ArrayPool<short>.Shared.Rent(length + ResizeRows.Slack);
@@ -78,14 +79,14 @@ public static class Resize
                 }
                 else
                 {
-                    ResizeRows.Horizontal(Readable(image, first, padded), columns, upper);
+                    ResizeRows.Horizontal(Readable(image, first, padded), columns, pairs, upper);
                     upperRow = first;
                 }
             }
 
             if (lowerRow != second)
             {
-                ResizeRows.Horizontal(Readable(image, second, padded), columns, lower);
+                ResizeRows.Horizontal(Readable(image, second, padded), columns, pairs, lower);
                 lowerRow = second;
             }
 

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -16,11 +15,16 @@ internal static class ResizeRows
 
     /// <summary>
     /// The horizontal pass, in 1/128 grey levels (at most 32640): the vertical one looks at no finer digits. The source and the target
-    /// are <see cref="Slack"/> elements longer than their rows.
+    /// are <see cref="Slack"/> elements longer than their rows. <paramref name="pairs"/> are the columns' <see cref="ResizeTaps.Pairs"/>.
     /// </summary>
-    public static void Horizontal(ReadOnlySpan<byte> row, ResizeTaps columns, Span<short> target)
+    public static void Horizontal(
+        ReadOnlySpan<byte> row,
+        ResizeTaps columns,
+        ReadOnlySpan<Vector256<short>> pairs,
+        Span<short> target
+    )
     {
-        var done = Avx2.IsSupported ? HorizontalAvx2(row, columns, target) : 0;
+        var done = Avx2.IsSupported ? HorizontalAvx2(row, columns.First, pairs, target) : 0;
         for (var i = done; i < columns.First.Length; i++)
         {
             var first = columns.First[i];
@@ -50,43 +54,43 @@ internal static class ResizeRows
         }
     }
 
-    private static int HorizontalAvx2(ReadOnlySpan<byte> row, ResizeTaps columns, Span<short> target)
+    private static int HorizontalAvx2(
+        ReadOnlySpan<byte> row,
+        int[] first,
+        ReadOnlySpan<Vector256<short>> pairs,
+        Span<short> target
+    )
     {
         const byte none = 255;
         // Both values of a channel side by side: r r g g b b.
-        var pairs = Vector128.Create(0, none, 3, none, 1, none, 4, none, 2, none, 5, none, none, none, none, none);
-        var spread = Vector256.Create(pairs, pairs);
+        var twice = Vector128.Create(0, none, 3, none, 1, none, 4, none, 2, none, 5, none, none, none, none, none);
+        var spread = Vector256.Create(twice, twice);
         // Of two pixels with an empty fourth channel, the six values.
         var six = Vector128.Create(0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, none, none, none, none);
         var dense = Vector256.Create(six, six);
         ref var bytes = ref MemoryMarshal.GetReference(row);
         ref var values = ref MemoryMarshal.GetReference(target);
-        var (first, firstWeight, secondWeight) = (columns.First, columns.FirstWeight, columns.SecondWeight);
-        var i = 0;
-        for (; i + 4 <= first.Length; i += 4)
+        for (var i = 0; i + 1 < pairs.Length; i += 2)
         {
-            var even = Avx2.Shuffle(Two(ref bytes, first[i], first[i + 2]), spread).AsInt16();
-            var odd = Avx2.Shuffle(Two(ref bytes, first[i + 1], first[i + 3]), spread).AsInt16();
-            var evenWeights = Weights(firstWeight[i], secondWeight[i], firstWeight[i + 2], secondWeight[i + 2]);
-            var oddWeights = Weights(firstWeight[i + 1], secondWeight[i + 1], firstWeight[i + 3], secondWeight[i + 3]);
-            var a = Avx2.ShiftRightArithmetic(Avx2.MultiplyAddAdjacent(even, evenWeights), 4);
-            var b = Avx2.ShiftRightArithmetic(Avx2.MultiplyAddAdjacent(odd, oddWeights), 4);
+            var n = 2 * i;
+            var even = Avx2.Shuffle(Two(ref bytes, first[n], first[n + 2]), spread).AsInt16();
+            var odd = Avx2.Shuffle(Two(ref bytes, first[n + 1], first[n + 3]), spread).AsInt16();
+            var a = Avx2.ShiftRightArithmetic(Avx2.MultiplyAddAdjacent(even, pairs[i]), 4);
+            var b = Avx2.ShiftRightArithmetic(Avx2.MultiplyAddAdjacent(odd, pairs[i + 1]), 4);
             var packed = Avx2.Shuffle(Avx2.PackSignedSaturate(a, b).AsByte(), dense).AsInt16();
-            packed.GetLower().StoreUnsafe(ref values, (nuint)(i * 3));
-            packed.GetUpper().StoreUnsafe(ref values, (nuint)(i * 3 + 6));
+            packed.GetLower().StoreUnsafe(ref values, (nuint)(n * 3));
+            packed.GetUpper().StoreUnsafe(ref values, (nuint)(n * 3 + 6));
         }
 
-        return i;
+        return 2 * pairs.Length;
     }
 
+    // Of the 16 bytes each, six are looked at.
     private static Vector256<byte> Two(ref byte bytes, int lower, int upper) =>
-        Vector256.Create(Eight(ref bytes, lower), Eight(ref bytes, upper));
-
-    private static Vector128<byte> Eight(ref byte bytes, int at) =>
-        Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref bytes, at))).AsByte();
-
-    private static Vector256<short> Weights(short a, short b, short c, short d) =>
-        Vector256.Create(Vector128.Create((ushort)a | (b << 16)), Vector128.Create((ushort)c | (d << 16))).AsInt16();
+        Vector256.Create(
+            Vector128.LoadUnsafe(ref bytes, (nuint)lower),
+            Vector128.LoadUnsafe(ref bytes, (nuint)upper)
+        );
 
     private static int VerticalAvx2(
         ReadOnlySpan<short> upper,

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace DeqDet.Host.Data;
 
 /// <summary>
@@ -37,6 +39,24 @@ internal sealed class ResizeTaps
 
     /// <summary>Weight of the second.</summary>
     public short[] SecondWeight { get; }
+
+    /// <summary>
+    /// Weights of the first and the second by turns, for three channels and nothing, of target positions n and n + 2, then of n + 1 and n + 3;
+    /// n being every fourth position with three after it.
+    /// </summary>
+    public Vector256<short>[] Pairs()
+    {
+        var pairs = new Vector256<short>[First.Length / 4 * 2];
+        for (var i = 0; i < pairs.Length; i++)
+        {
+            var n = i / 2 * 4 + i % 2;
+            pairs[i] = Vector256.Create(Pair(n), Pair(n + 2)).AsInt16();
+        }
+
+        return pairs;
+    }
+
+    private Vector128<int> Pair(int i) => Vector128.Create((ushort)FirstWeight[i] | (SecondWeight[i] << 16));
 
     /// <summary>The last target position becomes the first: a mirrored picture.</summary>
     public void Reverse()

@@ -13,7 +13,8 @@ public static class JpegDecoder
     /// <param name="file">The file.</param>
     /// <param name="width">The width it is expected to have, px.</param>
     /// <param name="height">The height it is expected to have, px.</param>
-    public static RgbImage? Decode(ReadOnlySpan<byte> file, int width, int height)
+    /// <param name="buffers">Where the picture's memory comes from; null for new memory.</param>
+    public static RgbImage? Decode(ReadOnlySpan<byte> file, int width, int height, PixelBuffers? buffers = null)
     {
         if (!Avx2.IsSupported || JpegFrame.Read(file) is not { } frame || (frame.Width, frame.Height) != (width, height))
         {
@@ -27,7 +28,7 @@ public static class JpegDecoder
             // Too narrow for libjpeg to smooth the chroma.
             var narrow = frame.Across == 2 && planes[^1].Width <= 2;
             return !narrow && Unstuff(file[frame.Scan..], data) is { } length && Fill(planes, frame, data, length)
-                ? Compose(planes, frame)
+                ? Compose(planes, frame, buffers)
                 : null;
         }
         finally
@@ -72,24 +73,16 @@ public static class JpegDecoder
         lastDc.Clear();
         Span<short> block = stackalloc short[64];
         var (unitsAcross, unitsDown) = (Units(frame.Width, frame.Across), Units(frame.Height, frame.Down));
-        for (var unit = 0; unit < unitsAcross * unitsDown; unit++)
+        for (var unitY = 0; unitY < unitsDown; unitY++)
         {
-            var (unitX, unitY) = (unit % unitsAcross, unit / unitsAcross);
-            for (var i = 0; i < planes.Length; i++)
+            for (var unitX = 0; unitX < unitsAcross; unitX++)
             {
-                var (component, plane) = (frame.Components[i], planes[i]);
-                for (var place = 0; place < component.Across * component.Down; place++)
+                for (var i = 0; i < planes.Length; i++)
                 {
-                    block.Clear();
-                    var last = reader.Read(component, ref lastDc[i], block);
-                    if (last < 0)
+                    if (!FillUnit(ref reader, planes[i], frame.Components[i], unitX, unitY, ref lastDc[i], block))
                     {
                         return false;
                     }
-
-                    var x = unitX * component.Across + place % component.Across;
-                    var y = unitY * component.Down + place / component.Across;
-                    JpegTransform.Inverse(block, last, plane.At(x * 8, y * 8), plane.Stride);
                 }
             }
         }
@@ -98,11 +91,40 @@ public static class JpegDecoder
         return reader.Left is >= 0 and < 8;
     }
 
+    private static bool FillUnit(
+        ref JpegReader reader,
+        JpegPlane plane,
+        JpegComponent component,
+        int unitX,
+        int unitY,
+        ref int lastDc,
+        scoped Span<short> block
+    )
+    {
+        for (var y = unitY * component.Down; y < (unitY + 1) * component.Down; y++)
+        {
+            for (var x = unitX * component.Across; x < (unitX + 1) * component.Across; x++)
+            {
+                block.Clear();
+                var last = reader.Read(component, ref lastDc, block);
+                if (last < 0)
+                {
+                    return false;
+                }
+
+                JpegTransform.Inverse(block, last, plane.At(x * 8, y * 8), plane.Stride);
+            }
+        }
+
+        return true;
+    }
+
     private static int Units(int size, int blocks) => (size + 8 * blocks - 1) / (8 * blocks);
 
-    private static RgbImage Compose(JpegPlane[] planes, JpegFrame frame)
+    private static RgbImage Compose(JpegPlane[] planes, JpegFrame frame, PixelBuffers? buffers)
     {
-        var pixels = GC.AllocateUninitializedArray<byte>(frame.Width * frame.Height * 3);
+        var length = frame.Width * frame.Height * 3;
+        var pixels = buffers?.Rent(length) ?? GC.AllocateUninitializedArray<byte>(length);
         using var blue = new JpegRows(planes[planes.Length > 1 ? 1 : 0], frame);
         using var red = new JpegRows(planes[^1], frame);
         for (var y = 0; y < frame.Height; y++)

@@ -28,21 +28,12 @@ internal static class JpegTransform
         }
 
         ref var source = ref MemoryMarshal.GetReference(coefficients);
-        var block = new Block
-        {
-            R0 = Row(ref source, 0),
-            R1 = Row(ref source, 1),
-            R2 = Row(ref source, 2),
-            R3 = Row(ref source, 3),
-            R4 = Row(ref source, 4),
-            R5 = Row(ref source, 5),
-            R6 = Row(ref source, 6),
-            R7 = Row(ref source, 7),
-        };
-        Pass(ref block, Precision - Between);
-        Transpose(ref block);
-        Pass(ref block, Precision + Between + 3);
-        Store(ref block, target, stride);
+        var (r0, r1, r2, r3) = (Row(ref source, 0), Row(ref source, 1), Row(ref source, 2), Row(ref source, 3));
+        var (r4, r5, r6, r7) = (Row(ref source, 4), Row(ref source, 5), Row(ref source, 6), Row(ref source, 7));
+        Pass(ref r0, ref r1, ref r2, ref r3, ref r4, ref r5, ref r6, ref r7, Precision - Between);
+        Transpose(ref r0, ref r1, ref r2, ref r3, ref r4, ref r5, ref r6, ref r7);
+        Pass(ref r0, ref r1, ref r2, ref r3, ref r4, ref r5, ref r6, ref r7, Precision + Between + 3);
+        Store(Four(r0, r1, r2, r3), Four(r4, r5, r6, r7), target, stride);
     }
 
     private static void Flat(int dc, Span<byte> target, int stride)
@@ -61,55 +52,74 @@ internal static class JpegTransform
         Avx2.ConvertToVector256Int32(Vector128.LoadUnsafe(ref source, (nuint)(row * 8)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Pass(ref Block b, int shift)
+    private static void Pass(
+        ref Vector256<int> r0,
+        ref Vector256<int> r1,
+        ref Vector256<int> r2,
+        ref Vector256<int> r3,
+        ref Vector256<int> r4,
+        ref Vector256<int> r5,
+        ref Vector256<int> r6,
+        ref Vector256<int> r7,
+        int shift
+    )
     {
         // Even rows.
-        var z1 = (b.R2 + b.R6) * 4433;
-        var t2 = z1 - b.R6 * 15137;
-        var t3 = z1 + b.R2 * 6270;
-        var t0 = (b.R0 + b.R4) << Precision;
-        var t1 = (b.R0 - b.R4) << Precision;
+        var z1 = (r2 + r6) * 4433;
+        var t2 = z1 - r6 * 15137;
+        var t3 = z1 + r2 * 6270;
+        var t0 = (r0 + r4) << Precision;
+        var t1 = (r0 - r4) << Precision;
         var half = Vector256.Create(1 << (shift - 1));
         var (e0, e3) = (t0 + t3 + half, t0 - t3 + half);
         var (e1, e2) = (t1 + t2 + half, t1 - t2 + half);
         // Odd rows.
-        var z3 = b.R7 + b.R3;
-        var z4 = b.R5 + b.R1;
+        var z3 = r7 + r3;
+        var z4 = r5 + r1;
         var z5 = (z3 + z4) * 9633;
         z3 = z5 - z3 * 16069;
         z4 = z5 - z4 * 3196;
-        var z17 = (b.R7 + b.R1) * 7373;
-        var z35 = (b.R5 + b.R3) * 20995;
-        var o0 = b.R7 * 2446 - z17 + z3;
-        var o1 = b.R5 * 16819 - z35 + z4;
-        var o2 = b.R3 * 25172 - z35 + z3;
-        var o3 = b.R1 * 12299 - z17 + z4;
-        b.R0 = (e0 + o3) >> shift;
-        b.R7 = (e0 - o3) >> shift;
-        b.R1 = (e1 + o2) >> shift;
-        b.R6 = (e1 - o2) >> shift;
-        b.R2 = (e2 + o1) >> shift;
-        b.R5 = (e2 - o1) >> shift;
-        b.R3 = (e3 + o0) >> shift;
-        b.R4 = (e3 - o0) >> shift;
+        var z17 = (r7 + r1) * 7373;
+        var z35 = (r5 + r3) * 20995;
+        var o0 = r7 * 2446 - z17 + z3;
+        var o1 = r5 * 16819 - z35 + z4;
+        var o2 = r3 * 25172 - z35 + z3;
+        var o3 = r1 * 12299 - z17 + z4;
+        r0 = (e0 + o3) >> shift;
+        r7 = (e0 - o3) >> shift;
+        r1 = (e1 + o2) >> shift;
+        r6 = (e1 - o2) >> shift;
+        r2 = (e2 + o1) >> shift;
+        r5 = (e2 - o1) >> shift;
+        r3 = (e3 + o0) >> shift;
+        r4 = (e3 - o0) >> shift;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Transpose(ref Block b)
+    private static void Transpose(
+        ref Vector256<int> r0,
+        ref Vector256<int> r1,
+        ref Vector256<int> r2,
+        ref Vector256<int> r3,
+        ref Vector256<int> r4,
+        ref Vector256<int> r5,
+        ref Vector256<int> r6,
+        ref Vector256<int> r7
+    )
     {
-        var (a0, a1) = (Avx2.UnpackLow(b.R0, b.R1), Avx2.UnpackHigh(b.R0, b.R1));
-        var (a2, a3) = (Avx2.UnpackLow(b.R2, b.R3), Avx2.UnpackHigh(b.R2, b.R3));
-        var (a4, a5) = (Avx2.UnpackLow(b.R4, b.R5), Avx2.UnpackHigh(b.R4, b.R5));
-        var (a6, a7) = (Avx2.UnpackLow(b.R6, b.R7), Avx2.UnpackHigh(b.R6, b.R7));
+        var (a0, a1) = (Avx2.UnpackLow(r0, r1), Avx2.UnpackHigh(r0, r1));
+        var (a2, a3) = (Avx2.UnpackLow(r2, r3), Avx2.UnpackHigh(r2, r3));
+        var (a4, a5) = (Avx2.UnpackLow(r4, r5), Avx2.UnpackHigh(r4, r5));
+        var (a6, a7) = (Avx2.UnpackLow(r6, r7), Avx2.UnpackHigh(r6, r7));
         // Columns 0 and 4 (1 and 5, ...) of the upper and of the lower four rows.
         var (c0, c1) = (Low(a0, a2), High(a0, a2));
         var (c2, c3) = (Low(a1, a3), High(a1, a3));
         var (d0, d1) = (Low(a4, a6), High(a4, a6));
         var (d2, d3) = (Low(a5, a7), High(a5, a7));
-        (b.R0, b.R4) = (Avx2.Permute2x128(c0, d0, 0x20), Avx2.Permute2x128(c0, d0, 0x31));
-        (b.R1, b.R5) = (Avx2.Permute2x128(c1, d1, 0x20), Avx2.Permute2x128(c1, d1, 0x31));
-        (b.R2, b.R6) = (Avx2.Permute2x128(c2, d2, 0x20), Avx2.Permute2x128(c2, d2, 0x31));
-        (b.R3, b.R7) = (Avx2.Permute2x128(c3, d3, 0x20), Avx2.Permute2x128(c3, d3, 0x31));
+        (r0, r4) = (Avx2.Permute2x128(c0, d0, 0x20), Avx2.Permute2x128(c0, d0, 0x31));
+        (r1, r5) = (Avx2.Permute2x128(c1, d1, 0x20), Avx2.Permute2x128(c1, d1, 0x31));
+        (r2, r6) = (Avx2.Permute2x128(c2, d2, 0x20), Avx2.Permute2x128(c2, d2, 0x31));
+        (r3, r7) = (Avx2.Permute2x128(c3, d3, 0x20), Avx2.Permute2x128(c3, d3, 0x31));
     }
 
     private static Vector256<int> Low(Vector256<int> a, Vector256<int> b) =>
@@ -118,12 +128,8 @@ internal static class JpegTransform
     private static Vector256<int> High(Vector256<int> a, Vector256<int> b) =>
         Avx2.UnpackHigh(a.AsInt64(), b.AsInt64()).AsInt32();
 
-    /// <summary>Levels of columns become bytes of rows.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(ref Block b, Span<byte> target, int stride)
+    private static void Store(Vector256<int> left, Vector256<int> right, Span<byte> target, int stride)
     {
-        var left = Four(b.R0, b.R1, b.R2, b.R3);
-        var right = Four(b.R4, b.R5, b.R6, b.R7);
         var even = Avx2.UnpackLow(left, right).AsInt64();
         var odd = Avx2.UnpackHigh(left, right).AsInt64();
         ref var start = ref MemoryMarshal.GetReference(target[..(7 * stride + 8)]);
@@ -138,6 +144,7 @@ internal static class JpegTransform
     }
 
     /// <summary>Four columns of eight levels as bytes, the four of a row side by side.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Four(Vector256<int> a, Vector256<int> b, Vector256<int> c, Vector256<int> d)
     {
         var rows = Vector128.Create((byte)0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -147,16 +154,4 @@ internal static class JpegTransform
     }
 
     private static Vector256<int> Level(Vector256<int> value) => ((value << 22) >> 22) + Vector256.Create(128);
-
-    private struct Block
-    {
-        public Vector256<int> R0;
-        public Vector256<int> R1;
-        public Vector256<int> R2;
-        public Vector256<int> R3;
-        public Vector256<int> R4;
-        public Vector256<int> R5;
-        public Vector256<int> R6;
-        public Vector256<int> R7;
-    }
 }
