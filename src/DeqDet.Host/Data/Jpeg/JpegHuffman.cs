@@ -22,6 +22,9 @@ internal sealed class JpegHuffman
     /// <summary>For each <see cref="Bits"/> bits: value &lt;&lt; 16 | run &lt;&lt; 8 | bits used; 0 where they do not suffice.</summary>
     public int[] Fast { get; } = new int[1 << Bits];
 
+    // For each Bits bits: symbol << 8 | length of the code they begin with; 0 where it is longer.
+    private readonly ushort[] codes = new ushort[1 << Bits];
+
     /// <summary>A table from the number of codes of 1 to 16 bits and their symbols; null if there are no such codes.</summary>
     public static JpegHuffman? Create(ReadOnlySpan<byte> counts, ReadOnlySpan<byte> symbols, bool isDc)
     {
@@ -57,7 +60,13 @@ internal sealed class JpegHuffman
     /// <summary>The symbol that the next 16 bits begin with, and its length; length 17 where there is none.</summary>
     public (int Symbol, int Length) Find(int sixteen)
     {
-        var length = 1;
+        var code = codes[sixteen >> (16 - Bits)];
+        if (code != 0)
+        {
+            return (code >> 8, code & 0xFF);
+        }
+
+        var length = Bits + 1;
         while (sixteen >= limits[length])
         {
             length++;
@@ -71,6 +80,11 @@ internal sealed class JpegHuffman
 
     private void Enter(int code, int length, int symbol, bool isDc)
     {
+        if (length <= Bits)
+        {
+            codes.AsSpan(code << (Bits - length), 1 << (Bits - length)).Fill((ushort)((symbol << 8) | length));
+        }
+
         var (run, size) = isDc ? (0, symbol) : (symbol >> 4, symbol & 15);
         if (length + size > Bits || !isDc && symbol == 0xF0)
         {
