@@ -66,18 +66,42 @@ let private dataCheck: DataCheckRequest =
 let private understood =
     [
         [ "data"; "check"; "data/bccd" ], Request.DataCheck dataCheck
-        [ "data"; "check"; "--decode"; "data/bccd"; "--config"; "c.json"; "--json"; "out.json" ],
+        [
+            "data"
+            "check"
+            "--decode"
+            "data/bccd"
+            "--config"
+            "c.json"
+            "--json"
+            "out.json"
+        ],
         Request.DataCheck
             { dataCheck with
                 Config = Some "c.json"
                 Decode = true
                 Json = Some "out.json"
             }
-        [ "data"; "check"; "--annotations"; "a.json"; "--images"; "x"; "--annotations"; "b.json"; "--images"; "y" ],
+        [
+            "data"
+            "check"
+            "--annotations"
+            "a.json"
+            "--images"
+            "x"
+            "--annotations"
+            "b.json"
+            "--images"
+            "y"
+        ],
         Request.DataCheck
             { dataCheck with
                 Folder = None
-                Pairs = [| { Annotations = "a.json"; Images = "x" }; { Annotations = "b.json"; Images = "y" } |]
+                Pairs =
+                    [|
+                        { Annotations = "a.json"; Images = "x" }
+                        { Annotations = "b.json"; Images = "y" }
+                    |]
             }
         [ "train" ], Request.Train plain
         [ "train"; "configs/bccd.json"; "--data"; "../data/my cells" ],

@@ -22,7 +22,8 @@ let private image (id: int) (name: string) width height =
 let private boxOf (id: int) (image: int) (category: int) (box: string) (rest: string) =
     $"""{{"id": {id}, "image_id": {image}, "category_id": {category}, "bbox": {box}{rest}}}"""
 
-let private cat, dog = """{"id": 1, "name": "cat"}""", """{"id": 2, "name": "dog"}"""
+let private cat, dog =
+    """{"id": 1, "name": "cat"}""", """{"id": 2, "name": "dog"}"""
 
 let private document (images: string list) (boxes: string list) (categories: string list) =
     let list (entries: string list) = String.concat ", " entries
@@ -69,7 +70,8 @@ let private check (folder: string) =
     DataCheck.Run(DataFolder.Parts folder, false)
 
 let private codes (report: DataReport) =
-    [ for issue in report.Issues -> issue.Kind.Code, issue.Places.Count ] |> List.sort
+    [ for issue in report.Issues -> issue.Kind.Code, issue.Places.Count ]
+    |> List.sort
 
 /// Every fault there is, in one part.
 let private spoiled =
@@ -153,7 +155,12 @@ let tests =
                     let report = check folder
                     Expect.equal (codes report) [] "nothing"
                     Expect.isFalse report.Spoiled "clean"
-                    Expect.equal [ for part in report.Parts -> part.Name ] [ "train2017"; "val2017" ] "captions are none"
+
+                    Expect.equal
+                        [ for part in report.Parts -> part.Name ]
+                        [ "train2017"; "val2017" ]
+                        "captions are none"
+
                     let train = report.Parts[0]
                     Expect.equal (train.Images, train.ImagesToTrainOn, train.Landscape) (2, 2, 1) "images"
                     Expect.equal (train.Boxes, train.Crowds) (3, 1) "boxes"
@@ -209,7 +216,14 @@ let tests =
                         "all"
 
                     Expect.isTrue report.Spoiled "spoiled"
-                    let places (kind: IssueKind) = [ for i in report.Issues do if i.Kind = kind then yield! i.Places ]
+
+                    let places (kind: IssueKind) =
+                        [
+                            for i in report.Issues do
+                                if i.Kind = kind then
+                                    yield! i.Places
+                        ]
+
                     Expect.equal (places IssueKind.MissingImage) [ "missing.png" ] "missing"
                     Expect.equal (places IssueKind.UnnamedFile) [ "nobody.PNG" ] "unnamed"
                     Expect.equal (places IssueKind.DoubledFile) [ "copy.png is good.png" ] "doubled"
@@ -230,8 +244,16 @@ let tests =
 
             test "a file that ends early is checked as far as it goes" {
                 inFolder (fun folder ->
-                    let json = document [ image 1 "a.png" 64 48 ] [ boxOf 1 1 1 "[1, 2, 20, 20]" "" ] [ cat ]
-                    write folder [ "train.json", text json[.. json.IndexOf "\"categories\""]; "train/a.png", png 1uy 64 48 ]
+                    let json =
+                        document [ image 1 "a.png" 64 48 ] [ boxOf 1 1 1 "[1, 2, 20, 20]" "" ] [ cat ]
+
+                    write
+                        folder
+                        [
+                            "train.json", text json[.. json.IndexOf "\"categories\""]
+                            "train/a.png", png 1uy 64 48
+                        ]
+
                     let report = check folder
                     Expect.equal report.Parts[0].Images 1 "the image was read"
                     Expect.isTrue report.Spoiled "spoiled"
@@ -244,7 +266,10 @@ let tests =
 
                     write folder (clean |> List.filter (fun (name, _) -> not (name.EndsWith "a.png")))
                     write folder [ "train2017/a.png", bytes[.. bytes.Length / 2] ]
-                    let decode decode = codes (DataCheck.Run(DataFolder.Parts folder, decode))
+
+                    let decode decode =
+                        codes (DataCheck.Run(DataFolder.Parts folder, decode))
+
                     Expect.equal (decode false) [] "the header is whole"
                     Expect.equal (decode true) [ "unreadable-image", 1 ] "the rest is not")
             }
@@ -273,7 +298,8 @@ let tests =
 
             test "parts are found in the usual layouts, and what is missing is named" {
                 inFolder (fun folder ->
-                    let good = document [ image 1 "a.png" 64 48 ] [ boxOf 1 1 1 "[1, 2, 20, 20]" "" ] [ cat ]
+                    let good =
+                        document [ image 1 "a.png" 64 48 ] [ boxOf 1 1 1 "[1, 2, 20, 20]" "" ] [ cat ]
 
                     for annotations, images in
                         [
@@ -300,7 +326,14 @@ let tests =
                 inFolder (fun folder ->
                     let images = [ for i in 1..9 -> image i $"{i}.png" 64 48 ]
                     let boxes = [ for i in 1..9 -> boxOf i i 1 "[1, 2, 20, 20]" "" ]
-                    write folder [ "train.json", text (document images boxes [ cat ]); "train/1.png", png 1uy 64 48 ]
+
+                    write
+                        folder
+                        [
+                            "train.json", text (document images boxes [ cat ])
+                            "train/1.png", png 1uy 64 48
+                        ]
+
                     let json = Path.Combine(folder, "out", "check.json")
                     Directory.CreateDirectory(Path.GetDirectoryName json) |> ignore
                     use writer = new StringWriter()
@@ -328,7 +361,9 @@ let tests =
                     write folder clean
                     let place name = Path.Combine(folder, name)
                     use writer = new StringWriter()
-                    let code asked = DataCommand.Check(asked, console false 100 writer)
+
+                    let code asked =
+                        DataCommand.Check(asked, console false 100 writer)
 
                     let pairs =
                         [|
@@ -338,14 +373,40 @@ let tests =
                             }
                         |]
 
-                    Expect.equal (code { request folder with Folder = None; Pairs = pairs }) 0 "a pair"
+                    Expect.equal
+                        (code
+                            { request folder with
+                                Folder = None
+                                Pairs = pairs
+                            })
+                        0
+                        "a pair"
 
                     let config = SettingsFiles.config "deqdet_r50_1x_coco"
-                    Expect.equal (code { request folder with Config = Some config }) 0 "COCO's own layout"
-                    let wrong = [| { pairs[0] with Images = place "nowhere" } |]
+
+                    Expect.equal
+                        (code
+                            { request folder with
+                                Config = Some config
+                            })
+                        0
+                        "COCO's own layout"
+
+                    let wrong =
+                        [|
+                            { pairs[0] with
+                                Images = place "nowhere"
+                            }
+                        |]
 
                     Expect.stringContains
-                        (inputError (fun () -> code { request folder with Folder = None; Pairs = wrong } |> ignore))
+                        (inputError (fun () ->
+                            code
+                                { request folder with
+                                    Folder = None
+                                    Pairs = wrong
+                                }
+                            |> ignore))
                         "nowhere"
                         "no such folder")
             }

@@ -159,7 +159,11 @@ let tests =
                         Expect.stringContains (inputError (fun () -> header bytes |> ignore)) word "refused"
 
                     let missing = Path.Combine(folder, "missing")
-                    Expect.stringContains (inputError (fun () -> ImageHeader.Read missing |> ignore)) "no such" "missing")
+
+                    Expect.stringContains
+                        (inputError (fun () -> ImageHeader.Read missing |> ignore))
+                        "no such"
+                        "missing")
             }
 
             test "every truncation of a JPEG and a PNG ends in an image or an InputError" {

@@ -18,7 +18,10 @@ let private general (file: byte[]) : (SKCodecResult * int * int * byte[]) option
         None
     else
         let width, height = codec.Info.Width, codec.Info.Height
-        let info = SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque, null)
+
+        let info =
+            SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque, null)
+
         use bitmap = new SKBitmap(info)
         let result = codec.GetPixels(info, bitmap.GetPixels())
         let rgba = bitmap.Bytes
@@ -29,7 +32,9 @@ let private general (file: byte[]) : (SKCodecResult * int * int * byte[]) option
 let private encoded width height quality (sampling: SKJpegEncoderDownsample) seed =
     let random = randomOf (int64 seed)
     let noise = random.Below 256
-    use bitmap = new SKBitmap(SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque))
+
+    use bitmap =
+        new SKBitmap(SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque))
 
     for y in 0 .. height - 1 do
         for x in 0 .. width - 1 do
@@ -39,7 +44,10 @@ let private encoded width height quality (sampling: SKJpegEncoderDownsample) see
             bitmap.SetPixel(x, y, SKColor(level 0, level 1, level 2))
 
     use pixels = bitmap.PeekPixels()
-    use data = pixels.Encode(SKJpegEncoderOptions(quality, sampling, SKJpegEncoderAlphaOption.Ignore))
+
+    use data =
+        pixels.Encode(SKJpegEncoderOptions(quality, sampling, SKJpegEncoderAlphaOption.Ignore))
+
     data.ToArray()
 
 let private files =
@@ -83,7 +91,9 @@ let tests =
 
             testProperty "damaged files are left to libjpeg, or decode to its bytes"
             <| Prop.forAll
-                (Arb.fromGen (Gen.zip files (Gen.listOfLength 3 (Gen.zip (Gen.choose (0, 100_000)) (Gen.choose (0, 255))))))
+                (Arb.fromGen (
+                    Gen.zip files (Gen.listOfLength 3 (Gen.zip (Gen.choose (0, 100_000)) (Gen.choose (0, 255))))
+                ))
                 (fun ((width, height, quality, sampling, seed), damage) ->
                     let file = encoded width height quality sampling seed
 

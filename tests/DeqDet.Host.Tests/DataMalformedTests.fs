@@ -15,8 +15,7 @@ let private utf8 (text: string) = Encoding.UTF8.GetBytes text
 let private image =
     """{"id": 1, "file_name": "a.png", "width": 100, "height": 50}"""
 
-let private categories =
-    """{"id": 7, "name": "late"}, {"id": 3, "name": "early"}"""
+let private categories = """{"id": 7, "name": "late"}, {"id": 3, "name": "early"}"""
 
 let private document (images: string list) (boxes: string list) =
     let list (entries: string list) = String.concat ", " entries
@@ -42,7 +41,8 @@ let private notUtf8 =
     bytes[Array.IndexOf(bytes, byte '~')] <- 0xFFuy
     bytes
 
-let private twice (entries: string) (text: string) = text.Replace(entries, $"{entries}, {entries}")
+let private twice (entries: string) (text: string) =
+    text.Replace(entries, $"{entries}, {entries}")
 
 /// Name, bytes, words of the message.
 let private annotations: (string * byte[] * string list) list =
@@ -100,7 +100,9 @@ let private images: (string * byte[] * string list) list =
     ]
 
 let private detection (part: string) (by: string) =
-    let good = """{"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4], "score": 0.5}"""
+    let good =
+        """{"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4], "score": 0.5}"""
+
     utf8 $"[{good}, {good.Replace(part, by)}]"
 
 let private results: (string * byte[] * string list) list =
@@ -145,7 +147,10 @@ let private refused (words: string list) (file: string) (arguments: string list)
 let private inDataFolder (bytes: byte[]) (action: string -> string -> unit) =
     inFolder (fun folder ->
         Directory.CreateDirectory(Path.Combine(folder, "pictures")) |> ignore
-        let picture = PngWriter.Encode(ReadOnlySpan(Array.zeroCreate<byte> (100 * 50 * 3)), 100, 50)
+
+        let picture =
+            PngWriter.Encode(ReadOnlySpan(Array.zeroCreate<byte>(100 * 50 * 3)), 100, 50)
+
         File.WriteAllBytes(Path.Combine(folder, "pictures", "a.png"), picture)
         let file = Path.Combine(folder, "all.json")
         File.WriteAllBytes(file, bytes)
@@ -226,7 +231,8 @@ let tests =
                     let work = Path.Combine(folder, "work")
 
                     // Every program reads them in the same place; a few of both kinds will do.
-                    let some = annotations @ images |> List.indexed |> List.filter (fun (i, _) -> i % 8 = 5)
+                    let some =
+                        annotations @ images |> List.indexed |> List.filter (fun (i, _) -> i % 8 = 5)
 
                     for _, (_, bytes, words) in some do
                         File.WriteAllBytes(file, bytes)

@@ -187,7 +187,9 @@ let tests =
             testProperty "a view's rows are the bytes of resize and flip, and normalise to their values"
             <| Prop.forAll
                 (Arb.fromGen (
-                    Gen.zip (Gen.zip (Gen.choose (1, 70)) (Gen.choose (1, 40))) (Gen.zip (Gen.choose (1, 90)) (Gen.choose (1, 50)))
+                    Gen.zip
+                        (Gen.zip (Gen.choose (1, 70)) (Gen.choose (1, 40)))
+                        (Gen.zip (Gen.choose (1, 90)) (Gen.choose (1, 50)))
                 ))
                 (fun ((width, height), (toWidth, toHeight)) ->
                     let source = noise (randomOf (int64 (width * 100 + toHeight))) width height
@@ -289,7 +291,8 @@ let tests =
 
                 Expect.equal cropped.Labels.Length cropped.Boxes.Length "a label for every box")
 
-            testProperty "a crop's sides are between the limits, its place inside the picture, and its scale below the long side's limit"
+            testProperty
+                "a crop's sides are between the limits, its place inside the picture, and its scale below the long side's limit"
             <| Prop.forAll
                 (Arb.fromGen (Gen.zip3 (Gen.choose (8, 3000)) (Gen.choose (8, 3000)) (Gen.choose (0, 1_000_000))))
                 (fun (width, height, seed) ->
@@ -300,7 +303,12 @@ let tests =
                     | None -> ()
                     | Some crop ->
                         let struct (before, high) = crop.Before.Of(width, height)
-                        Expect.isLessThanOrEqual (max before high) 80 "the long side of the reference's resize before a crop"
+
+                        Expect.isLessThanOrEqual
+                            (max before high)
+                            80
+                            "the long side of the reference's resize before a crop"
+
                         let struct (left, top, wide, tall) = crop.Of(before, high)
 
                         for side, full in [ wide, before; tall, high ] do
@@ -315,7 +323,12 @@ let tests =
 
                 let last = 1.0 - 1e-16
                 Expect.equal (crop (0.0, 0.0) (0.0, 0.0)) (struct (0, 0, 4, 4)) "the first of all"
-                Expect.equal (crop (last, last) (last, last)) (struct (3, 0, 7, 5)) "the last of all, 5 px being all there is"
+
+                Expect.equal
+                    (crop (last, last) (last, last))
+                    (struct (3, 0, 7, 5))
+                    "the last of all, 5 px being all there is"
+
                 Expect.equal (crop (0.0, 0.0) (last, last)) (struct (6, 1, 4, 4)) "the last place"
             }
 

@@ -107,10 +107,7 @@ public static class ImageFile
         {
             using var file = File.OpenHandle(path, options: FileOptions.SequentialScan);
             var length = 0;
-            while (
-                length < buffer.Length
-                && RandomAccess.Read(file, buffer.AsSpan(length), length) is > 0 and var read
-            )
+            while (length < buffer.Length && RandomAccess.Read(file, buffer.AsSpan(length), length) is > 0 and var read)
             {
                 length += read;
             }

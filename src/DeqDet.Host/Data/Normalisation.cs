@@ -32,7 +32,12 @@ public sealed class Normalisation
         var batch = new Batch([.. pictures.Select(p => p.About)], width, height);
         for (var i = 0; i < pictures.Count; i++)
         {
-            var sink = new PlaneSink(this, batch.Pixels.Slice(i * 3 * width * height, 3 * width * height), width, height);
+            var sink = new PlaneSink(
+                this,
+                batch.Pixels.Slice(i * 3 * width * height, 3 * width * height),
+                width,
+                height
+            );
             pictures[i].View.Rows(ref sink);
             sink.ClearBelow(pictures[i].View.Height);
         }
@@ -59,9 +64,24 @@ public sealed class Normalisation
         const byte none = 255;
         var c = (byte)channel;
         var (c1, c2, c3) = ((byte)(c + 3), (byte)(c + 6), (byte)(c + 9));
-        var four = Vector128.Create(
-            [c, none, none, none, c1, none, none, none, c2, none, none, none, c3, none, none, none]
-        );
+        var four = Vector128.Create([
+            c,
+            none,
+            none,
+            none,
+            c1,
+            none,
+            none,
+            none,
+            c2,
+            none,
+            none,
+            none,
+            c3,
+            none,
+            none,
+            none,
+        ]);
         var order = Vector256.Create(four, four);
         ref var bytes = ref MemoryMarshal.GetReference(row);
         ref var values = ref MemoryMarshal.GetReference(target);

@@ -87,10 +87,7 @@ internal static class ResizeRows
 
     // Of the 16 bytes each, six are looked at.
     private static Vector256<byte> Two(ref byte bytes, int lower, int upper) =>
-        Vector256.Create(
-            Vector128.LoadUnsafe(ref bytes, (nuint)lower),
-            Vector128.LoadUnsafe(ref bytes, (nuint)upper)
-        );
+        Vector256.Create(Vector128.LoadUnsafe(ref bytes, (nuint)lower), Vector128.LoadUnsafe(ref bytes, (nuint)upper));
 
     private static int VerticalAvx2(
         ReadOnlySpan<short> upper,

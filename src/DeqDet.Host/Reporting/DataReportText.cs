@@ -43,10 +43,7 @@ public sealed class DataReportText(Screen screen)
                 + $"{part.Images - part.Landscape} portrait{formats}"
         );
         var (width, height) = (part.Width, part.Height);
-        Line(
-            "size",
-            $"width {Range(width)}, height {Range(height)} px; median {width.Median} x {height.Median}"
-        );
+        Line("size", $"width {Range(width)}, height {Range(height)} px; median {width.Median} x {height.Median}");
         var used = part.Categories.Count(category => category.Boxes > 0);
         Line(
             "boxes",
@@ -131,8 +128,7 @@ public sealed class DataReportText(Screen screen)
         }
 
         screen.Print(
-            report.Spoiled
-                ? new Piece($"Training would fail or be spoiled: {Kinds(spoiling, "problem")} to mend.", bad)
+            report.Spoiled ? new Piece($"Training would fail or be spoiled: {Kinds(spoiling, "problem")} to mend.", bad)
             : remarks > 0 ? new Piece($"Nothing here would spoil training; {Kinds(remarks, "remark")}.", good)
             : new Piece("Nothing was found.", good)
         );
@@ -144,7 +140,8 @@ public sealed class DataReportText(Screen screen)
 
     private void Line(string title, string text) => screen.Print(Piece.Faint($"  {title, -9} "), text);
 
-    private static string Kinds(int count, string what) => count == 1 ? $"1 kind of {what}" : $"{count} kinds of {what}s";
+    private static string Kinds(int count, string what) =>
+        count == 1 ? $"1 kind of {what}" : $"{count} kinds of {what}s";
 
     private static string Range(Spread spread) =>
         spread.Least == spread.Greatest ? $"{spread.Least}" : $"{spread.Least} to {spread.Greatest}";

@@ -31,7 +31,11 @@ public static class DataCheck
                     (part, i) =>
                         surveys[i]
                             .Images.Select(image =>
-                                (names[i], Path.GetFullPath(Path.Combine(part.ImageFolder, image.FileName)), image.FileName)
+                                (
+                                    names[i],
+                                    Path.GetFullPath(Path.Combine(part.ImageFolder, image.FileName)),
+                                    image.FileName
+                                )
                             )
                 ),
             ],
@@ -59,7 +63,10 @@ public static class DataCheck
         {
             if (!surveys[i].Categories.SequenceEqual(surveys[0].Categories))
             {
-                var only = surveys[i].Categories.Except(surveys[0].Categories).Select(c => $"{c.Key} {c.Value}").ToList();
+                var only = surveys[i]
+                    .Categories.Except(surveys[0].Categories)
+                    .Select(c => $"{c.Key} {c.Value}")
+                    .ToList();
                 log.Add(
                     IssueKind.OtherClasses,
                     names[i],
@@ -109,7 +116,9 @@ public static class DataCheck
             Landscape = survey.Images.Count(image => image.Width >= image.Height),
             Width = Spread.Of(survey.Images.Select(image => (int)image.Width)),
             Height = Spread.Of(survey.Images.Select(image => (int)image.Height)),
-            BoxesPerImage = Spread.Of(Enumerable.Range(0, survey.Images.Count).Select(i => perImage.GetValueOrDefault(i))),
+            BoxesPerImage = Spread.Of(
+                Enumerable.Range(0, survey.Images.Count).Select(i => perImage.GetValueOrDefault(i))
+            ),
             Categories = Count(survey),
             Sizes = (
                 areas.Count(area => area < SmallArea),
@@ -139,9 +148,12 @@ public static class DataCheck
     // A clipped box may have less than a pixel left: it counts among the smallest.
     private static int[] Histogram(IEnumerable<double> areas)
     {
-        var counts = areas
-            .CountBy(area => Math.Max(0, (int)Math.Floor(Math.Log2(Math.Sqrt(area)))))
-            .ToDictionary();
-        return [.. Enumerable.Range(0, counts.Count == 0 ? 0 : counts.Keys.Max() + 1).Select(i => counts.GetValueOrDefault(i))];
+        var counts = areas.CountBy(area => Math.Max(0, (int)Math.Floor(Math.Log2(Math.Sqrt(area))))).ToDictionary();
+        return
+        [
+            .. Enumerable
+                .Range(0, counts.Count == 0 ? 0 : counts.Keys.Max() + 1)
+                .Select(i => counts.GetValueOrDefault(i)),
+        ];
     }
 }

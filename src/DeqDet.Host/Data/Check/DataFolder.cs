@@ -61,9 +61,7 @@ public static class DataFolder
             )
             .Order(StringComparer.Ordinal)
             .ToList();
-        var instances = all.Where(file =>
-                Path.GetFileName(file).StartsWith(CocoPrefix, StringComparison.Ordinal)
-            )
+        var instances = all.Where(file => Path.GetFileName(file).StartsWith(CocoPrefix, StringComparison.Ordinal))
             .ToList();
         // One that lies there both plain and compressed is one; training reads the plain one.
         return (instances.Count > 0 ? instances : all).DistinctBy(NameOf).ToList();

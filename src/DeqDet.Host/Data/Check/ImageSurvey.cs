@@ -40,7 +40,9 @@ internal static class ImageSurvey
     /// <summary>Notes image files of a folder that none of the parts with that folder names.</summary>
     public static void CheckUnnamed(string part, string folder, IEnumerable<string> names, IssueLog log)
     {
-        var named = names.Select(name => Path.GetFullPath(Path.Combine(folder, name))).ToHashSet(StringComparer.Ordinal);
+        var named = names
+            .Select(name => Path.GetFullPath(Path.Combine(folder, name)))
+            .ToHashSet(StringComparer.Ordinal);
         var options = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true };
         var files = Directory
             .EnumerateFiles(folder, "*", options)
@@ -82,11 +84,7 @@ internal static class ImageSurvey
     }
 
     private static List<List<T>> Alike<T>(List<List<T>> groups, Func<T, string> key) =>
-        [
-            .. groups.SelectMany(group =>
-                group.GroupBy(key).Select(same => same.ToList()).Where(same => same.Count > 1)
-            ),
-        ];
+        [.. groups.SelectMany(group => group.GroupBy(key).Select(same => same.ToList()).Where(same => same.Count > 1))];
 
     private static (string?, IssueKind?, string) Look(string folder, in CocoImage image, bool decode)
     {

@@ -56,7 +56,8 @@ internal static class JpegColour
             var at = Vector256.LoadUnsafe(ref values, (nuint)(Before + i));
             var three = at + at + at;
             var left = three + Vector256.LoadUnsafe(ref values, (nuint)(Before + i - 1)) + Vector256.Create(roundLeft);
-            var right = three + Vector256.LoadUnsafe(ref values, (nuint)(Before + i + 1)) + Vector256.Create(roundRight);
+            var right =
+                three + Vector256.LoadUnsafe(ref values, (nuint)(Before + i + 1)) + Vector256.Create(roundRight);
             var pair = (left >> shift) | ((right >> shift) << 8);
             pair.AsByte().StoreUnsafe(ref bytes, (nuint)(2 * i));
         }

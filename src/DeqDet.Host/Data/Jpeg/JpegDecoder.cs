@@ -16,7 +16,11 @@ public static class JpegDecoder
     /// <param name="buffers">Where the picture's memory comes from; null for new memory.</param>
     public static RgbImage? Decode(ReadOnlySpan<byte> file, int width, int height, PixelBuffers? buffers = null)
     {
-        if (!Avx2.IsSupported || JpegFrame.Read(file) is not { } frame || (frame.Width, frame.Height) != (width, height))
+        if (
+            !Avx2.IsSupported
+            || JpegFrame.Read(file) is not { } frame
+            || (frame.Width, frame.Height) != (width, height)
+        )
         {
             return null;
         }

@@ -28,10 +28,70 @@ internal ref struct JpegReader
 
     private static ReadOnlySpan<byte> Natural =>
         [
-            0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5,
-            12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
-            35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
-            58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+            0,
+            1,
+            8,
+            16,
+            9,
+            2,
+            3,
+            10,
+            17,
+            24,
+            32,
+            25,
+            18,
+            11,
+            4,
+            5,
+            12,
+            19,
+            26,
+            33,
+            40,
+            48,
+            41,
+            34,
+            27,
+            20,
+            13,
+            6,
+            7,
+            14,
+            21,
+            28,
+            35,
+            42,
+            49,
+            56,
+            57,
+            50,
+            43,
+            36,
+            29,
+            22,
+            15,
+            23,
+            30,
+            37,
+            44,
+            51,
+            58,
+            59,
+            52,
+            45,
+            38,
+            31,
+            39,
+            46,
+            53,
+            60,
+            61,
+            54,
+            47,
+            55,
+            62,
+            63,
         ];
 
     /// <summary>Whole bytes of the data that have not been touched; negative where more was read than there is.</summary>
@@ -112,7 +172,9 @@ internal ref struct JpegReader
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private readonly void Refill(ref byte source, ref ulong bits, ref int count, ref int position)
     {
-        var next = BinaryPrimitives.ReverseEndianness(Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref source, position)));
+        var next = BinaryPrimitives.ReverseEndianness(
+            Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref source, position))
+        );
         bits |= next >> count;
         position = Math.Min(position + ((63 - count) >> 3), end + 8);
         count |= 56;
