@@ -104,9 +104,9 @@ public sealed class DataReportText(Screen screen)
         {
             screen.Print(
                 kind.Spoils ? new Piece("  FAIL  ", bad) : new Piece("  note  ", note),
-                $"{kind.Text}: {places.Count}",
-                Piece.Faint($" in {part}; {kind.Advice}")
+                $"{kind.Text}: {places.Count}{(part.Length > 0 ? $" in {part}" : "")}"
             );
+            screen.Print(Piece.Faint($"        {kind.Advice}"));
             foreach (var place in places.Take(Examples))
             {
                 screen.Print(Piece.Faint($"          {place}"));

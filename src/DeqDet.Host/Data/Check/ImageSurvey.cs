@@ -43,7 +43,12 @@ internal static class ImageSurvey
         var named = names
             .Select(name => Path.GetFullPath(Path.Combine(folder, name)))
             .ToHashSet(StringComparer.Ordinal);
-        var options = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true };
+        var options = new EnumerationOptions
+        {
+            RecurseSubdirectories = true,
+            IgnoreInaccessible = true,
+            MaxRecursionDepth = 8,
+        };
         var files = Directory
             .EnumerateFiles(folder, "*", options)
             .Where(file => endings.Contains(Path.GetExtension(file).ToLowerInvariant()) && !named.Contains(file))

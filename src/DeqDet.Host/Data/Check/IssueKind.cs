@@ -2,7 +2,7 @@ namespace DeqDet.Host.Data.Check;
 
 /// <summary>A kind of thing that a data check finds.</summary>
 /// <param name="Code">Its name for machines.</param>
-/// <param name="Spoils">Whether training refuses such data, or could not learn from it or be judged by it.</param>
+/// <param name="Spoils">Whether training refuses such data, or has nothing to learn from it.</param>
 /// <param name="Text">What it is, after a number of it.</param>
 /// <param name="Advice">What training makes of it, or what to do.</param>
 public sealed record IssueKind(string Code, bool Spoils, string Text, string Advice)
