@@ -66,8 +66,8 @@ let private accuracy =
         20,
         [| for n, ap in [ 1, 0.3; 5, 0.5; 40, 0.4 ] -> DepthAccuracy(n, worth ap) |],
         [|
-            ToleranceAccuracy(0.1, 2.5, 1.0, worth 0.45)
-            ToleranceAccuracy(0.01, 4.5, 0.9, worth 0.499)
+            ToleranceAccuracy(0.1, 5, 2.5, 1.0, worth 0.45)
+            ToleranceAccuracy(0.01, 5, 4.5, 0.9, worth 0.499)
         |]
     )
 

@@ -84,12 +84,17 @@ internal static class AccuracyFigures
                         [.. accuracy.Depths.Select(d => new ChartPoint(d.Applications, d.Accuracy.Ap))],
                         Dots: true
                     ),
-                    new LineMark(
-                        "each until a tolerance",
-                        Orange,
-                        [.. accuracy.Tolerances.Select(t => new ChartPoint(t.Updates, t.Accuracy.Ap))],
-                        Dots: true
-                    ),
+                    .. accuracy
+                        .Tolerances.GroupBy(point => point.Most)
+                        .Select(
+                            (group, i) =>
+                                new LineMark(
+                                    $"each until a tolerance, at most {group.Key}",
+                                    i == 0 ? Orange : Green,
+                                    [.. group.Select(point => new ChartPoint(point.Updates, point.Accuracy.Ap))],
+                                    Dots: true
+                                )
+                        ),
                 ]
             ),
             "With a tolerance each query stops as soon as its residual is small enough, and the work goes to those that need it. "
@@ -100,12 +105,13 @@ internal static class AccuracyFigures
                 : $"A tolerance of {Tolerance(cheap.Tolerance)} gives AP {Ap(cheap.Accuracy.Ap)} for {TraceFigures.Number(cheap.Updates)} applications a query "
                     + $"on average; the depth of training gives {Ap(best.Accuracy.Ap)} for {best.Applications}.",
             new(
-                ["tolerance", "mean applications a query", "settled queries, %", "AP", "AP50", "AP75"],
+                ["tolerance", "at most", "mean applications a query", "settled queries, %", "AP", "AP50", "AP75"],
                 [
                     .. accuracy.Tolerances.Select(point =>
                         (IReadOnlyList<string>)
                             [
                                 Tolerance(point.Tolerance),
+                                point.Most.ToString(CultureInfo.InvariantCulture),
                                 TraceFigures.Number(point.Updates),
                                 TraceFigures.Percent(point.Settled),
                                 Ap(point.Accuracy.Ap),

@@ -246,7 +246,7 @@ public static class TraceFigures
                 + (
                     undecided == 0
                         ? "."
-                        : $"; on {undecided} the power iteration had not come within {AccuracyFigures.Tolerance(TraceMeasure.SpectralTolerance)} of an invariant plane, so take those as indications."
+                        : $"; on {undecided} the power iteration had not come within {AccuracyFigures.Tolerance(Tracer.SpectralTolerance)} of an invariant plane, so take those as indications."
                 ),
             Table(
                 ["", "image", "spectral radius", "undecided", "observed rate"],
@@ -275,23 +275,8 @@ public static class TraceFigures
     private static RuleMark Depth(TraceResults results) =>
         new("depth of training", Grey, results.Subject.Trained, OfX: true);
 
-    /// <summary>Applications that tables show: 1, 2, 5, 10, ..., the depth of training, the last one.</summary>
-    internal static IReadOnlyList<int> Milestones(TraceResults results)
-    {
-        var last = results.Subject.Applications;
-        return
-        [
-            .. Enumerable
-                .Range(0, 10)
-                .SelectMany(power => new[] { 1, 2, 5 }.Select(digit => digit * (long)Math.Pow(10, power)))
-                .Where(at => at < last)
-                .Select(at => (int)at)
-                .Append(Math.Min(results.Subject.Trained, last))
-                .Append(last)
-                .Distinct()
-                .Order(),
-        ];
-    }
+    private static IReadOnlyList<int> Milestones(TraceResults results) =>
+        TraceStatistics.Milestones(results.Subject.Trained, results.Subject.Applications);
 
     private static List<ChartPoint> Points(IReadOnlyList<Spread> curve, Func<Spread, double> number) =>
         [.. curve.Select((spread, at) => new ChartPoint(at + 1, number(spread)))];

@@ -23,7 +23,7 @@ public static class TracePage
         .key b{display:block;font-size:1.45rem;line-height:1.25;font-variant-numeric:tabular-nums}
         .key span{display:block;color:var(--ink-faint);font-size:.85rem;line-height:1.35}
         section{margin-top:2.8rem;padding-top:1.6rem;border-top:1px solid var(--ink-grid)}
-        figure{margin:1rem 0}
+        figure{margin:1rem -.8rem}
         .read{color:var(--ink-faint)}
         details{margin-top:.6rem}
         summary{cursor:pointer;color:var(--ink-0)}

@@ -33,17 +33,18 @@ public sealed record DepthAccuracy(int Applications, Accuracy Accuracy);
 
 /// <summary>What the read-out is worth when each query stops at a tolerance.</summary>
 /// <param name="Tolerance">The residual at which a query stops.</param>
+/// <param name="Most">Applications at most.</param>
 /// <param name="Updates">Mean number of applications that a query took.</param>
 /// <param name="Settled">Share of the queries that came within the tolerance.</param>
 /// <param name="Accuracy">Its worth.</param>
-public sealed record ToleranceAccuracy(double Tolerance, double Updates, double Settled, Accuracy Accuracy);
+public sealed record ToleranceAccuracy(double Tolerance, int Most, double Updates, double Settled, Accuracy Accuracy);
 
 /// <summary>Accuracy on a validation set.</summary>
 /// <param name="Data">Folder of the data set.</param>
 /// <param name="Images">Images that were judged.</param>
 /// <param name="OfImages">Images that the set has.</param>
 /// <param name="Depths">By number of applications, ascending.</param>
-/// <param name="Tolerances">By tolerance, descending.</param>
+/// <param name="Tolerances">By greatest number of applications, then by tolerance, descending.</param>
 public sealed record TracedAccuracy(
     string Data,
     int Images,

@@ -87,6 +87,20 @@ public static class TraceStatistics
             : Math.Pow(residuals[last] / residuals[first], 1.0 / (last - first));
     }
 
+    /// <summary>Numbers of applications to look at: 1, 2, 5, 10, ..., the depth of training, the last one.</summary>
+    public static IReadOnlyList<int> Milestones(int trained, int last) =>
+        [
+            .. Enumerable
+                .Range(0, 10)
+                .SelectMany(power => new[] { 1, 2, 5 }.Select(digit => digit * (long)Math.Pow(10, power)))
+                .Where(at => at < last)
+                .Select(at => (int)at)
+                .Append(Math.Min(trained, last))
+                .Append(last)
+                .Distinct()
+                .Order(),
+        ];
+
     /// <summary>The rate of one image under plain iteration: that of its queries' median residual.</summary>
     public static double Rate(TracedImage image) =>
         Rate([.. image.Paths[0].Residual.Select(row => Spread.Of(row).Median)]);

@@ -115,6 +115,7 @@ public static class TraceSummary
             {
                 json.WriteStartObject();
                 json.WriteNumber("tolerance", point.Tolerance);
+                json.WriteNumber("at_most", point.Most);
                 Number("updates", point.Updates);
                 Number("settled", point.Settled);
                 Worth(point.Accuracy);

@@ -30,7 +30,10 @@ public static class TraceTable
         ("scheme", "method that chose the states"),
         ("image", "image file; empty: all images together"),
         ("query", "number of the query, from 0"),
-        ("application", "number of the application of the refinement head, from 1"),
+        (
+            "application",
+            "number of the application of the refinement head, from 1; with a tolerance: applications at most"
+        ),
         ("tolerance", "residual at which a query stops"),
         ("value", "the number"),
     ];
@@ -97,7 +100,7 @@ public static class TraceTable
                     .Append(("settled", point.Settled))
             )
             {
-                yield return new(measure, "", "", null, null, point.Tolerance, value);
+                yield return new(measure, "", "", null, point.Most, point.Tolerance, value);
             }
         }
     }

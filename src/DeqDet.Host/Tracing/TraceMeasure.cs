@@ -1,8 +1,0 @@
-namespace DeqDet.Host.Tracing;
-
-/// <summary>x</summary>
-public static class TraceMeasure
-{
-    /// <summary>x</summary>
-    public const double SpectralTolerance = 1e-3;
-}
