@@ -139,7 +139,7 @@ module Convergence =
         use _ = torch.NewDisposeScope()
         let point = QueryState.pack query
         // Eigenvalues do not depend on units, but the digits of the power iteration do: pixels are large numbers.
-        let units = (QueryState.units (point.view (-1L, point.size -1))).view_as point
+        let units = QueryState.units point
 
         let map (state: Tensor) =
             (state * units
