@@ -156,6 +156,7 @@ module Convergence =
             found.Labels
             found.Boxes
             found.Queries
+            yield! Query.tensors found.State
         }
 
     let private readOut (detector: Detector) (query: Query) (reports: Report[][]) : Detections =
@@ -170,6 +171,9 @@ module Convergence =
             Boxes = boxes
             Queries = queries
             Reports = reports
+            // of its own, so that the path may free its states
+            State = query |> Query.map (fun tensor -> tensor.alias ())
+            Warm = false
         }
 
     /// Detections after each of so many plain applications of the refinement head (ascending, from 1); no gradients.

@@ -1,20 +1,22 @@
 namespace DeqDet.Host.Tracing;
 
-/// <summary>How numbers are spread. NaN and infinity do not count; NaN everywhere if nothing is left.</summary>
-/// <param name="Count">Numbers that count.</param>
-/// <param name="Mean">Their mean.</param>
-/// <param name="Low">One tenth of them lies below.</param>
+/// <summary>How numbers are spread. What is not finite counts as infinitely large: a query that was lost must not make the rest look good.</summary>
+/// <param name="Mean">The mean.</param>
+/// <param name="Low">One tenth of the numbers lies below.</param>
 /// <param name="Median">One half.</param>
 /// <param name="High">Nine tenths.</param>
-public readonly record struct Spread(int Count, double Mean, double Low, double Median, double High)
+public readonly record struct Spread(double Mean, double Low, double Median, double High)
 {
-    /// <summary>The spread of some numbers.</summary>
+    /// <summary>The spread of some numbers; NaN everywhere if there are none.</summary>
     public static Spread Of(IEnumerable<double> numbers)
     {
-        var sorted = numbers.Where(double.IsFinite).Order().ToArray();
+        var sorted = numbers
+            .Select(number => double.IsFinite(number) ? number : double.PositiveInfinity)
+            .Order()
+            .ToArray();
         return sorted.Length == 0
-            ? new(0, double.NaN, double.NaN, double.NaN, double.NaN)
-            : new(sorted.Length, sorted.Average(), Quantile(sorted, 0.1), Quantile(sorted, 0.5), Quantile(sorted, 0.9));
+            ? new(double.NaN, double.NaN, double.NaN, double.NaN)
+            : new(sorted.Average(), Quantile(sorted, 0.1), Quantile(sorted, 0.5), Quantile(sorted, 0.9));
     }
 
     // Between the two nearest numbers, as most programs have it.
@@ -23,6 +25,8 @@ public readonly record struct Spread(int Count, double Mean, double Low, double 
         var at = share * (sorted.Length - 1);
         var below = (int)at;
         var above = Math.Min(below + 1, sorted.Length - 1);
-        return sorted[below] + ((at - below) * (sorted[above] - sorted[below]));
+        return sorted[below] == sorted[above]
+            ? sorted[below]
+            : sorted[below] + ((at - below) * (sorted[above] - sorted[below]));
     }
 }

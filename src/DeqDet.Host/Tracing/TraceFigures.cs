@@ -129,8 +129,8 @@ public static class TraceFigures
                     Depth(results),
                 ]
             ),
-            "One line for each query of the first image. Lines that fall together belong to queries that have found their object (or their "
-                + "place among the others); lines that stay high or swing belong to queries that go round and round, usually with low scores.",
+            "One line for each query of the first image. Queries whose lines fall come to rest, each in its own time; those whose lines "
+                + "stay high or swing go round and round.",
             $"After {residual.Length} applications {settled} of the {residual[^1].Length} queries of this image are settled (residual of at most "
                 + $"{AccuracyFigures.Tolerance(TraceStatistics.Settled)}).",
             Table(
@@ -189,7 +189,7 @@ public static class TraceFigures
             ),
             "Plain iteration (Picard) puts the head's answer in for its question again and again. Anderson and Broyden extrapolate from "
                 + "earlier answers at the same cost, one application of the head a step. The lower line is the faster method; one that "
-                + "jumps has extrapolated too boldly.",
+                + "jumps has extrapolated too boldly, and one that ends has lost half of the queries to numbers that are not finite.",
             best is null
                 ? $"None of them brings nine tenths of the queries to a residual of {AccuracyFigures.Tolerance(TraceStatistics.Settled)} within {results.Subject.Applications} applications."
                 : $"The first to bring nine tenths of the queries to a residual of {AccuracyFigures.Tolerance(TraceStatistics.Settled)} is {best.scheme}, after "
@@ -200,6 +200,7 @@ public static class TraceFigures
                     "applications until 50 % are settled",
                     "until 90 %",
                     "settled at the end, %",
+                    "lost, %",
                     "median residual at the end",
                 ],
                 rows.Select(
@@ -210,6 +211,7 @@ public static class TraceFigures
                                 Count(row.Reached[0]),
                                 Count(row.Reached[1]),
                                 Percent(TraceStatistics.ShareWithin(results.Images, i, TraceStatistics.Settled)[^1]),
+                                Percent(TraceStatistics.ShareLost(results.Images, i)),
                                 Number(row.Median),
                             ]
                 )

@@ -51,6 +51,12 @@ public static class TraceStatistics
         ];
     }
 
+    /// <summary>Share of the queries of all images whose last residual is not finite.</summary>
+    public static double ShareLost(IReadOnlyList<TracedImage> images, int scheme) =>
+        images
+            .SelectMany(image => image.Paths[scheme].Residual[^1])
+            .Average(residual => double.IsFinite(residual) ? 0.0 : 1.0);
+
     /// <summary>The first application (from 1) at which so large a share is reached; null if it never is.</summary>
     public static int? FirstReaching(IReadOnlyList<double> shares, double wanted)
     {
@@ -87,12 +93,12 @@ public static class TraceStatistics
             : Math.Pow(residuals[last] / residuals[first], 1.0 / (last - first));
     }
 
-    /// <summary>Numbers of applications to look at: 1, 2, 5, 10, ..., the depth of training, the last one.</summary>
+    /// <summary>Numbers of applications to look at: 1, 2, 3, 5, 10, ..., the depth of training, the last one.</summary>
     public static IReadOnlyList<int> Milestones(int trained, int last) =>
         [
             .. Enumerable
                 .Range(0, 10)
-                .SelectMany(power => new[] { 1, 2, 5 }.Select(digit => digit * (long)Math.Pow(10, power)))
+                .SelectMany(power => new[] { 1, 2, 3, 5 }.Select(digit => digit * (long)Math.Pow(10, power)))
                 .Where(at => at < last)
                 .Select(at => (int)at)
                 .Append(Math.Min(trained, last))

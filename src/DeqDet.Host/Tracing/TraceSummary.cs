@@ -90,6 +90,7 @@ public static class TraceSummary
             json.WriteString("scheme", results.Images[0].Paths[i].Scheme);
             Number("residual_at_end", TraceStatistics.Curve(results.Images, i, path => path.Residual)[^1].Median);
             Number("settled_at_end", shares[^1]);
+            Number("lost_at_end", TraceStatistics.ShareLost(results.Images, i));
             Number("applications_to_90_percent_settled", TraceStatistics.FirstReaching(shares, 0.9) ?? double.NaN);
             json.WriteEndObject();
         }

@@ -25,9 +25,10 @@ public static class TraceText
         for (var i = 0; i < results.Images[0].Paths.Count; i++)
         {
             var shares = TraceStatistics.ShareWithin(results.Images, i, TraceStatistics.Settled);
+            var lost = TraceStatistics.ShareLost(results.Images, i);
             var reached = TraceStatistics.FirstReaching(shares, 0.9)?.ToString(CultureInfo.InvariantCulture) ?? "never";
             output.WriteLine(
-                $"  {reached, 10}  {results.Images[0].Paths[i].Scheme} ({TraceFigures.Percent(shares[^1])} % at the end)"
+                $"  {reached, 10}  {results.Images[0].Paths[i].Scheme} ({TraceFigures.Percent(shares[^1])} % at the end{(lost > 0 ? $", {TraceFigures.Percent(lost)} % lost to numbers that are not finite" : "")})"
             );
         }
 
