@@ -134,9 +134,11 @@ let tests =
                     refused (fun r -> { r with Checkpoint = empty }) [ "empty"; "no checkpoint" ]
                     refused (fun r -> { r with Images = [| empty |] }) [ "empty"; "no images" ]
                     refused (fun r -> { r with Images = [| "no-such.png" |] }) [ "no-such.png" ]
-                    refused (fun r -> { r with Data = Some empty }) [ "empty"; "--data" ]
-                    let file = Path.Combine(work, "file")
+                    // in an empty folder the shapes would be made, in one that is in use they are not
+                    let used = Directory.CreateDirectory(Path.Combine(work, "used")).FullName
+                    let file = Path.Combine(used, "notes.txt")
                     File.WriteAllText(file, "")
+                    refused (fun r -> { r with Data = Some used }) [ "used" ]
                     refused (fun r -> { r with Out = Path.Combine(file, "x") }) [ "--out"; "another folder" ])
 
             for kind, name in [ "adamixer", "AdaMixer"; "ffndet", "FFNDet" ] do

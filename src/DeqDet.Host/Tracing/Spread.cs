@@ -25,7 +25,8 @@ public readonly record struct Spread(double Mean, double Low, double Median, dou
         var at = share * (sorted.Length - 1);
         var below = (int)at;
         var above = Math.Min(below + 1, sorted.Length - 1);
-        return sorted[below] == sorted[above]
+        // infinity is no number to go part of the way to
+        return at == below || sorted[below] == sorted[above]
             ? sorted[below]
             : sorted[below] + ((at - below) * (sorted[above] - sorted[below]));
     }
