@@ -176,6 +176,15 @@ module Convergence =
             Warm = false
         }
 
+    /// The best class score of each query of a state, by image and query, 0 to 1.
+    let scores (detector: Detector) (query: Query) : float[][] =
+        use _ = torch.NewDisposeScope()
+        use _ = torch.no_grad ()
+        let logits = Refinement.classify (refinementHead detector) query.Content
+
+        (logits.sigmoid().amax [| -1L |]).``to``(torch.float64).cpu().data<float>().ToArray()
+        |> Array.chunkBySize (int (query.Content.size 1))
+
     /// Detections after each of so many plain applications of the refinement head (ascending, from 1); no gradients.
     let readOuts (depths: int list) (detector: Detector) (ready: Refinable) : Detections list =
         let head = refinementHead detector

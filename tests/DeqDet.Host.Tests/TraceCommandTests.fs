@@ -82,6 +82,7 @@ let tests =
                             "residual.png"
                             "parts.png"
                             "queries.png"
+                            "scores.png"
                             "solvers.png"
                             "spectrum.png"
                             "ap-depth.png"

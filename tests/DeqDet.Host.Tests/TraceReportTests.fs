@@ -47,6 +47,7 @@ let private image name paths : TracedImage =
     TracedImage(
         name,
         paths,
+        [| 0.9; 0.6; 0.05 |],
         {
             Radius = 0.5
             Residual = 1e-5
@@ -196,6 +197,7 @@ let tests =
                         "residual"
                         "parts"
                         "queries"
+                        "scores"
                         "solvers"
                         "spectrum"
                         "ap-depth"
@@ -206,6 +208,13 @@ let tests =
                 // 0.5^4
                 Expect.stringContains (finding "residual") "median is 0.0625" "at the depth of training"
                 Expect.stringContains (finding "queries") "2 of the 3" "0.9^39 is 0.016"
+
+                Expect.stringContains
+                    (finding "scores")
+                    "Of the 4 queries with a score of at least 0.5, 100 %"
+                    "two images"
+
+                Expect.stringContains (finding "scores") "of the 2 with a score below 0.1, 0 %" "the slow query"
                 Expect.stringContains (finding "solvers") "is anderson, after 5 applications" "0.3^4 is 0.0081"
                 Expect.stringContains (finding "spectrum") "on 2 of 2 images" "radius"
                 Expect.stringContains (finding "ap-depth") "0.500 at the depth of training (5)" "AP"
@@ -215,7 +224,7 @@ let tests =
                     for row in figure.Table.Rows do
                         Expect.equal row.Count figure.Table.Columns.Count $"columns of {figure.Name}"
 
-                Expect.equal (TraceFigures.Of(results null)).Count 5 "without a data set"
+                Expect.equal (TraceFigures.Of(results null)).Count 6 "without a data set"
 
             testCase "the page needs nothing else, and its text is escaped"
             <| fun () ->

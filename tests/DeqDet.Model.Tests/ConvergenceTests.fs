@@ -107,6 +107,8 @@ let tests =
                     Expect.isLessThan (Small.difference found.Scores sixth.Scores) 1e-9 "scores"
                     Expect.isLessThan (Small.difference found.Boxes sixth.Boxes) 1e-9 "boxes"
                     Expect.isLessThan (Small.difference found.State.Content sixth.State.Content) 1e-9 "state"
+                    let best = Convergence.scores detector sixth.State |> Array.map Array.max
+                    Expect.sequenceEqual (numbers (found.Scores.select (1L, 0L))) best "the best query's score"
                     Expect.isGreaterThan (Small.difference found.Boxes first.Boxes) 1e-3 "another one at depth 1"
                 | other -> failtest $"{other.Length} read-outs"
 

@@ -1,16 +1,12 @@
 using System.Globalization;
 using DeqDet.Host.Reporting.Charts;
+using static DeqDet.Host.Tracing.TraceFigures;
 
 namespace DeqDet.Host.Tracing;
 
 /// <summary>Figures about what a read-out is worth; none where there was no data set.</summary>
 internal static class AccuracyFigures
 {
-    private const int Blue = 0;
-    private const int Orange = 1;
-    private const int Green = 2;
-    private const int Grey = 4;
-
     public static IEnumerable<Figure> Of(TraceResults results) =>
         results.Accuracy is { } accuracy ? [Depth(results, accuracy), Updates(results, accuracy)] : [];
 
@@ -102,7 +98,7 @@ internal static class AccuracyFigures
                 + $"from {Tolerance(accuracy.Tolerances[0].Tolerance)} to {Tolerance(accuracy.Tolerances[^1].Tolerance)}.",
             cheap is null
                 ? $"No tolerance reaches the AP of the depth of training ({Ap(best.Accuracy.Ap)})."
-                : $"A tolerance of {Tolerance(cheap.Tolerance)} gives AP {Ap(cheap.Accuracy.Ap)} for {TraceFigures.Number(cheap.Updates)} applications a query "
+                : $"A tolerance of {Tolerance(cheap.Tolerance)} gives AP {Ap(cheap.Accuracy.Ap)} for {Number(cheap.Updates)} applications a query "
                     + $"on average; the depth of training gives {Ap(best.Accuracy.Ap)} for {best.Applications}.",
             new(
                 ["tolerance", "at most", "mean applications a query", "settled queries, %", "AP", "AP50", "AP75"],
@@ -112,8 +108,8 @@ internal static class AccuracyFigures
                             [
                                 Tolerance(point.Tolerance),
                                 point.Most.ToString(CultureInfo.InvariantCulture),
-                                TraceFigures.Number(point.Updates),
-                                TraceFigures.Percent(point.Settled),
+                                Number(point.Updates),
+                                Percent(point.Settled),
                                 Ap(point.Accuracy.Ap),
                                 Ap(point.Accuracy.Ap50),
                                 Ap(point.Accuracy.Ap75),

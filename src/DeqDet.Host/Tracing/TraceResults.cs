@@ -22,8 +22,14 @@ public sealed record TraceSubject(
 /// <summary>What was measured on one image.</summary>
 /// <param name="Name">The image as it was named.</param>
 /// <param name="Paths">Residuals under each scheme; the first one is plain iteration.</param>
+/// <param name="Scores">Best class score of each query where plain iteration ended, 0 to 1.</param>
 /// <param name="Spectrum">Spectral radius of the refinement head's Jacobian where plain iteration ended.</param>
-public sealed record TracedImage(string Name, IReadOnlyList<ResidualPath> Paths, SpectralReport Spectrum);
+public sealed record TracedImage(
+    string Name,
+    IReadOnlyList<ResidualPath> Paths,
+    double[] Scores,
+    SpectralReport Spectrum
+);
 
 /// <summary>COCO's main numbers, 0 to 1.</summary>
 public readonly record struct Accuracy(double Ap, double Ap50, double Ap75);

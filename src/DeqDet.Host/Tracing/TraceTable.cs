@@ -44,6 +44,7 @@ public static class TraceTable
         ("residual", "how far the application took the query: the larger of shift and change"),
         ("shift", "how far it took the box, in sizes of the box (plain iteration only)"),
         ("change", "how far it took the content, in lengths of the content (plain iteration only)"),
+        ("score", "best class score of the query where plain iteration ended, 0 to 1"),
         ("spectral_radius", "of the refinement head's Jacobian where plain iteration ended"),
         ("spectral_error", "what is left undecided of it, 0 to 1"),
         ("rate", "factor by which the image's median residual shrinks an application"),
@@ -75,6 +76,11 @@ public static class TraceTable
                         }
                     }
                 }
+            }
+
+            for (var query = 0; query < image.Scores.Length; query++)
+            {
+                yield return new("score", "", image.Name, query, null, null, image.Scores[query]);
             }
 
             yield return OfImage("spectral_radius", image.Spectrum.Radius);

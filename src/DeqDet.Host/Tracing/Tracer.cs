@@ -58,7 +58,12 @@ public sealed class Tracer(TrainedModel model, Device device, int applications, 
 
         cancellation.ThrowIfCancellationRequested();
         var options = new SpectralOptions(SpectralSteps, SpectralTolerance, seed: 0);
-        return new(name, paths, Convergence.spectrum(options, detector, ready, end!)[0]);
+        return new(
+            name,
+            paths,
+            Convergence.scores(detector, end!)[0],
+            Convergence.spectrum(options, detector, ready, end!)[0]
+        );
     }
 
     /// <summary>AP against depth, and against tolerance and work, on the first images of a validation set.</summary>
