@@ -50,7 +50,7 @@ module Convergence =
                     |> Refinement.apply detector.Weights.Decoder.Heads[0] pyramid
             })
 
-    /// The schemes that can be compared: plain iteration, then Anderson's and Broyden's methods with the detector's memory.
+    /// The schemes that can be compared, by name: plain iteration, then Anderson's and Broyden's methods with the detector's memory.
     let schemes (detector: Detector) : (string * Scheme) list =
         let solver =
             { SolverSettings.ofSteps detector.Settings.Solver.Steps with
@@ -58,12 +58,9 @@ module Convergence =
             }
 
         [
-            for name, kind in
-                [
-                    "picard", PicardScheme
-                    $"anderson, memory {solver.Memory}", AndersonScheme
-                    $"broyden, memory {solver.Memory}", BroydenScheme
-                ] -> name, Equilibrium.scheme { solver with Scheme = kind }
+            for kind in [ PicardScheme; AndersonScheme; BroydenScheme ] ->
+                let scheme = Equilibrium.scheme { solver with Scheme = kind }
+                scheme.Name.Replace(" in units", ""), scheme
         ]
 
     /// Applies the refinement head so many times, at states that a scheme chooses, no query stopping before the others. Gives the

@@ -37,7 +37,7 @@ public static class TraceSummary
                 shares[^1],
                 $"of the queries settled after {curve.Count} (residual of at most {settled})"
             ),
-            Line("rate", rate.Median, "factor by which the median residual shrinks an application"),
+            Line("rate", rate.Median, "factor of the median residual per application (1: no progress)"),
             Line("spectral_radius", radius.Median, "spectral radius at the end point, median of the images"),
             Share("spectral_radius_below_1", below, "of the images end in an attracting point (radius below 1)"),
         };

@@ -49,7 +49,7 @@ public static class Ticks
 
     /// <summary>
     /// Powers of ten within [low, high], thinned out to at most so many, with unlabelled ticks between them where there is room; multiples by 2 and 5 too where
-    /// the range has less than two decades.
+    /// the range is small.
     /// </summary>
     /// <param name="low">A positive number.</param>
     /// <param name="high">A finite number above it.</param>
@@ -58,9 +58,15 @@ public static class Ticks
     {
         var (from, to) = (Exponent(low, Math.Ceiling), Exponent(high, Math.Floor));
         var decades = Math.Log10(high) - Math.Log10(low);
-        if (decades < 2)
+        var near = OneTwoFive(low, high);
+        if (decades < 2.5 && near.Count(tick => tick.Label != "") is >= 2 and var labels && labels <= atMost + 1)
         {
-            return Within(low, high, atMost);
+            return near;
+        }
+
+        if (decades < 1)
+        {
+            return [.. Linear(low, high, Math.Min(atMost, 5)).Where(tick => tick.At >= low)];
         }
 
         var every = Math.Max(1, (int)Math.Ceiling((to - from + 1) / (double)atMost));
@@ -95,7 +101,7 @@ public static class Ticks
         return ticks;
     }
 
-    private static IReadOnlyList<Tick> Within(double low, double high, int atMost)
+    private static List<Tick> OneTwoFive(double low, double high)
     {
         var ticks = new List<Tick>();
         for (var exponent = Exponent(low, Math.Floor); exponent <= Exponent(high, Math.Ceiling); exponent++)
@@ -109,9 +115,7 @@ public static class Ticks
             );
         }
 
-        return ticks.Count(tick => tick.Label != "") is >= 2 and var labels && labels <= atMost + 2
-            ? ticks
-            : Linear(low, high, Math.Min(atMost, 5)).Where(tick => tick.At >= low).ToList();
+        return ticks;
     }
 
     private static int Exponent(double value, Func<double, double> round)
