@@ -178,6 +178,14 @@ let tests =
 
                 Expect.hasLength (List.ofSeq inner) 1 "inner svg"
 
+            testCase "a bound at one end leaves room at the other"
+            <| fun () ->
+                let axis = Axis("y", AxisScale.Linear, Nullable 0.0)
+                let marks: Mark list = [ line [ 0.0, 1.0; 1.0, 1.1 ] ]
+                let layout = ChartLayout.Of(Chart("t", Axis "x", axis, marks), 400, 300)
+                let highest = places layout |> List.map (fun place -> place.Y) |> List.min
+                Expect.isGreaterThan (highest - layout.Plot.Top) 5.0 "px above the largest"
+
             testCase "text is escaped"
             <| fun () ->
                 let layout =

@@ -37,7 +37,9 @@ public sealed record ChartLayout(
         // The labels at the left decide where the plot begins.
         var y = Projection.Fit(chart.Y, Points(chart).Select(point => point.Y), bottom, top);
         var yTicks = TicksOf(chart.Y, y, (int)Math.Clamp((bottom - top) / 34, 2, 9));
-        var left = Margin + LabelSize + 14 + yTicks.Max(tick => ChartText.Width(tick.Label, tick.Exponent, TickSize));
+        var widest = yTicks.Max(tick => ChartText.Width(tick.Label, tick.Exponent, TickSize));
+        // a page's font may be wider than the one that is measured
+        var left = Margin + LabelSize + 17 + (1.1 * widest);
         var right = width - Margin - 6;
         var x = Projection.Fit(chart.X, Points(chart).Select(point => point.X), left, right);
         var xTicks = TicksOf(chart.X, x, (int)Math.Clamp((right - left) / 72, 2, 12));
