@@ -65,6 +65,9 @@ public static class Program
             case Request.Detect detect:
                 DetectCommand.Run(detect.Item, Console.Out);
                 break;
+            case Request.Trace trace:
+                TraceCommand.Run(trace.Item, Spectre.Console.AnsiConsole.Console, Console.Out);
+                break;
             case Request.Evaluate evaluate:
                 Evaluate(evaluate.Item);
                 break;

@@ -51,6 +51,19 @@ let private asIs: SolverRequest =
         BudgetMs = None
     }
 
+let private trace: TraceRequest =
+    {
+        Checkpoint = "work/x"
+        Images = [||]
+        Data = None
+        Out = "trace"
+        Steps = 100
+        ImageCount = 8
+        Evaluated = 200
+        Device = Auto
+        Threads = None
+    }
+
 let private files = [ "--ground-truth"; "gt.json"; "--detections"; "dt.json" ]
 
 let private dataCheck: DataCheckRequest =
@@ -221,6 +234,38 @@ let private understood =
                     }
                 WarmStart = true
             }
+        [ "trace"; "work/x" ], Request.Trace trace
+        [
+            "trace"
+            "w"
+            "a.jpg"
+            "--data"
+            "d"
+            "--out"
+            "o"
+            "--steps"
+            "300"
+            "--images"
+            "2"
+            "--evaluated"
+            "50"
+            "--device"
+            "cpu"
+            "--threads"
+            "1"
+        ],
+        Request.Trace
+            {
+                Checkpoint = "w"
+                Images = [| "a.jpg" |]
+                Data = Some "d"
+                Out = "o"
+                Steps = 300
+                ImageCount = 2
+                Evaluated = 50
+                Device = Cpu
+                Threads = Some 1
+            }
         "evaluate" :: files, Request.Evaluate evaluation
         "evaluate" :: files
         @ [
@@ -357,6 +402,10 @@ let private refused =
         [ "detect"; "w"; "a"; "--budget-ms"; "inf" ], [ "--budget-ms inf"; "above 0" ]
         [ "test"; "w"; "--steps"; "0" ], [ "--steps 0"; "at least 1" ]
         [ "test"; "w"; "--solver"; "newton" ], [ "--solver newton"; "picard, anderson or broyden" ]
+        [ "trace" ], [ "trace: name a checkpoint" ]
+        [ "trace"; "w"; "--steps"; "0" ], [ "--steps 0"; "at least 1" ]
+        [ "trace"; "w"; "--images"; "0" ], [ "--images 0"; "at least 1" ]
+        [ "trace"; "w"; "--evaluated"; "x" ], [ "--evaluated x" ]
         [ "evaluate"; "--detections"; "x" ], [ "--ground-truth" ]
         [ "evaluate"; "--ground-truth"; "x" ], [ "--detections" ]
         "evaluate" :: files @ [ "--images"; "1,x" ], [ "--images 1,x" ]
@@ -416,7 +465,7 @@ let tests =
                     let text = helpOf arguments
                     expectParts text [ "Usage: "; "Exit codes: " ]
 
-                    for command in [ "train"; "test"; "detect"; "evaluate"; "doctor" ] do
+                    for command in [ "train"; "test"; "detect"; "trace"; "evaluate"; "doctor" ] do
                         expectParts text [ $"\n  {command} "; $"Example: deqdet {command}" ]
             testCase "help of a command explains every argument with an example that is understood"
             <| fun () ->

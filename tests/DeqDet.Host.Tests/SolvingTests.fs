@@ -24,7 +24,7 @@ let private asIs: SolverRequest =
     }
 
 /// A folder with pictures and an untrained, tiny model of some kind.
-let private withModel (assignments: string list) (test: string -> string -> unit) =
+let withModel (assignments: string list) (test: string -> string -> unit) =
     let folder = Directory.CreateTempSubdirectory("deqdet-solving-").FullName
 
     try

@@ -18,8 +18,6 @@ namespace DeqDet.Host.Commands;
 /// <summary>`detect`: what a checkpoint finds in images, as JSON and as pictures.</summary>
 public static class DetectCommand
 {
-    private static readonly string[] Endings = [".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif"];
-
     /// <summary>An image that was looked at: the path as the user gave it, its size, what was found.</summary>
     private sealed record Seen(
         string File,
@@ -34,7 +32,7 @@ public static class DetectCommand
     /// <exception cref="InputError">The checkpoint is missing or damaged, or some image could not be read.</exception>
     public static void Run(DetectRequest request, TextWriter output)
     {
-        var files = Files(request.Images);
+        var files = ImageFiles.Find(request.Images);
         var device = ComputeDevice.Choose(DeviceChoice.Auto);
         ComputeDevice.UseThreads(null);
         using var interruption = new Interruption();
@@ -62,7 +60,7 @@ public static class DetectCommand
             try
             {
                 var image = ImageFile.Load(file);
-                using var batch = BatchOf(model, image);
+                using var batch = ImageFiles.Batch(image, model.Settings.Data);
                 var prediction =
                     frames?.Next(batch, interruption.Token)
                     ?? Prediction.Of(model.Detector, batch, device, interruption.Token)[0];
@@ -103,25 +101,6 @@ public static class DetectCommand
         }
     }
 
-    private static Batch BatchOf(TrainedModel model, RgbImage image)
-    {
-        var resize = model.Settings.Data.Resize;
-        var example = new Example(image, [], []).Resized(new(resize.ShortSide, resize.LongMax));
-        var about = new BatchImage(
-            0,
-            "",
-            image.Width,
-            image.Height,
-            example.View.Width,
-            example.View.Height,
-            example.ScaleX,
-            example.ScaleY,
-            [],
-            []
-        );
-        return new Normalisation(model.Settings.Data.Normalise).Collate([(example.View, about)]);
-    }
-
     private static Picture Draw(TrainedModel model, RgbImage image, IReadOnlyList<Finding> found) =>
         Picture.Annotate(
             image,
@@ -147,39 +126,6 @@ public static class DetectCommand
                     .OrderBy(group => group.Key)
                     .Select(group => $"{group.Count()} {model.Classes[group.Key].Name}")
             );
-
-    // Every image below a folder, in ordinal order; single files as they are named.
-    private static List<string> Files(IReadOnlyList<string> places)
-    {
-        var files = new List<string>();
-        foreach (var place in places)
-        {
-            if (Directory.Exists(place))
-            {
-                var images = Directory
-                    .EnumerateFiles(place, "*", SearchOption.AllDirectories)
-                    .Where(file => Endings.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
-                    .Order(StringComparer.Ordinal)
-                    .ToList();
-                if (images.Count == 0)
-                {
-                    throw new InputError($"{place}: no images in this folder ({string.Join(", ", Endings)})");
-                }
-
-                files.AddRange(images);
-            }
-            else if (File.Exists(place))
-            {
-                files.Add(place);
-            }
-            else
-            {
-                throw new InputError($"{place}: no such image or folder");
-            }
-        }
-
-        return [.. files.Distinct(StringComparer.Ordinal)];
-    }
 
     // The image's own name with .png; where two images share one, they are numbered.
     private static Dictionary<string, string> PictureNames(IReadOnlyList<string> files)

@@ -227,6 +227,41 @@ type ConvertArgument =
         member argument.Usage = ExplainAttribute.Usage argument
 
 [<RequireQualifiedAccess>]
+type TraceArgument =
+    | [<MainCommand;
+        Explain("CHECKPOINT [IMAGE_OR_FOLDER]...",
+                "Checkpoint file or work folder, then the images whose refinement is followed. Without images: the first ones of the validation set, on which AP is measured too.",
+                "trace work/shapes")>] Inputs of string list
+    | [<Unique;
+        Explain("DIR",
+                "Folder of the data set on which AP is measured against steps and tolerance. Default: where it was in training.",
+                "trace work/bccd --data ../data/bccd")>] Data of string
+    | [<Unique;
+        Explain("DIR",
+                "Folder for trace.html, trace.csv, trace.json and the figures. Default: trace.",
+                "trace work/shapes --out report")>] Out of string
+    | [<Unique;
+        Explain("N",
+                "Applications of the refinement head to follow, at least as many as in training. Default: 100.",
+                "trace work/shapes --steps 300")>] Steps of string
+    | [<Unique; Explain("N", "Images of the validation set to follow. Default: 8.", "trace work/shapes --images 2")>] Images of
+        string
+    | [<Unique;
+        Explain("N",
+                "Images of the validation set to measure AP on, the first ones. Default: 200.",
+                "trace work/shapes --evaluated 50")>] Evaluated of string
+    | [<Unique;
+        Explain("auto|cpu|cuda|cuda:N",
+                "Where to compute. Default: auto, a GPU where there is one.",
+                "trace work/shapes --device cpu")>] Device of string
+    | [<Unique;
+        Explain("N", "Processor threads for tensor operations. Default: one a core.", "trace work/shapes --threads 2")>] Threads of
+        string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
 type InfoArgument =
     | [<MainCommand;
         Unique;
@@ -274,6 +309,10 @@ type Command =
     | [<CliPrefix(CliPrefix.None);
         Explain("", "finds objects in images: results as JSON, and annotated pictures.", "detect work/shapes photo.jpg")>] Detect of
         ParseResults<DetectArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "shows whether, how fast and how usefully a detector's queries settle: a page, figures and tables.",
+                "trace work/shapes")>] Trace of ParseResults<TraceArgument>
     | [<CliPrefix(CliPrefix.None);
         Explain("",
                 "compares a results file with annotations, by COCO's rules.",

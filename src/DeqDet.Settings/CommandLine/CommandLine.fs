@@ -203,6 +203,32 @@ module CommandLine =
                 WarmStart = results.Contains DetectArgument.Warm_Start
             }
 
+    let private trace (results: ParseResults<TraceArgument>) : TraceRequest =
+        let number name standard (given: string option) =
+            given
+            |> Option.map (wholeNumber name 1 (string standard))
+            |> Option.defaultValue standard
+
+        match results.GetResults TraceArgument.Inputs |> List.concat with
+        | [] -> refuse "trace: name a checkpoint file or work folder; for example: trace work/shapes"
+        | checkpoint :: images ->
+            {
+                Checkpoint = checkpoint
+                Images = Array.ofList images
+                Data = results.TryGetResult TraceArgument.Data
+                Out = results.GetResult(TraceArgument.Out, "trace")
+                Steps = results.TryGetResult TraceArgument.Steps |> number "--steps" 100
+                ImageCount = results.TryGetResult TraceArgument.Images |> number "--images" 8
+                Evaluated = results.TryGetResult TraceArgument.Evaluated |> number "--evaluated" 200
+                Device =
+                    results.TryGetResult TraceArgument.Device
+                    |> Option.map device
+                    |> Option.defaultValue Auto
+                Threads =
+                    results.TryGetResult TraceArgument.Threads
+                    |> Option.map (wholeNumber "--threads" 1 "2")
+            }
+
     let private evaluate (results: ParseResults<EvaluateArgument>) : EvaluateRequest =
         let real (text: string) =
             Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture)
@@ -343,6 +369,7 @@ module CommandLine =
         | "train", _ -> read command tokens |> train |> Request.Train
         | "test", _ -> read command tokens |> test |> Request.Test
         | "detect", _ -> read command tokens |> detect |> Request.Detect
+        | "trace", _ -> read command tokens |> trace |> Request.Trace
         | "evaluate", _ -> read command tokens |> evaluate |> Request.Evaluate
         | "verify", _ -> read command tokens |> verify |> Request.Verify
         | "convert", _ -> read command tokens |> convert |> Request.Convert

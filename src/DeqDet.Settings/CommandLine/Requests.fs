@@ -115,6 +115,25 @@ type DetectRequest =
         WarmStart: bool
     }
 
+type TraceRequest =
+    {
+        Checkpoint: string
+        /// Image files and folders to follow; none: the first images of the validation set.
+        Images: string[]
+        /// Folder of the data set for AP; None: as in training, and not at all where images are named.
+        Data: string option
+        /// Folder for everything that is written.
+        Out: string
+        /// Applications of the refinement head to follow.
+        Steps: int
+        /// Images of the validation set to follow where none are named.
+        ImageCount: int
+        /// Images of the validation set to measure AP on.
+        Evaluated: int
+        Device: DeviceChoice
+        Threads: int option
+    }
+
 /// None stands for COCO's own value, or for all.
 type EvaluateRequest =
     {
@@ -181,6 +200,7 @@ type Request =
     | Train of TrainRequest
     | Test of TestRequest
     | Detect of DetectRequest
+    | Trace of TraceRequest
     | Evaluate of EvaluateRequest
     | Verify of VerifyRequest
     | Convert of ConvertRequest
