@@ -169,7 +169,7 @@ let tests =
             testCase "queries at rest are not computed any more"
             <| fun () ->
                 use _ = torch.NewDisposeScope()
-                let case = case 4 2 (tolerant PicardScheme 1e-5)
+                let case = case 4 2 (tolerant PicardScheme 1e-10)
                 let options = Equilibrium.options case.Settings.Solver Effort.Unhurried
                 let seen = ResizeArray<int64>()
 
