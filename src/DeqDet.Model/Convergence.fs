@@ -60,7 +60,7 @@ module Convergence =
         [
             for kind in [ PicardScheme; AndersonScheme; BroydenScheme ] ->
                 let scheme = Equilibrium.scheme { solver with Scheme = kind }
-                scheme.Name.Replace(" in units", ""), scheme
+                scheme.Name, scheme
         ]
 
     /// Applies the refinement head so many times, at states that a scheme chooses, no query stopping before the others. Gives the
@@ -147,31 +147,16 @@ module Convergence =
 
         Spectral.radius options map (point / units)
 
-    let private keep (found: Detections) =
-        seq {
-            found.Scores
-            found.Labels
-            found.Boxes
-            found.Queries
-            yield! Query.tensors found.State
-        }
-
     let private readOut (detector: Detector) (query: Query) (reports: Report[][]) : Detections =
-        let logits = Refinement.classify (refinementHead detector) query.Content
-
-        let struct (scores, labels, boxes, queries) =
-            Equilibrium.readOut detector.Settings.Queries.Detections logits query.Box
-
-        {
-            Scores = scores
-            Labels = labels
-            Boxes = boxes
-            Queries = queries
-            Reports = reports
-            // of its own, so that the path may free its states
-            State = query |> Query.map (fun tensor -> tensor.alias ())
-            Warm = false
-        }
+        Detections.ofSettled
+            detector.Settings.Queries
+            {
+                // of its own, so that the path may free its states
+                Query = query |> Query.map (fun tensor -> tensor.alias ())
+                Logits = Refinement.classify (refinementHead detector) query.Content
+                Reports = reports
+                Warm = false
+            }
 
     /// The best class score of each query of a state, by image and query, 0 to 1.
     let scores (detector: Detector) (query: Query) : float[][] =
@@ -187,7 +172,7 @@ module Convergence =
         let head = refinementHead detector
         use _ = torch.no_grad ()
 
-        scoped (Seq.collect keep) (fun () ->
+        scoped (Seq.collect Detections.tensors) (fun () ->
             let mutable query = ready.First
             let mutable depth = 0
 
@@ -209,7 +194,7 @@ module Convergence =
     let readOutWithin (tolerance: float) (applications: int) (detector: Detector) (ready: Refinable) : Detections =
         use _ = torch.no_grad ()
 
-        scoped keep (fun () ->
+        scoped Detections.tensors (fun () ->
             let solver =
                 { SolverSettings.ofSteps (applications - 1) with
                     Tolerance = Some tolerance

@@ -43,6 +43,33 @@ type Detections =
         Warm: bool
     }
 
+module Detections =
+
+    /// All tensors of it.
+    let tensors (found: Detections) : Tensor seq =
+        seq {
+            found.Scores
+            found.Labels
+            found.Boxes
+            found.Queries
+            yield! Query.tensors found.State
+        }
+
+    /// The best query x class pairs of settled queries, as many as the settings want.
+    let ofSettled (settings: QuerySettings) (settled: Settled) : Detections =
+        let struct (scores, labels, boxes, queries) =
+            Equilibrium.readOut settings.Detections settled.Logits settled.Query.Box
+
+        {
+            Scores = scores
+            Labels = labels
+            Boxes = boxes
+            Queries = queries
+            Reports = settled.Reports
+            State = settled.Query
+            Warm = settled.Warm
+        }
+
 module Detector =
 
     /// Strides of the pyramid, px.
@@ -136,34 +163,12 @@ module Detector =
     let detectFrom (warm: Query option) (effort: Effort) (detector: Detector) (batch: ImageBatch) : Detections =
         use _ = torch.no_grad ()
 
-        scoped
-            (fun (d: Detections) ->
-                seq {
-                    d.Scores
-                    d.Labels
-                    d.Boxes
-                    d.Queries
-                    yield! Query.tensors d.State
-                })
-            (fun () ->
-                let pyramid = pyramid None detector batch.Images
-                let start = start detector batch
+        scoped Detections.tensors (fun () ->
+            let pyramid = pyramid None detector batch.Images
 
-                let settled =
-                    Equilibrium.solve detector.Settings effort detector.Weights.Decoder pyramid warm start
-
-                let struct (scores, labels, boxes, queries) =
-                    Equilibrium.readOut detector.Settings.Queries.Detections settled.Logits settled.Query.Box
-
-                {
-                    Scores = scores
-                    Labels = labels
-                    Boxes = boxes
-                    Queries = queries
-                    Reports = settled.Reports
-                    State = settled.Query
-                    Warm = settled.Warm
-                })
+            start detector batch
+            |> Equilibrium.solve detector.Settings effort detector.Weights.Decoder pyramid warm
+            |> Detections.ofSettled detector.Settings.Queries)
 
     /// Detections of a batch from the usual start; no gradients.
     let detect (effort: Effort) (detector: Detector) (batch: ImageBatch) : Detections =

@@ -205,6 +205,59 @@ module Equilibrium =
         let solution = Solve.runParts options (int (state.size 1)) map.Apply state
         QueryState.unpack solution.State, solution
 
+    /// What there is to report of a query that was not finite to begin with.
+    let private broken: Report =
+        {
+            Outcome = NonFinite
+            Steps = 0
+            Evaluations = 0
+            Residual = nan
+            RelativeResidual = nan
+            ContractionRate = nan
+            EmpiricalError = nan
+        }
+
+    /// `iterate` for the images whose queries are all finite. The others (an untrained init head may overflow, and one such query
+    /// spoils its image through the attention) stay as they are.
+    let private iterateFinite options head (pyramid: Pyramid) (start: Query) : Query * Report[] =
+        let images, queries = start.Content.size 0, int (start.Content.size 1)
+
+        let finite =
+            (QueryState.pack start).isfinite().flatten(1L).all(1L).cpu().data<bool>().ToArray()
+
+        let sound =
+            [| for image in 0L .. images - 1L -> image |]
+            |> Array.filter (fun image -> finite[int image])
+
+        if sound.Length = finite.Length then
+            let query, solution = iterate options head pyramid start
+            query, solution.Reports
+        elif sound.Length = 0 then
+            start, Array.create (finite.Length * queries) broken
+        else
+            let index = torch.tensor (sound, device = start.Content.device)
+            let select (tensor: Tensor) = tensor.index_select (0L, index)
+
+            let part =
+                { pyramid with
+                    Levels = List.map select pyramid.Levels
+                }
+
+            let query, solution = iterate options head part (Query.map select start)
+            let put (whole: Tensor) (solved: Tensor) = whole.index_copy (0L, index, solved)
+            let reports = Array.create (finite.Length * queries) broken
+
+            sound
+            |> Array.iteri (fun at image ->
+                Array.blit solution.Reports (at * queries) reports (int image * queries) queries)
+
+            {
+                Position = put start.Position query.Position
+                Content = put start.Content query.Content
+                Box = put start.Box query.Box
+            },
+            reports
+
     let private stages (weights: DecoderWeights) (pyramid: Pyramid) (start: Query) : Query =
         weights.Heads
         |> List.fold (fun query head -> Refinement.apply head pyramid query) start
@@ -233,11 +286,7 @@ module Equilibrium =
         use _ = torch.no_grad ()
 
         scoped (fun settled -> Seq.append (Query.tensors settled.Query) [ settled.Logits ]) (fun () ->
-            let from query =
-                let query, solution =
-                    iterate (options settings.Solver effort) weights.Heads[1] pyramid query
-
-                query, solution.Reports
+            let from = iterateFinite (options settings.Solver effort) weights.Heads[1] pyramid
 
             let cold () =
                 Refinement.apply weights.Heads[0] pyramid start |> from

@@ -44,7 +44,7 @@ module Scheme =
     /// features. Picard does not: it needs no units.
     let inUnits (unitsOf: torch.Tensor -> torch.Tensor) (scheme: Scheme) : Scheme =
         {
-            Name = $"{scheme.Name} in units"
+            Name = scheme.Name
             Init =
                 fun start ->
                     let units = unitsOf start

@@ -221,6 +221,35 @@ let tests =
                         (report.Evaluations > 2 && report.Evaluations < 20)
                         $"{report.Evaluations} applications"
 
+            testCase "an image whose queries are not finite is left alone, and leaves the others alone"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+
+                for change in [ id; tolerant PicardScheme 1e-6 ] do
+                    let case = case 6 3 change
+                    let expected = solve case
+
+                    for level in case.Pyramid.Levels do
+                        use _ = torch.no_grad ()
+                        level.select(0L, 1L).fill_(scalar nan) |> ignore
+
+                    let solved = solve case
+
+                    for image in [ 0; 2 ] do
+                        let of' (query: Query) =
+                            numbers (query.Position.select (0L, int64 image))
+
+                        for a, b in Array.zip (of' expected.Query) (of' solved.Query) do
+                            Expect.isLessThan (abs (a - b)) 1e-9 "positions of the others"
+
+                        Expect.equal
+                            [ for report in solved.Reports[image] -> report.Evaluations ]
+                            [ for report in expected.Reports[image] -> report.Evaluations ]
+                            "applications of the others"
+
+                    for report in solved.Reports[1] do
+                        Expect.equal report.Outcome NonFinite "said so"
+
             testCase "cancellation ends the refinement"
             <| fun () ->
                 use _ = torch.NewDisposeScope()

@@ -26,13 +26,6 @@ let private state (settings: DetectorSettings) seed =
 
     weights, pyramid, Refinement.apply weights.Heads[1] pyramid first
 
-let private map (change: Tensor -> Tensor) (query: Query) : Query =
-    {
-        Position = change query.Position
-        Content = change query.Content
-        Box = change query.Box
-    }
-
 let private compare (expected: Query) (actual: Query) =
     close expected.Position actual.Position "positions"
     close expected.Content actual.Content "contents"
@@ -55,8 +48,8 @@ let tests =
                 let head = weights.Heads[1]
 
                 compare
-                    (map permute (Refinement.apply head pyramid query))
-                    (Refinement.apply head pyramid (map permute query))
+                    (Query.map permute (Refinement.apply head pyramid query))
+                    (Refinement.apply head pyramid (Query.map permute query))
 
             testPropertyWithConfig config "an image computes alone what it computes in a batch"
             <| fun (seed: int) ->
@@ -75,7 +68,7 @@ let tests =
                             Levels = List.map image pyramid.Levels
                         }
 
-                    compare (map image together) (Refinement.apply head alone (map image query))
+                    compare (Query.map image together) (Refinement.apply head alone (Query.map image query))
 
             testPropertyWithConfig config "the solution is the end of the path, for all kinds"
             <| fun (seed: int) ->
@@ -97,7 +90,7 @@ let tests =
             <| fun (seed: int) ->
                 use _ = torch.NewDisposeScope()
                 let weights, pyramid, query = state (Small.settings DetectorKind.DeqDet) seed
-                let query = map (fun x -> x.detach().requires_grad_ true) query
+                let query = Query.map (fun x -> x.detach().requires_grad_ true) query
                 let next = Refinement.apply weights.Heads[1] pyramid query
                 (next.Position.sum () + next.Content.pow(scalar 2.0).sum() + next.Box.sum ()).backward()
                 Expect.isNull query.Position.grad "position"

@@ -64,6 +64,12 @@ public static class DetectCommand
                 var prediction =
                     frames?.Next(batch, interruption.Token)
                     ?? Prediction.Of(model.Detector, batch, device, interruption.Token)[0];
+                if (interruption.Token.IsCancellationRequested)
+                {
+                    // a refinement that was cut short is no result
+                    break;
+                }
+
                 var found = prediction.Findings.Where(finding => finding.Score >= request.Threshold).ToList();
                 refinements.Add(prediction.Refinement);
                 var picture = Path.Combine(request.Out, pictures[file]);

@@ -47,14 +47,6 @@ public sealed class Refinements
     /// <summary>Queries within the tolerance.</summary>
     public static int Settled(IReadOnlyList<Report> queries) => queries.Count(query => query.Outcome.IsConverged);
 
-    /// <summary>Residual of an image: the middle one of its queries'.</summary>
-    public static double Residual(IReadOnlyList<Report> queries) =>
-        Middle(queries.Select(query => query.RelativeResidual));
-
-    /// <summary>Mean number of applications of the refinement head to a query; NaN without images.</summary>
-    public double MeanUpdates =>
-        images.Count == 0 ? double.NaN : images.Average(queries => queries.Average(query => (double)query.Evaluations));
-
     /// <summary>One or two lines for people; null where no image had an equilibrium.</summary>
     public string? Told(SolverSettings solver)
     {
@@ -71,10 +63,16 @@ public sealed class Refinements
             return $"refinement: {most} applications to each query, {residual}";
         }
 
+        var updates = images.Average(queries => queries.Average(query => (double)query.Evaluations));
         var steps = images.Select(queries => (double)Steps(queries)).ToList();
-        var settled = images.Sum(queries => (double)Settled(queries)) / images.Sum(queries => queries.Count);
-        return $"refinement: {MeanUpdates:0.0} applications to a query of {most} at most ({1 - MeanUpdates / most:P0} fewer), {residual}\n"
-            + $"            {settled:P1} of the queries settled; images took {steps.Min():0} to {steps.Max():0} steps, half of them {Middle(steps):0} or fewer";
+        // a warm start that fails costs more than it saves
+        var saved =
+            updates <= most ? $"{1 - updates / most:P0} fewer" : $"{updates / most - 1:P0} more, warm starts failed";
+        var settled = OptionModule.IsNone(solver.Tolerance)
+            ? ""
+            : $"{images.Sum(queries => (double)Settled(queries)) / images.Sum(queries => queries.Count):P1} of the queries settled; ";
+        return $"refinement: {updates:0.0} applications to a query of {most} at most ({saved}), {residual}\n"
+            + $"            {settled}images took {steps.Min():0} to {steps.Max():0} steps, half of them {Middle(steps):0} or fewer";
     }
 
     private static double Middle(IEnumerable<double> numbers)

@@ -56,6 +56,8 @@ public sealed class Validation(DataLoader loader, GroundTruth truth, int batchSi
             using (batch)
             {
                 var predictions = Prediction.Of(detector, batch!, device, cancellation);
+                // a refinement that was cut short is no result
+                cancellation.ThrowIfCancellationRequested();
                 for (var i = 0; i < predictions.Count; i++)
                 {
                     perImage.Add(batch!.Images[i].Id, predictions[i].Findings);
