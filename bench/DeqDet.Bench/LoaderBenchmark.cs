@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using DeqDet.Host.Data;
+using DeqDet.Data;
 using DeqDet.Settings;
 
 namespace DeqDet.Bench;

@@ -1,3 +1,4 @@
+using DeqDet;
 using DeqDet.Bench;
 using DeqDet.Settings;
 

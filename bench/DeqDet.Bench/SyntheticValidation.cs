@@ -1,5 +1,6 @@
 using System.Text.Json;
-using DeqDet.Host.Data;
+using DeqDet.Coco;
+using DeqDet.Data;
 
 namespace DeqDet.Bench;
 

@@ -3,15 +3,17 @@
 #r "TorchSharp.dll"
 #r "DeqDet.Solver.dll"
 #r "DeqDet.Model.dll"
+#r "DeqDet.Base.dll"
 #r "DeqDet.Settings.dll"
-#r "DeqDet.Host.dll"
+#r "DeqDet.Data.dll"
+#r "DeqDet.Detection.dll"
 
 open System.Threading
 open TorchSharp
 open DeqDet.Model
 open DeqDet.Settings
-open DeqDet.Host.Data
-open DeqDet.Host.Training
+open DeqDet.Data
+open DeqDet.Detection
 
 /// A detector, a batch for it, and what is to be found in each image.
 type Experiment =

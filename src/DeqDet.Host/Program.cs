@@ -1,8 +1,8 @@
 using System.Reflection;
+using DeqDet.Coco.Evaluation;
+using DeqDet.CommandLine;
 using DeqDet.Host.Commands;
-using DeqDet.Host.Evaluation;
 using DeqDet.Settings;
-using DeqDet.Settings.CommandLine;
 using EvaluateRequest = DeqDet.Host.Commands.EvaluateRequest;
 
 namespace DeqDet.Host;
@@ -19,7 +19,7 @@ public static class Program
     {
         try
         {
-            return Run(CommandLine.parse(arguments));
+            return Run(RequestParser.parse(arguments));
         }
         catch (InputError error)
         {
@@ -96,7 +96,7 @@ public static class Program
 
     private static void Test(TestRequest request) => TestCommand.Run(request, Display, Console.Out);
 
-    private static Reporting.TrainingDisplay Display => new(Spectre.Console.AnsiConsole.Console, TimeProvider.System);
+    private static Terminal.TrainingDisplay Display => new(Spectre.Console.AnsiConsole.Console, TimeProvider.System);
 
     private static int DataCheck(DataCheckRequest request) =>
         DataCommand.Check(request, Spectre.Console.AnsiConsole.Console);
@@ -107,7 +107,7 @@ public static class Program
     private static string Version =>
         typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
-    private static void Evaluate(DeqDet.Settings.CommandLine.EvaluateRequest request) =>
+    private static void Evaluate(DeqDet.CommandLine.EvaluateRequest request) =>
         EvaluateCommand.Run(
             new EvaluateRequest(
                 request.GroundTruth,

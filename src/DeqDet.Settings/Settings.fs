@@ -1,5 +1,6 @@
 namespace DeqDet.Settings
 
+open DeqDet
 open DeqDet.Model
 
 /// Everything a run is decided by: what a settings file and its bases, `--set` and the other arguments come to.

@@ -1,5 +1,6 @@
 namespace DeqDet.Settings
 
+open DeqDet
 open System
 open System.IO
 open System.Text

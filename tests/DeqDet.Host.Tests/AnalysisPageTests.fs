@@ -1,4 +1,4 @@
-module DeqDet.Host.Tests.AnalysisPageTests
+module DeqDet.Tests.AnalysisPageTests
 
 open System
 open System.IO
@@ -6,13 +6,12 @@ open System.Text.Json
 open System.Text.RegularExpressions
 open Expecto
 open SkiaSharp
+open DeqDet
 open DeqDet.Settings
 open DeqDet.Host.Commands
-open DeqDet.Host.Data
-open DeqDet.Host.Evaluation
-open DeqDet.Host.Evaluation.Analysis
-open DeqDet.Host.Reporting
-open DeqDet.Host.Reporting.Pages
+open DeqDet.Images
+open DeqDet.Coco.Evaluation
+open DeqDet.Reports
 
 let private inFolder (action: string -> unit) =
     let folder = Directory.CreateTempSubdirectory "deqdet-"

@@ -1,15 +1,15 @@
-module DeqDet.Host.Tests.ArgumentsTests
+module DeqDet.Tests.ArgumentsTests
 
 open System
 open System.IO
 open Expecto
 open DeqDet.Model
 open DeqDet.Settings
-open DeqDet.Settings.CommandLine
-open DeqDet.Host.Tests.SettingsFiles
+open DeqDet.CommandLine
+open DeqDet.Tests.SettingsFiles
 
 let private parse (arguments: string list) : Request =
-    CommandLine.parse (Array.ofList arguments)
+    RequestParser.parse (Array.ofList arguments)
 
 let private plain: TrainRequest =
     {

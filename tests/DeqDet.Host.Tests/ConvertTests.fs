@@ -1,18 +1,19 @@
 /// The commands convert and info: exchange with the official code, and what is said about a file.
-module DeqDet.Host.Tests.ConvertTests
+module DeqDet.Tests.ConvertTests
 
 open System.IO
 open System.Text.Json.Nodes
 open Expecto
 open TorchSharp
 open DeqDet.Model
+open DeqDet
 open DeqDet.Settings
-open DeqDet.Settings.CommandLine
-open DeqDet.Host.Checkpoints
+open DeqDet.CommandLine
+open DeqDet.Checkpoints
+open DeqDet.Detection
 open DeqDet.Host.Commands
-open DeqDet.Host.Training
-open DeqDet.Host.Tests.CheckpointFiles
-open DeqDet.Host.Tests.SettingsFiles
+open DeqDet.Tests.CheckpointFiles
+open DeqDet.Tests.SettingsFiles
 
 /// A detector of the real structure, as small as it can be.
 let private small (kind: string) : Settings =
@@ -101,7 +102,7 @@ let private bare (path: string) (specs: Spec list) (meta: string) =
         path,
         [|
             for spec in specs do
-                let expected = ExpectedTensor.Of spec
+                let expected = ExpectedWeights.Of spec
 
                 let count = (spec.Shape |> Array.fold (*) 1L) * int64 (expected.Type.ByteSize())
                 TensorToWrite.Of(spec.Name, expected.Type, spec.Shape, Array.zeroCreate (int count))
@@ -115,7 +116,7 @@ let private sparse (path: string) (specs: Spec list) =
         path,
         [|
             for spec in specs do
-                let expected = ExpectedTensor.Of spec
+                let expected = ExpectedWeights.Of spec
                 let count = (spec.Shape |> Array.fold (*) 1L) * int64 (expected.Type.ByteSize())
 
                 let skip (stream: Stream) =
@@ -360,7 +361,7 @@ let tests =
                         (backbone |> List.filter isLive |> List.map _.Name)
                         "names"
 
-                    let expected = backbone |> List.map ExpectedTensor.Of
+                    let expected = backbone |> List.map ExpectedWeights.Of
 
                     for tensor in BackboneWeights.Load(target, expected).Values do
                         tensor.Dispose()

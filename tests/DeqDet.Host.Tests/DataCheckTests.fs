@@ -1,17 +1,17 @@
-module DeqDet.Host.Tests.DataCheckTests
+module DeqDet.Tests.DataCheckTests
 
 open System
 open System.IO
 open System.Text.Json
 open Expecto
 open DeqDet.Settings
-open DeqDet.Settings.CommandLine
+open DeqDet.CommandLine
 open DeqDet.Host.Commands
-open DeqDet.Host.Data
-open DeqDet.Host.Data.Check
-open DeqDet.Host.Reporting
-open DeqDet.Host.Tests.DataFiles
-open DeqDet.Host.Tests.ReportingDisplayTests
+open DeqDet.Images
+open DeqDet.Data.Check
+open DeqDet.Host.Terminal
+open DeqDet.Tests.DataFiles
+open DeqDet.Tests.ReportingDisplayTests
 
 let private png (shade: byte) width height =
     PngWriter.Encode(ReadOnlySpan(Array.create (width * height * 3) shade), width, height)

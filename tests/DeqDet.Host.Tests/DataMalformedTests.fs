@@ -1,14 +1,14 @@
 /// What the program says to malformed annotation and results files: one line that names the record, and exit code 2.
-module DeqDet.Host.Tests.DataMalformedTests
+module DeqDet.Tests.DataMalformedTests
 
 open System
 open System.IO
 open System.Text
 open Expecto
 open DeqDet.Host
-open DeqDet.Host.Data
-open DeqDet.Host.Tests.DataFiles
-open DeqDet.Host.Tests.SettingsFiles
+open DeqDet.Images
+open DeqDet.Tests.DataFiles
+open DeqDet.Tests.SettingsFiles
 
 let private utf8 (text: string) = Encoding.UTF8.GetBytes text
 

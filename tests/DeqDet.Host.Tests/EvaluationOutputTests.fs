@@ -1,13 +1,14 @@
-module DeqDet.Host.Tests.EvaluationOutputTests
+module DeqDet.Tests.EvaluationOutputTests
 
 open System
 open System.IO
 open System.IO.Compression
 open System.Text.Json
 open Expecto
+open DeqDet
 open DeqDet.Settings
 open DeqDet.Host.Commands
-open DeqDet.Host.Evaluation
+open DeqDet.Coco.Evaluation
 
 let private case (name: string) (file: string) =
     Path.Combine(Golden.folder "cocoeval", name, file)

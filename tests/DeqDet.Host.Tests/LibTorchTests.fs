@@ -1,8 +1,9 @@
-module DeqDet.Host.Tests.LibTorchTests
+module DeqDet.Tests.LibTorchTests
 
 open System.IO
 open Expecto
 open DeqDet.Host.Devices
+open DeqDet
 open DeqDet.Settings
 
 /// What `Find` refuses to do with this value of DEQDET_LIBTORCH.

@@ -1,4 +1,4 @@
-module DeqDet.Host.Tests.ProgramTests
+module DeqDet.Tests.ProgramTests
 
 open Expecto
 

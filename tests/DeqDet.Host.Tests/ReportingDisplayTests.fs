@@ -1,4 +1,4 @@
-module DeqDet.Host.Tests.ReportingDisplayTests
+module DeqDet.Tests.ReportingDisplayTests
 
 open System
 open System.IO
@@ -6,11 +6,12 @@ open System.Text
 open System.Text.RegularExpressions
 open Expecto
 open Spectre.Console
-open DeqDet.Host.Data.Shapes
-open DeqDet.Host.Reporting
-open DeqDet.Host.Tests.CheckpointFiles
-open DeqDet.Host.Tests.ReportingMetricsTests
-open DeqDet.Host.Training
+open DeqDet.Data.Shapes
+open DeqDet.Host.Terminal
+open DeqDet.Reports
+open DeqDet.Tests.CheckpointFiles
+open DeqDet.Tests.ReportingMetricsTests
+open DeqDet.Detection
 
 /// A clock that stands still until it is told to move.
 type Clock() =

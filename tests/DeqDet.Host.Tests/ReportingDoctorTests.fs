@@ -1,4 +1,4 @@
-module DeqDet.Host.Tests.ReportingDoctorTests
+module DeqDet.Tests.ReportingDoctorTests
 
 open System
 open System.IO
@@ -6,9 +6,10 @@ open Expecto
 open TorchSharp
 open DeqDet.Host.Commands
 open DeqDet.Host.Devices
-open DeqDet.Host.Tests.ReportingDisplayTests
+open DeqDet.Tests.ReportingDisplayTests
+open DeqDet
 open DeqDet.Settings
-open DeqDet.Settings.CommandLine
+open DeqDet.CommandLine
 
 let private doctor (load: unit -> LibTorchPlace) =
     let writer = new StringWriter()

@@ -1,13 +1,14 @@
-module DeqDet.Host.Tests.ReportingMetricsTests
+module DeqDet.Tests.ReportingMetricsTests
 
 open System
 open System.Collections.Generic
 open System.IO
 open System.Text.Json
 open Expecto
-open DeqDet.Host.Evaluation
-open DeqDet.Host.Reporting
-open DeqDet.Host.Tests.CheckpointFiles
+open DeqDet.Coco.Evaluation
+open DeqDet.Detection
+open DeqDet.Tests.CheckpointFiles
+open DeqDet
 open DeqDet.Settings
 
 /// A step with two stages of losses, each part a tenth of the step's number.

@@ -1,5 +1,5 @@
 /// How `detect` and `test` are told to solve for the equilibrium, and what they say of it.
-module DeqDet.Host.Tests.SolvingTests
+module DeqDet.Tests.SolvingTests
 
 open System
 open System.IO
@@ -8,12 +8,13 @@ open System.Threading
 open Expecto
 open TorchSharp
 open DeqDet.Model
+open DeqDet
 open DeqDet.Settings
-open DeqDet.Settings.CommandLine
+open DeqDet.CommandLine
 open DeqDet.Host.Commands
-open DeqDet.Host.Data
-open DeqDet.Host.Training
-open DeqDet.Host.Tests.SettingsFiles
+open DeqDet.Data
+open DeqDet.Detection
+open DeqDet.Tests.SettingsFiles
 
 let private asIs: SolverRequest =
     {

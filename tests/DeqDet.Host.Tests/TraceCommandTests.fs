@@ -1,13 +1,13 @@
 /// The command trace: what it measures on an untrained, tiny model, what it leaves, and what it refuses.
-module DeqDet.Host.Tests.TraceCommandTests
+module DeqDet.Tests.TraceCommandTests
 
 open System.IO
 open System.Text.Json
 open Expecto
 open Spectre.Console
-open DeqDet.Settings.CommandLine
+open DeqDet.CommandLine
 open DeqDet.Host.Commands
-open DeqDet.Host.Tests.SettingsFiles
+open DeqDet.Tests.SettingsFiles
 
 let private request checkpoint : TraceRequest =
     {

@@ -1,13 +1,14 @@
 /// The command verify: what it walks, what it reports, and how it ends.
-module DeqDet.Host.Tests.VerifyTests
+module DeqDet.Tests.VerifyTests
 
 open System.IO
 open System.Text.Json
 open System.Text.RegularExpressions
 open Expecto
 open DeqDet.Host.Commands
+open DeqDet
 open DeqDet.Settings
-open DeqDet.Settings.CommandLine
+open DeqDet.CommandLine
 
 let private request folder : VerifyRequest =
     {

@@ -1,9 +1,9 @@
-using DeqDet.Host.Checkpoints;
-using DeqDet.Host.Reporting;
-using DeqDet.Host.Training;
+using DeqDet.Checkpoints;
+using DeqDet.CommandLine;
+using DeqDet.Detection;
 using DeqDet.Model;
+using DeqDet.Reports;
 using DeqDet.Settings;
-using DeqDet.Settings.CommandLine;
 using TorchSharp;
 
 namespace DeqDet.Host.Commands;

@@ -1,8 +1,9 @@
-using DeqDet.Host.Data;
-using DeqDet.Host.Data.Check;
-using DeqDet.Host.Reporting;
+using DeqDet.CommandLine;
+using DeqDet.Data;
+using DeqDet.Data.Check;
+using DeqDet.Host.Terminal;
+using DeqDet.Reports.Pages;
 using DeqDet.Settings;
-using DeqDet.Settings.CommandLine;
 using Spectre.Console;
 
 namespace DeqDet.Host.Commands;

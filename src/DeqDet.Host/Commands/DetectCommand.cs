@@ -1,13 +1,15 @@
 using System.Text.Json;
-using DeqDet.Host.Checkpoints;
-using DeqDet.Host.Data;
+using DeqDet.Coco;
+using DeqDet.Coco.Evaluation;
+using DeqDet.CommandLine;
+using DeqDet.Data;
+using DeqDet.Detection;
 using DeqDet.Host.Devices;
-using DeqDet.Host.Evaluation;
-using DeqDet.Host.Reporting;
-using DeqDet.Host.Training;
+using DeqDet.Host.Terminal;
+using DeqDet.Images;
 using DeqDet.Model;
+using DeqDet.Reports;
 using DeqDet.Settings;
-using DeqDet.Settings.CommandLine;
 using DeqDet.Solver;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
@@ -249,7 +251,7 @@ public static class DetectCommand
                 writer.WriteNumber("query", finding.Query);
                 if (finding.Refinement is { } refinement)
                 {
-                    DetectionsWriter.WriteRefinement(writer, refinement);
+                    DetectionsWriter.WriteRefinement(writer, new(refinement.Evaluations, refinement.RelativeResidual));
                 }
 
                 writer.WriteEndObject();

@@ -1,5 +1,6 @@
 using DeqDet.Host.Devices;
-using DeqDet.Host.Reporting;
+using DeqDet.Host.Terminal;
+using DeqDet.Reports;
 using DeqDet.Settings;
 using Spectre.Console;
 using TorchSharp;

@@ -1,6 +1,6 @@
-using DeqDet.Host.Evaluation;
-using DeqDet.Host.Evaluation.Analysis;
-using DeqDet.Host.Reporting.Pages;
+using DeqDet.Coco.Analysis;
+using DeqDet.Coco.Evaluation;
+using DeqDet.Reports.Pages;
 using DeqDet.Settings;
 
 namespace DeqDet.Host.Commands;

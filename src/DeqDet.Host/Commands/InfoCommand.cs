@@ -1,10 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using DeqDet.Host.Checkpoints;
-using DeqDet.Host.Reporting;
-using DeqDet.Host.Training;
+using DeqDet.Checkpoints;
+using DeqDet.Detection;
 using DeqDet.Model;
+using DeqDet.Reports;
 
 namespace DeqDet.Host.Commands;
 

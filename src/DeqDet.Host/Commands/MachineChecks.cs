@@ -1,7 +1,9 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
-using DeqDet.Host.Data;
-using DeqDet.Host.Reporting;
+using DeqDet.CommandLine;
+using DeqDet.Host.Terminal;
+using DeqDet.Images;
+using DeqDet.Reports;
 using DeqDet.Settings;
 using SkiaSharp;
 using TorchSharp;
@@ -110,7 +112,7 @@ public static class MachineChecks
     {
         const string remedy =
             "Run the program in the repository's folder, or give `train` the path of a settings file.";
-        var standard = Settings.CommandLine.CommandLine.defaultConfig;
+        var standard = RequestParser.defaultConfig;
         var folder = Path.GetDirectoryName(standard)!;
         if (!File.Exists(standard))
         {

@@ -1,10 +1,10 @@
+using DeqDet.Coco.Analysis;
+using DeqDet.Coco.Evaluation;
+using DeqDet.CommandLine;
+using DeqDet.Detection;
 using DeqDet.Host.Devices;
-using DeqDet.Host.Evaluation;
-using DeqDet.Host.Evaluation.Analysis;
-using DeqDet.Host.Reporting;
-using DeqDet.Host.Reporting.Pages;
-using DeqDet.Host.Training;
-using DeqDet.Settings.CommandLine;
+using DeqDet.Host.Terminal;
+using DeqDet.Reports.Pages;
 using RunSettings = DeqDet.Settings.Settings;
 using SettingsOf = DeqDet.Settings.SettingsModule;
 

@@ -1,11 +1,12 @@
-using DeqDet.Host.Data;
+using DeqDet.Coco.Evaluation;
+using DeqDet.CommandLine;
+using DeqDet.Data;
+using DeqDet.Detection;
 using DeqDet.Host.Devices;
-using DeqDet.Host.Evaluation;
-using DeqDet.Host.Reporting;
-using DeqDet.Host.Tracing;
-using DeqDet.Host.Training;
+using DeqDet.Host.Terminal;
+using DeqDet.Images;
+using DeqDet.Reports.Tracing;
 using DeqDet.Settings;
-using DeqDet.Settings.CommandLine;
 using Spectre.Console;
 using RunSettings = DeqDet.Settings.Settings;
 using RunSettingsModule = DeqDet.Settings.SettingsModule;

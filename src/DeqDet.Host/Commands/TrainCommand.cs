@@ -1,13 +1,14 @@
 using System.Text;
-using DeqDet.Host.Checkpoints;
-using DeqDet.Host.Data;
+using DeqDet.Checkpoints;
+using DeqDet.Coco.Evaluation;
+using DeqDet.CommandLine;
+using DeqDet.Data;
+using DeqDet.Detection;
 using DeqDet.Host.Devices;
-using DeqDet.Host.Evaluation;
-using DeqDet.Host.Reporting;
-using DeqDet.Host.Training;
+using DeqDet.Host.Terminal;
 using DeqDet.Model;
+using DeqDet.Reports;
 using DeqDet.Settings;
-using DeqDet.Settings.CommandLine;
 using static TorchSharp.torch;
 using RunSettings = DeqDet.Settings.Settings;
 
@@ -112,10 +113,10 @@ public static class TrainCommand
     private static RunSettings Load(TrainRequest request, CheckpointFile? checkpoint) =>
         checkpoint is not null && request.Config is null
             ? SettingsFile.parse($"{checkpoint.Path} (settings)", checkpoint.Info.Settings, request.Set)
-            : SettingsFile.load(request.Config?.Value ?? CommandLine.defaultConfig, request.Set);
+            : SettingsFile.load(request.Config?.Value ?? RequestParser.defaultConfig, request.Set);
 
     private static string NameOf(TrainRequest request) =>
-        Path.GetFileNameWithoutExtension(request.Config?.Value ?? CommandLine.defaultConfig);
+        Path.GetFileNameWithoutExtension(request.Config?.Value ?? RequestParser.defaultConfig);
 
     private static IEnumerable<string> Warnings(RunSettings settings)
     {

@@ -1,8 +1,8 @@
 using System.Diagnostics;
+using DeqDet.CommandLine;
 using DeqDet.Host.Devices;
 using DeqDet.Host.Goldens;
 using DeqDet.Settings;
-using DeqDet.Settings.CommandLine;
 using DeqDet.Verification;
 using TorchSharp;
 

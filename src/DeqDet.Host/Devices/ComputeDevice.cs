@@ -1,5 +1,5 @@
+using DeqDet.CommandLine;
 using DeqDet.Settings;
-using DeqDet.Settings.CommandLine;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,7 +1,7 @@
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using DeqDet.Host.Evaluation;
+using DeqDet.Coco.Evaluation;
 using DeqDet.Settings;
 using DeqDet.Verification;
 

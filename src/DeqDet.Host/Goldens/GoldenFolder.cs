@@ -1,5 +1,5 @@
 using System.Text.Json;
-using DeqDet.Host.Checkpoints;
+using DeqDet.Checkpoints;
 using DeqDet.Settings;
 using DeqDet.Verification;
 using Microsoft.FSharp.Core;

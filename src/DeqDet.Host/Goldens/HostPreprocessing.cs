@@ -1,4 +1,6 @@
-using DeqDet.Host.Data;
+using DeqDet.Data;
+using DeqDet.Detection;
+using DeqDet.Images;
 using DeqDet.Settings;
 using DeqDet.Verification;
 using TorchSharp;
@@ -27,7 +29,7 @@ public sealed class HostPreprocessing : IPreprocessing
     /// <inheritdoc/>
     public torch.Tensor Resize(torch.Tensor picture, int width, int height)
     {
-        var resized = Data.Resize.Bilinear(Picture(picture), width, height);
+        var resized = Images.Resize.Bilinear(Picture(picture), width, height);
         return torch.tensor(resized.Pixels, [height, width, 3], dtype: torch.uint8);
     }
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using DeqDet.Host.Checkpoints;
+using DeqDet.Checkpoints;
 using DeqDet.Verification;
 using TorchSharp;
 

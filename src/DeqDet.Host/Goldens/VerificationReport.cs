@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using DeqDet.Host.Checkpoints;
 using DeqDet.Settings;
 using DeqDet.Verification;
 

@@ -1,5 +1,7 @@
 namespace DeqDet.Settings.Json
 
+open DeqDet.Settings
+
 /// Where a key or value was written.
 type Place =
     /// Line and column count from 1; the column counts characters.

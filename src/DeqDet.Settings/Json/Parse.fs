@@ -3,6 +3,7 @@ namespace DeqDet.Settings.Json
 open System
 open System.Text
 open System.Text.Json
+open DeqDet
 open DeqDet.Settings
 
 /// JSON text (with comments and trailing commas) to nodes. Every error is an InputError that names line and column.

@@ -4,6 +4,7 @@ open System
 open System.Globalization
 open System.Text.Encodings.Web
 open System.Text.Json
+open DeqDet
 open DeqDet.Settings
 open DeqDet.Settings.Json
 

@@ -1,5 +1,6 @@
 namespace DeqDet.Settings.Schema
 
+open DeqDet.Settings
 open DeqDet.Model
 open Codec
 

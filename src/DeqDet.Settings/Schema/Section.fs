@@ -1,6 +1,7 @@
 namespace DeqDet.Settings.Schema
 
 open System.Text.RegularExpressions
+open DeqDet
 open DeqDet.Settings
 open DeqDet.Settings.Json
 

@@ -2,6 +2,7 @@ namespace DeqDet.Settings.Schema
 
 open System
 open DeqDet.Model
+open DeqDet
 open DeqDet.Settings
 open DeqDet.Settings.Json
 open Codec

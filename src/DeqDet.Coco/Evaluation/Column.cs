@@ -1,0 +1,20 @@
+namespace DeqDet.Coco.Evaluation;
+
+/// <summary>A growing array that shows its entries as a span.</summary>
+internal sealed class Column<T>
+{
+    private T[] entries = [];
+
+    public int Count { get; private set; }
+
+    public void Add(T entry)
+    {
+        if (Count == entries.Length)
+        {
+            Array.Resize(ref entries, Math.Max(1024, entries.Length * 2));
+        }
+        entries[Count++] = entry;
+    }
+
+    public ReadOnlySpan<T> AsSpan() => entries.AsSpan(0, Count);
+}

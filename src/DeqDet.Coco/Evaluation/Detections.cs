@@ -1,0 +1,93 @@
+namespace DeqDet.Coco.Evaluation;
+
+/// <summary>
+/// Detected boxes as columns: entry i of every column belongs to detection i. Their order decides between equal scores of one
+/// image, as in a results file. <paramref name="source"/> (a file name) begins every message.
+/// </summary>
+public sealed class Detections(string source = "detections")
+{
+    private readonly Column<long> imageId = new();
+    private readonly Column<long> categoryId = new();
+    private readonly Column<double> x = new();
+    private readonly Column<double> y = new();
+    private readonly Column<double> width = new();
+    private readonly Column<double> height = new();
+    private readonly Column<double> score = new();
+    private readonly List<QueryRefinement?> refinement = [];
+
+    /// <summary>Number of detections.</summary>
+    public int Count => score.Count;
+
+    /// <summary>Ids of the images.</summary>
+    public ReadOnlySpan<long> ImageId => imageId.AsSpan();
+
+    /// <summary>Ids of the categories, those of the annotation file.</summary>
+    public ReadOnlySpan<long> CategoryId => categoryId.AsSpan();
+
+    /// <summary>Left edges, px.</summary>
+    public ReadOnlySpan<double> X => x.AsSpan();
+
+    /// <summary>Upper edges, px.</summary>
+    public ReadOnlySpan<double> Y => y.AsSpan();
+
+    /// <summary>Widths, px.</summary>
+    public ReadOnlySpan<double> Width => width.AsSpan();
+
+    /// <summary>Heights, px.</summary>
+    public ReadOnlySpan<double> Height => height.AsSpan();
+
+    /// <summary>Scores; any finite scale, higher is surer.</summary>
+    public ReadOnlySpan<double> Score => score.AsSpan();
+
+    /// <summary>How the query of a detection was refined; null where that is not known.</summary>
+    public QueryRefinement? Refinement(int detection) => detection < refinement.Count ? refinement[detection] : null;
+
+    /// <summary>
+    /// Adds a detection with what is known of its query's refinement, box in pixels of the original image. Raises
+    /// <see cref="InputError"/> when a number is not finite or a size negative.
+    /// </summary>
+    public void Add(
+        long imageId,
+        long categoryId,
+        double x,
+        double y,
+        double width,
+        double height,
+        double score,
+        QueryRefinement? refinement
+    )
+    {
+        Add(imageId, categoryId, x, y, width, height, score);
+        if (refinement is not null)
+        {
+            while (this.refinement.Count < Count - 1)
+            {
+                this.refinement.Add(null);
+            }
+
+            this.refinement.Add(refinement);
+        }
+    }
+
+    /// <summary>
+    /// Adds a detection, box in pixels of the original image. Raises <see cref="InputError"/> when a number is not finite or a size
+    /// negative.
+    /// </summary>
+    public void Add(long imageId, long categoryId, double x, double y, double width, double height, double score)
+    {
+        var fault = BoxRules.Fault(x, y, width, height) ?? (double.IsFinite(score) ? null : "\"score\" is not finite");
+        if (fault is not null)
+        {
+            throw Error(Count, fault);
+        }
+        this.imageId.Add(imageId);
+        this.categoryId.Add(categoryId);
+        this.x.Add(x);
+        this.y.Add(y);
+        this.width.Add(width);
+        this.height.Add(height);
+        this.score.Add(score);
+    }
+
+    internal InputError Error(int detection, string message) => new($"{source}: detections[{detection}]: {message}");
+}

@@ -1,0 +1,342 @@
+namespace DeqDet.CommandLine
+
+open DeqDet.Settings
+open System
+open Argu
+open Microsoft.FSharp.Reflection
+
+/// What help says about an argument: its value in capitals, an explanation, and an example of its use.
+[<AttributeUsage(AttributeTargets.Property)>]
+type ExplainAttribute(value: string, explanation: string, example: string) =
+    inherit Attribute()
+    /// The value's name, as in DIR; empty for a switch.
+    member _.Value = value
+    member _.Explanation = explanation
+    /// A whole command line without the program's name.
+    member _.Example = example
+
+    /// What a case of an argument union carries.
+    static member OfCase(case: UnionCaseInfo) : ExplainAttribute =
+        case.GetCustomAttributes typeof<ExplainAttribute> |> Array.exactlyOne :?> ExplainAttribute
+
+    /// The explanation of an argument, for Argu.
+    static member Usage(argument: 'T) : string =
+        let case, _ = FSharpValue.GetUnionFields(argument, typeof<'T>)
+        (ExplainAttribute.OfCase case).Explanation
+
+[<RequireQualifiedAccess>]
+type TrainArgument =
+    | [<MainCommand;
+        Unique;
+        Explain("[CONFIG]", "Settings file. Default: configs/shapes.json.", "train configs/bccd.json")>] Config of
+        string
+    | [<Unique;
+        Explain("DIR",
+                "Folder of the data set: what data.root says otherwise.",
+                "train configs/bccd.json --data ../data/bccd")>] Data of string
+    | [<Explain("KEY=VALUE",
+                "Overrides any setting; the value is JSON or plain text. May be given again. docs/settings.md lists the keys.",
+                "train --set solver.steps=8 --set rag.supervised=[1,4,8]")>] Set of string
+    | [<Unique;
+        Explain("DIR",
+                "Folder for checkpoints, metrics and pictures. Default: a new folder in work/, named after the settings file.",
+                "train --work-dir work/mine")>] Work_Dir of string
+    | [<Unique;
+        Explain("[CHECKPOINT]",
+                "Continues a run from a checkpoint file or work folder; without a value from the latest checkpoint.",
+                "train --resume work/mine")>] Resume of string option
+    | [<Unique;
+        Explain("auto|cpu|cuda|cuda:N",
+                "Where to compute. Default: auto, a GPU where there is one.",
+                "train --device cuda:1")>] Device of string
+    | [<Unique; Explain("N", "Seed of everything random: what train.seed says otherwise.", "train --seed 7")>] Seed of
+        string
+    | [<Unique; Explain("N", "Processor threads for tensor operations. Default: one a core.", "train --threads 2")>] Threads of
+        string
+    | [<Unique;
+        Explain("N",
+                "Stops after this many optimiser steps in all, with a checkpoint and an evaluation.",
+                "train --max-steps 20")>] Max_Steps of string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type TestArgument =
+    | [<MainCommand; Unique; Explain("CHECKPOINT", "Checkpoint file or work folder.", "test work/shapes")>] Checkpoint of
+        string
+    | [<Unique;
+        Explain("DIR", "Folder of the data set, if it has moved since training.", "test work/bccd --data ../data/bccd")>] Data of
+        string
+    | [<Unique;
+        Explain("RESULTS.json",
+                "Also writes the detections in COCO's results format.",
+                "test work/shapes --out results.json")>] Out of string
+    | [<Unique;
+        Explain("picard|anderson|broyden",
+                "How the equilibrium is found. Default: what the checkpoint says, picard in published models.",
+                "test work/shapes --solver anderson --tolerance 0.01")>] Solver of string
+    | [<Unique;
+        Explain("N",
+                "Refinement steps, at most; one more is read out. Default: what the checkpoint says.",
+                "test work/shapes --steps 40")>] Steps of string
+    | [<Unique;
+        Explain("T",
+                "Stops refining a query when its box moves by less than T of its size and its content by less than T of its length. Default: none, every query takes all steps.",
+                "test work/shapes --tolerance 0.01")>] Tolerance of string
+    | [<Unique;
+        Explain("MS",
+                "Milliseconds that the refinement of one batch of images may take; the state reached by then is read out.",
+                "test work/shapes --budget-ms 50")>] Budget_Ms of string
+    | [<Unique;
+        Explain("OUT.html",
+                "Also writes a page for the browser: mistakes, curves, confusion, the worst images.",
+                "test work/shapes --report report.html")>] Report of string
+    | [<Unique;
+        Explain("N",
+                "How many of the worst images the page shows, 0 to 200. Default: 24.",
+                "test work/shapes --report report.html --report-images 50")>] Report_Images of string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type DetectArgument =
+    | [<MainCommand;
+        Explain("CHECKPOINT IMAGE_OR_FOLDER...",
+                "Checkpoint file or work folder, then the images: files, or folders of JPEG and PNG files.",
+                "detect work/shapes data/shapes/val")>] Inputs of string list
+    | [<Unique;
+        Explain("DIR",
+                "Folder for results.json and the annotated pictures. Default: detections.",
+                "detect work/shapes photo.jpg --out found")>] Out of string
+    | [<Unique;
+        Explain("T",
+                "Least score of a detection that is kept, 0 to 1. Default: 0.3.",
+                "detect work/shapes photo.jpg --threshold 0.5")>] Threshold of string
+    | [<Unique;
+        Explain("picard|anderson|broyden",
+                "How the equilibrium is found. Default: what the checkpoint says, picard in published models.",
+                "detect work/shapes photo.jpg --solver anderson --tolerance 0.01")>] Solver of string
+    | [<Unique;
+        Explain("N",
+                "Refinement steps, at most; one more is read out. Default: what the checkpoint says.",
+                "detect work/shapes photo.jpg --steps 40")>] Steps of string
+    | [<Unique;
+        Explain("T",
+                "Stops refining a query when its box moves by less than T of its size and its content by less than T of its length. Default: none, every query takes all steps.",
+                "detect work/shapes photo.jpg --tolerance 0.01")>] Tolerance of string
+    | [<Unique;
+        Explain("MS",
+                "Milliseconds that the refinement of one batch of images may take; the state reached by then is read out.",
+                "detect work/shapes photo.jpg --budget-ms 50")>] Budget_Ms of string
+    | [<Unique;
+        Explain("",
+                "Begins each image at the equilibrium of the one before it, as for the frames of a video in the order of their names; where that fails, at the usual start. Needs a tolerance.",
+                "detect work/shapes frames --tolerance 0.01 --warm-start")>] Warm_Start
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type EvaluateArgument =
+    | [<Mandatory;
+        Unique;
+        Explain("GT.json",
+                "Annotations in COCO's format, plain or gzip.",
+                "evaluate --ground-truth instances_val.json --detections results.json")>] Ground_Truth of string
+    | [<Mandatory;
+        Unique;
+        Explain("DT.json",
+                "Detections in COCO's results format, plain or gzip.",
+                "evaluate --ground-truth instances_val.json --detections results.json")>] Detections of string
+    | [<Unique; Explain("OUT", "Also writes everything that was computed.", "evaluate ... --json evaluation.json")>] Json of
+        string
+    | [<Unique;
+        Explain("T,...", "IoU thresholds. Default: COCO's ten, 0.5 to 0.95.", "evaluate ... --iou-thresholds 0.5,0.75")>] Iou_Thresholds of
+        string
+    | [<Explain("LABEL=MIN:MAX",
+                "A range of object sizes in square pixels, in place of COCO's; without MAX it is open. May be given again.",
+                "evaluate ... --area-range tiny=0:256")>] Area_Range of string
+    | [<Unique;
+        Explain("N,...",
+                "How many of the best detections of an image and class count. Default: 1,10,100.",
+                "evaluate ... --max-detections 1,10,300")>] Max_Detections of string
+    | [<Unique; Explain("ID,...", "Only these images.", "evaluate ... --images 139,285")>] Images of string
+    | [<Unique; Explain("ID,...", "Only these categories.", "evaluate ... --categories 1,3")>] Categories of string
+    | [<Unique; Explain("", "Treats all categories as one.", "evaluate ... --class-agnostic")>] Class_Agnostic
+    | [<Unique;
+        Explain("OUT.html",
+                "Also writes a page for the browser: mistakes, curves, confusion, the worst images.",
+                "evaluate ... --report report.html --images-from val2017")>] Report of string
+    | [<Unique;
+        Explain("DIR",
+                "Folder of the images, to be shown on the page. Default: boxes on empty frames.",
+                "evaluate ... --report report.html --images-from val2017")>] Images_From of string
+    | [<Unique;
+        Explain("N",
+                "How many of the worst images the page shows, 0 to 200. Default: 24.",
+                "evaluate ... --report report.html --report-images 50")>] Report_Images of string
+    | [<Unique;
+        Explain("S",
+                "Score from which --report and --json count detections one by one. Default: where F1 is highest.",
+                "evaluate ... --report report.html --at-score 0.3")>] At_Score of string
+    | [<Unique;
+        Explain("T",
+                "IoU from which a detection is right in the analysis of --report and --json, 0.1 to 1. Default: 0.5.",
+                "evaluate ... --report report.html --at-iou 0.75")>] At_Iou of string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type VerifyArgument =
+    | [<MainCommand;
+        Unique;
+        Explain("DIR", "Folder with golden files; folders in it are looked through too.", "verify tests/golden")>] Folder of
+        string
+    | [<Unique;
+        Explain("PATTERN",
+                "Only files whose path below DIR contains this text, or matches it where it has * or ?.",
+                "verify tests/golden --only train")>] Only of string
+    | [<Unique;
+        Explain("auto|cpu|cuda|cuda:N",
+                "Where to compute. Default: auto, a GPU where there is one.",
+                "verify tests/golden --device cuda")>] Device of string
+    | [<Unique; Explain("OUT", "Also writes every error to a JSON file.", "verify tests/golden --json verified.json")>] Json of
+        string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type ConvertArgument =
+    | [<MainCommand;
+        Explain("IN OUT",
+                "A checkpoint file or work folder, a PyTorch checkpoint of an official detector, or ResNet or Swin weights; then the file to write, .safetensors or .pth.",
+                "convert deqdet_r50_1x.pth deqdet_r50_1x.safetensors")>] Files of string list
+    | [<Unique;
+        Explain("FILE",
+                "Settings of the detector in IN. Default: its own, or those of configs/ that its tensors fit.",
+                "convert mine.pth mine.safetensors --config mine.json")>] Config of string
+    | [<Unique;
+        Explain("NAME,...|FILE.json",
+                "Classes in the order of the outputs, or an annotation file with them. Default: what IN says, or COCO's 80.",
+                "convert mine.pth mine.safetensors --classes cat,dog")>] Classes of string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type TraceArgument =
+    | [<MainCommand;
+        Explain("CHECKPOINT [IMAGE_OR_FOLDER]...",
+                "Checkpoint file or work folder, then the images whose refinement is followed. Without images: the first ones of the validation set, on which AP is measured too.",
+                "trace work/shapes")>] Inputs of string list
+    | [<Unique;
+        Explain("DIR",
+                "Folder of the data set on which AP is measured against steps and tolerance. Default: where it was in training.",
+                "trace work/bccd --data ../data/bccd")>] Data of string
+    | [<Unique;
+        Explain("DIR",
+                "Folder for trace.html, trace.csv, trace.json and the figures. Default: trace.",
+                "trace work/shapes --out report")>] Out of string
+    | [<Unique;
+        Explain("N",
+                "Applications of the refinement head to follow, at least as many as in training. Default: 100.",
+                "trace work/shapes --steps 300")>] Steps of string
+    | [<Unique; Explain("N", "Images of the validation set to follow. Default: 8.", "trace work/shapes --images 2")>] Images of
+        string
+    | [<Unique;
+        Explain("N",
+                "Images of the validation set to measure AP on, the first ones. Default: 200.",
+                "trace work/shapes --evaluated 50")>] Evaluated of string
+    | [<Unique;
+        Explain("auto|cpu|cuda|cuda:N",
+                "Where to compute. Default: auto, a GPU where there is one.",
+                "trace work/shapes --device cpu")>] Device of string
+    | [<Unique;
+        Explain("N", "Processor threads for tensor operations. Default: one a core.", "trace work/shapes --threads 2")>] Threads of
+        string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type InfoArgument =
+    | [<MainCommand;
+        Unique;
+        Explain("CHECKPOINT", "Checkpoint file or work folder, or a PyTorch checkpoint.", "info work/shapes")>] Checkpoint of
+        string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type DataArgument =
+    | [<MainCommand;
+        Explain("check [DIR]",
+                "Looks a data set through. DIR is its folder, as train --data takes it; annotation files and image folders in it are found.",
+                "data check data/bccd")>] What of string list
+    | [<Unique;
+        Explain("FILE",
+                "Settings file whose data section names the parts, instead of finding them.",
+                "data check data/bccd --config configs/bccd.json")>] Config of string
+    | [<Explain("FILE",
+                "Annotation file, in place of DIR; the --images of the same place belong to it. May be given again.",
+                "data check --annotations train.json --images pictures")>] Annotations of string
+    | [<Explain("DIR",
+                "Folder of the images of an annotation file. May be given again.",
+                "data check --annotations train.json --images pictures")>] Images of string
+    | [<Unique;
+        Explain("",
+                "Decodes every image, to find damaged ones too; otherwise only their headers are read.",
+                "data check data/bccd --decode")>] Decode
+    | [<Unique; Explain("OUT", "Also writes everything that was found.", "data check data/bccd --json check.json")>] Json of
+        string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+/// The commands; their explanations follow "deqdet NAME".
+[<RequireQualifiedAccess>]
+type Command =
+    | [<CliPrefix(CliPrefix.None);
+        Explain("", "trains a detector, evaluates it after each epoch, and says how to see it at work.", "train")>] Train of
+        ParseResults<TrainArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("", "gives the COCO table of a checkpoint on its validation images.", "test work/shapes")>] Test of
+        ParseResults<TestArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("", "finds objects in images: results as JSON, and annotated pictures.", "detect work/shapes photo.jpg")>] Detect of
+        ParseResults<DetectArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "shows whether, how fast and how usefully a detector's queries settle: a page, figures and tables.",
+                "trace work/shapes")>] Trace of ParseResults<TraceArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "compares a results file with annotations, by COCO's rules.",
+                "evaluate --ground-truth instances_val.json --detections results.json")>] Evaluate of
+        ParseResults<EvaluateArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "computes golden files again and compares: does this machine still compute DEQDet?",
+                "verify tests/golden")>] Verify of ParseResults<VerifyArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "brings official PyTorch checkpoints here, ours there, and backbones into place.",
+                "convert deqdet_r50_1x.pth deqdet_r50_1x.safetensors")>] Convert of ParseResults<ConvertArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("", "tells what a checkpoint holds and how it was trained.", "info work/shapes")>] Info of
+        ParseResults<InfoArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("", "checks a data set: counts, sizes, and everything that is wrong with it.", "data check data/bccd")>] Data of
+        ParseResults<DataArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "checks this machine: versions, libtorch, devices, threads, and what to do about what is missing.",
+                "doctor")>] Doctor
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument

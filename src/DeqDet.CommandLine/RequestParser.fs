@@ -1,0 +1,400 @@
+namespace DeqDet.CommandLine
+
+open System
+open System.Globalization
+open Argu
+open DeqDet
+open DeqDet.Settings
+open DeqDet.Settings.Schema
+
+/// Command line to request.
+module RequestParser =
+
+    /// The settings file that `train` uses when none is named.
+    let defaultConfig = "configs/shapes.json"
+
+    let private refuse (text: string) = raise (InputError text)
+
+    let private looksLikeOption (token: string) =
+        token.Length > 1
+        && token[0] = '-'
+        && not (Char.IsAsciiDigit token[1] || token[1] = '.')
+
+    let private asksForHelp token = token = "--help" || token = "-h"
+
+    /// Splits `--name=value`, and refuses unknown options and missing values in our own words. None: help is asked for.
+    let private normalise (command: CommandSpecification) (tokens: string list) : string list option =
+        let find name =
+            command.Arguments |> List.tryFind (fun argument -> argument.Name = Some name)
+
+        let names =
+            (command.Arguments |> List.choose (fun argument -> argument.Name))
+            @ [ "--help" ]
+
+        let unknown (token: string) =
+            let nearest = Nearest.find names token |> Option.get
+
+            refuse
+                $"{command.Name}: unknown argument '{token}'; did you mean {nearest}? {command.Name} --help explains all"
+
+        let rec next (done': string list) (tokens: string list) =
+            match tokens with
+            | [] -> Some(List.rev done')
+            | token :: _ when asksForHelp token -> None
+            | token :: rest when looksLikeOption token ->
+                let name, inlined =
+                    match token.IndexOf '=' with
+                    | -1 -> token, None
+                    | at -> token.Substring(0, at), Some(token.Substring(at + 1))
+
+                match find name, inlined, rest with
+                | None, _, _ -> unknown name
+                | Some { Arity = Switch }, Some _, _ -> refuse $"{command.Name}: {name} takes no value"
+                | Some { Arity = Switch }, None, _ -> next (name :: done') rest
+                | Some _, Some value, _ -> next (value :: name :: done') rest
+                | Some _, None, value :: rest when not (looksLikeOption value) -> next (value :: name :: done') rest
+                | Some { Arity = OptionalValue }, None, _ -> next (name :: done') rest
+                | Some argument, None, _ ->
+                    refuse
+                        $"{command.Name}: {name} needs a value, {argument.Explain.Value}; for example: {argument.Explain.Example}"
+            | token :: rest -> next (token :: done') rest
+
+        next [] tokens
+
+    let private invalid name value must example =
+        refuse $"{name} {value}: must be {must}; for example: {name} {example}"
+
+    let private wholeNumber name low example (value: string) =
+        match Int32.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
+        | true, number when number >= low -> number
+        | _ -> invalid name value $"a whole number, at least {low}" example
+
+    let private device (value: string) =
+        match value.Split ':' with
+        | [| "auto" |] -> Auto
+        | [| "cpu" |] -> Cpu
+        | [| "cuda" |] -> Cuda 0
+        | [| "cuda"; index |] ->
+            match Int32.TryParse(index, NumberStyles.None, CultureInfo.InvariantCulture) with
+            | true, index -> Cuda index
+            | _ -> invalid "--device" value "auto, cpu, cuda or cuda:N with N counting from 0" "cuda:0"
+        | _ -> invalid "--device" value "auto, cpu, cuda or cuda:N with N counting from 0" "auto"
+
+    let private items name must example (parse: string -> bool * 'T) (value: string) : 'T[] =
+        value.Split ','
+        |> Array.map (fun item ->
+            match parse (item.Trim()) with
+            | true, number -> number
+            | _ -> invalid name value must example)
+
+    let private ids name (value: string) =
+        let id (text: string) =
+            Int64.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture)
+
+        items name "ids, separated by commas" "1,3" id value
+
+    let private train (results: ParseResults<TrainArgument>) : TrainRequest =
+        {
+            Config = results.TryGetResult TrainArgument.Config
+            Data = results.TryGetResult TrainArgument.Data
+            Set = results.GetResults TrainArgument.Set |> Array.ofList
+            WorkDir = results.TryGetResult TrainArgument.Work_Dir
+            Resume =
+                match results.TryGetResult TrainArgument.Resume with
+                | None -> Fresh
+                | Some None -> Latest
+                | Some(Some checkpoint) -> From checkpoint
+            Device =
+                results.TryGetResult TrainArgument.Device
+                |> Option.map device
+                |> Option.defaultValue Auto
+            Seed =
+                results.TryGetResult TrainArgument.Seed
+                |> Option.map (wholeNumber "--seed" 0 "7")
+            Threads =
+                results.TryGetResult TrainArgument.Threads
+                |> Option.map (wholeNumber "--threads" 1 "2")
+            MaxSteps =
+                results.TryGetResult TrainArgument.Max_Steps
+                |> Option.map (wholeNumber "--max-steps" 1 "20")
+        }
+
+    let private positive name example (value: string) =
+        match Double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture) with
+        | true, number when Double.IsFinite number && number > 0.0 -> number
+        | _ -> invalid name value "a number above 0" example
+
+    let private solver scheme steps tolerance budget : SolverRequest =
+        let schemeOf (name: string) =
+            match List.tryFind (fun (known, _) -> known = name) DetectorSchema.schemes with
+            | Some(_, scheme) -> scheme
+            | None -> invalid "--solver" name "picard, anderson or broyden" "anderson"
+
+        {
+            Scheme = Option.map schemeOf scheme
+            Steps = Option.map (wholeNumber "--steps" 1 "40") steps
+            Tolerance = Option.map (positive "--tolerance" "0.01") tolerance
+            BudgetMs = Option.map (positive "--budget-ms" "50") budget
+        }
+
+    let private mostReportImages = 200
+
+    let private reportImages (value: string) =
+        match Int32.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture) with
+        | true, number when number <= mostReportImages -> number
+        | _ -> invalid "--report-images" value $"a whole number from 0 to {mostReportImages}" "24"
+
+    /// Arguments that say nothing without another one are refused rather than ignored.
+    let private needs (command: string) (name: string) (given: bool) (other: string) (there: bool) =
+        if given && not there then
+            refuse $"{command}: {name} says nothing without {other}; add {other}, or leave {name} out"
+
+    let private test (results: ParseResults<TestArgument>) : TestRequest =
+        match results.TryGetResult TestArgument.Checkpoint with
+        | None -> refuse "test: name a checkpoint file or work folder; for example: test work/shapes"
+        | Some checkpoint ->
+            needs
+                "test"
+                "--report-images"
+                (results.Contains TestArgument.Report_Images)
+                "--report"
+                (results.Contains TestArgument.Report)
+
+            {
+                Checkpoint = checkpoint
+                Data = results.TryGetResult TestArgument.Data
+                Out = results.TryGetResult TestArgument.Out
+                Solver =
+                    solver
+                        (results.TryGetResult TestArgument.Solver)
+                        (results.TryGetResult TestArgument.Steps)
+                        (results.TryGetResult TestArgument.Tolerance)
+                        (results.TryGetResult TestArgument.Budget_Ms)
+
+                Report = results.TryGetResult TestArgument.Report
+                ReportImages = results.TryGetResult TestArgument.Report_Images |> Option.map reportImages
+            }
+
+    let private threshold (value: string) =
+        match Double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture) with
+        | true, number when 0.0 <= number && number <= 1.0 -> number
+        | _ -> invalid "--threshold" value "a number from 0 to 1" "0.5"
+
+    let private detect (results: ParseResults<DetectArgument>) : DetectRequest =
+        match results.GetResults DetectArgument.Inputs |> List.concat with
+        | [] -> refuse "detect: name a checkpoint and images; for example: detect work/shapes photo.jpg"
+        | [ checkpoint ] ->
+            refuse
+                $"detect: name an image or a folder of images after the checkpoint; for example: detect {checkpoint} photo.jpg"
+        | checkpoint :: images ->
+            {
+                Checkpoint = checkpoint
+                Images = Array.ofList images
+                Out = results.GetResult(DetectArgument.Out, "detections")
+                Threshold =
+                    results.TryGetResult DetectArgument.Threshold
+                    |> Option.map threshold
+                    |> Option.defaultValue 0.3
+                Solver =
+                    solver
+                        (results.TryGetResult DetectArgument.Solver)
+                        (results.TryGetResult DetectArgument.Steps)
+                        (results.TryGetResult DetectArgument.Tolerance)
+                        (results.TryGetResult DetectArgument.Budget_Ms)
+                WarmStart = results.Contains DetectArgument.Warm_Start
+            }
+
+    let private trace (results: ParseResults<TraceArgument>) : TraceRequest =
+        let number name standard (given: string option) =
+            given
+            |> Option.map (wholeNumber name 1 (string standard))
+            |> Option.defaultValue standard
+
+        match results.GetResults TraceArgument.Inputs |> List.concat with
+        | [] -> refuse "trace: name a checkpoint file or work folder; for example: trace work/shapes"
+        | checkpoint :: images ->
+            {
+                Checkpoint = checkpoint
+                Images = Array.ofList images
+                Data = results.TryGetResult TraceArgument.Data
+                Out = results.GetResult(TraceArgument.Out, "trace")
+                Steps = results.TryGetResult TraceArgument.Steps |> number "--steps" 100
+                ImageCount = results.TryGetResult TraceArgument.Images |> number "--images" 8
+                Evaluated = results.TryGetResult TraceArgument.Evaluated |> number "--evaluated" 200
+                Device =
+                    results.TryGetResult TraceArgument.Device
+                    |> Option.map device
+                    |> Option.defaultValue Auto
+                Threads =
+                    results.TryGetResult TraceArgument.Threads
+                    |> Option.map (wholeNumber "--threads" 1 "2")
+            }
+
+    let private evaluate (results: ParseResults<EvaluateArgument>) : EvaluateRequest =
+        let real (text: string) =
+            Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture)
+
+        let one name must example low high (value: string) =
+            match real value with
+            | true, number when low <= number && number <= high -> number
+            | _ -> invalid name value must example
+
+        let report = results.Contains EvaluateArgument.Report
+        let analysis = report || results.Contains EvaluateArgument.Json
+        let needs = needs "evaluate"
+        needs "--images-from" (results.Contains EvaluateArgument.Images_From) "--report" report
+        needs "--report-images" (results.Contains EvaluateArgument.Report_Images) "--report" report
+        needs "--at-score" (results.Contains EvaluateArgument.At_Score) "--report or --json" analysis
+        needs "--at-iou" (results.Contains EvaluateArgument.At_Iou) "--report or --json" analysis
+
+        {
+            GroundTruth = results.GetResult EvaluateArgument.Ground_Truth
+            Detections = results.GetResult EvaluateArgument.Detections
+            Json = results.TryGetResult EvaluateArgument.Json
+            IouThresholds =
+                results.TryGetResult EvaluateArgument.Iou_Thresholds
+                |> Option.map (items "--iou-thresholds" "numbers from 0 to 1, separated by commas" "0.5,0.75" real)
+            AreaRanges =
+                match results.GetResults EvaluateArgument.Area_Range with
+                | [] -> None
+                | ranges -> Some(Array.ofList ranges)
+            MaxDetections =
+                results.TryGetResult EvaluateArgument.Max_Detections
+                |> Option.map (
+                    items "--max-detections" "whole numbers, separated by commas" "1,10,100" (fun text ->
+                        Int32.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture))
+                )
+            ImageIds = results.TryGetResult EvaluateArgument.Images |> Option.map (ids "--images")
+            CategoryIds =
+                results.TryGetResult EvaluateArgument.Categories
+                |> Option.map (ids "--categories")
+            ClassAgnostic = results.Contains EvaluateArgument.Class_Agnostic
+            Report = results.TryGetResult EvaluateArgument.Report
+            ImagesFrom = results.TryGetResult EvaluateArgument.Images_From
+            ReportImages = results.TryGetResult EvaluateArgument.Report_Images |> Option.map reportImages
+            AtScore =
+                results.TryGetResult EvaluateArgument.At_Score
+                |> Option.map (one "--at-score" "a finite number" "0.3" Double.MinValue Double.MaxValue)
+            AtIou =
+                results.TryGetResult EvaluateArgument.At_Iou
+                |> Option.map (one "--at-iou" "a number from 0.1 to 1" "0.5" 0.1 1.0)
+        }
+
+    let private verify (results: ParseResults<VerifyArgument>) : VerifyRequest =
+        match results.TryGetResult VerifyArgument.Folder with
+        | None -> refuse "verify: name a folder with golden files; for example: verify tests/golden"
+        | Some folder ->
+            {
+                Folder = folder
+                Only = results.TryGetResult VerifyArgument.Only
+                Device =
+                    results.TryGetResult VerifyArgument.Device
+                    |> Option.map device
+                    |> Option.defaultValue Auto
+                Json = results.TryGetResult VerifyArgument.Json
+            }
+
+    let private convert (results: ParseResults<ConvertArgument>) : ConvertRequest =
+        let example = "convert deqdet_r50_1x.pth deqdet_r50_1x.safetensors"
+
+        match results.GetResults ConvertArgument.Files |> List.concat with
+        | [ source; target ] ->
+            {
+                In = source
+                Out = target
+                Config = results.TryGetResult ConvertArgument.Config
+                Classes = results.TryGetResult ConvertArgument.Classes
+            }
+        | [] -> refuse $"convert: name a file to read and a file to write; for example: {example}"
+        | [ source ] -> refuse $"convert: name a file to write after {source}; for example: {example}"
+        | _ :: _ :: extra :: _ -> refuse $"convert: '{extra}' is one file too many; for example: {example}"
+
+    let private info (results: ParseResults<InfoArgument>) : string =
+        match results.TryGetResult InfoArgument.Checkpoint with
+        | None -> refuse "info: name a checkpoint file or work folder; for example: info work/shapes"
+        | Some checkpoint -> checkpoint
+
+    let private data (results: ParseResults<DataArgument>) : DataCheckRequest =
+        let annotations = results.GetResults DataArgument.Annotations
+        let images = results.GetResults DataArgument.Images
+        let config = results.TryGetResult DataArgument.Config
+
+        let folder =
+            match results.GetResults DataArgument.What |> List.concat with
+            | [ "check" ] -> None
+            | [ "check"; folder ] -> Some folder
+            | "check" :: _ :: extra :: _ -> refuse $"data check: '{extra}' is one folder too many"
+            | _ -> refuse "data: say what to do with the data; for example: data check data/bccd"
+
+        if annotations.Length <> images.Length then
+            refuse
+                $"data check: {annotations.Length} of --annotations and {images.Length} of --images; give one folder of images for each annotation file"
+
+        match annotations.Length, folder, config with
+        | 0, None, None ->
+            refuse
+                "data check: name a data folder, or --annotations FILE --images DIR; for example: data check data/bccd"
+        | 0, _, _
+        | _, None, None ->
+            {
+                Folder = folder
+                Config = config
+                Pairs =
+                    List.map2 (fun file folder -> { Annotations = file; Images = folder }) annotations images
+                    |> Array.ofList
+                Decode = results.Contains DataArgument.Decode
+                Json = results.TryGetResult DataArgument.Json
+            }
+        | _ -> refuse "data check: name either a folder (or --config), or --annotations FILE --images DIR"
+
+    /// Argu's reading of a command's arguments. Names are known by now, so what it does not recognise has no name.
+    let private read<'T when 'T :> IArgParserTemplate> (command: CommandSpecification) (tokens: string list) =
+        let results =
+            try
+                let parser =
+                    ArgumentParser.Create<'T>(programName = command.Name, checkStructure = false)
+
+                parser.ParseCommandLine(Array.ofList tokens, ignoreUnrecognized = true)
+            with :? ArguParseException as error ->
+                let firstLine = error.Message.Split '\n' |> Array.head
+                let reason = firstLine.Replace("ERROR: ", "").TrimEnd('.', '\r')
+                refuse $"{command.Name}: {reason}; {command.Name} --help explains all arguments"
+
+        match results.UnrecognizedCliParams with
+        | [] -> results
+        | extra :: _ ->
+            refuse $"{command.Name}: '{extra}' is one argument too many; {command.Name} --help explains the arguments"
+
+    let private request (command: CommandSpecification) (tokens: string list) : Request =
+        match command.Name, tokens with
+        | "train", _ -> read command tokens |> train |> Request.Train
+        | "test", _ -> read command tokens |> test |> Request.Test
+        | "detect", _ -> read command tokens |> detect |> Request.Detect
+        | "trace", _ -> read command tokens |> trace |> Request.Trace
+        | "evaluate", _ -> read command tokens |> evaluate |> Request.Evaluate
+        | "verify", _ -> read command tokens |> verify |> Request.Verify
+        | "convert", _ -> read command tokens |> convert |> Request.Convert
+        | "info", _ -> read command tokens |> info |> Request.Info
+        | "data", _ -> read command tokens |> data |> Request.DataCheck
+        | _, [] -> Request.Doctor
+        | _, extra :: _ -> refuse $"{command.Name}: takes no arguments, but '{extra}' is given"
+
+    /// What a command line asks for. InputError for what cannot be understood. Help does not start Argu: it is there at once.
+    let parse (arguments: string[]) : Request =
+        match List.ofArray arguments with
+        | [] -> Request.Help(HelpText.program ())
+        | first :: _ when asksForHelp first || first = "help" -> Request.Help(HelpText.program ())
+        | "--version" :: _ -> Request.Version
+        | name :: tokens ->
+            let commands = Specification.commands.Value
+
+            match commands |> List.tryFind (fun command -> command.Name = name) with
+            | Some command ->
+                match normalise command tokens with
+                | None -> Request.Help(HelpText.command command)
+                | Some tokens -> request command tokens
+            | None ->
+                let names = commands |> List.map (fun command -> command.Name)
+                let nearest = Nearest.find names name |> Option.get
+                let all = String.concat ", " names
+                refuse $"unknown command '{name}'; did you mean {nearest}? The commands are {all}; --help explains them"

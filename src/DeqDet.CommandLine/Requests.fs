@@ -1,0 +1,214 @@
+namespace DeqDet.CommandLine
+
+open DeqDet.Model
+open DeqDet
+open DeqDet.Settings
+
+/// Where a command computes.
+type DeviceChoice =
+    /// CUDA where it is there, else the CPU.
+    | Auto
+    | Cpu
+    | Cuda of index: int
+
+    override device.ToString() =
+        match device with
+        | Auto -> "auto"
+        | Cpu -> "cpu"
+        | Cuda index -> $"cuda:{index}"
+
+/// What training continues from.
+type Resume =
+    | Fresh
+    /// The latest checkpoint of the work folder.
+    | Latest
+    /// A checkpoint file or a work folder.
+    | From of checkpoint: string
+
+type TrainRequest =
+    {
+        /// Settings file; None: configs/shapes.json, or the settings of the run that is resumed.
+        Config: string option
+        Data: string option
+        /// KEY=VALUE assignments in the order given.
+        Set: string[]
+        WorkDir: string option
+        Resume: Resume
+        Device: DeviceChoice
+        Seed: int option
+        Threads: int option
+        /// Optimiser steps after which to stop.
+        MaxSteps: int option
+    }
+
+    /// Settings (which have --set applied already) with --data and --seed on top.
+    member request.Over(settings: Settings) : Settings =
+        { settings with
+            Data =
+                { settings.Data with
+                    Root = defaultArg request.Data settings.Data.Root
+                }
+            Train =
+                { settings.Train with
+                    Seed = defaultArg request.Seed settings.Train.Seed
+                }
+        }
+
+/// What the command line changes of solver.*: None leaves what the checkpoint says.
+type SolverRequest =
+    {
+        Scheme: SchemeKind option
+        Steps: int option
+        Tolerance: float option
+        BudgetMs: float option
+    }
+
+    /// A detector's settings with the changes. InputError where there are some and the detector has no equilibrium to solve for.
+    member request.Over(settings: DetectorSettings) : DetectorSettings =
+        let asked =
+            request.Scheme.IsSome
+            || request.Steps.IsSome
+            || request.Tolerance.IsSome
+            || request.BudgetMs.IsSome
+
+        if asked && settings.Kind <> DetectorKind.DeqDet then
+            raise (
+                InputError
+                    "--solver, --steps, --tolerance and --budget-ms are for DEQDet models; this one applies a fixed number of different stages"
+            )
+
+        let solver = settings.Solver
+
+        { settings with
+            Solver =
+                { solver with
+                    Scheme = defaultArg request.Scheme solver.Scheme
+                    Steps = defaultArg request.Steps solver.Steps
+                    Tolerance = Option.orElse solver.Tolerance request.Tolerance
+                    BudgetMs = Option.orElse solver.BudgetMs request.BudgetMs
+                }
+        }
+
+type TestRequest =
+    {
+        Checkpoint: string
+        Solver: SolverRequest
+        Data: string option
+        /// File for the detections in COCO's results format.
+        Out: string option
+        /// HTML file for the analysis.
+        Report: string option
+        /// Worst images in it.
+        ReportImages: int option
+    }
+
+type DetectRequest =
+    {
+        Checkpoint: string
+        /// Image files and folders, at least one.
+        Images: string[]
+        /// Folder for results and pictures.
+        Out: string
+        /// Least score of a detection that is kept.
+        Threshold: float
+        Solver: SolverRequest
+        /// Whether each image begins where the one before it ended.
+        WarmStart: bool
+    }
+
+type TraceRequest =
+    {
+        Checkpoint: string
+        /// Image files and folders to follow; none: the first images of the validation set.
+        Images: string[]
+        /// Folder of the data set for AP; None: as in training, and not at all where images are named.
+        Data: string option
+        /// Folder for everything that is written.
+        Out: string
+        /// Applications of the refinement head to follow.
+        Steps: int
+        /// Images of the validation set to follow where none are named.
+        ImageCount: int
+        /// Images of the validation set to measure AP on.
+        Evaluated: int
+        Device: DeviceChoice
+        Threads: int option
+    }
+
+/// None stands for COCO's own value, or for all.
+type EvaluateRequest =
+    {
+        GroundTruth: string
+        Detections: string
+        Json: string option
+        IouThresholds: float[] option
+        /// Size ranges as `label=min:max`.
+        AreaRanges: string[] option
+        MaxDetections: int[] option
+        ImageIds: int64[] option
+        CategoryIds: int64[] option
+        ClassAgnostic: bool
+        /// HTML file for the analysis.
+        Report: string option
+        /// Folder of the images, for the report.
+        ImagesFrom: string option
+        /// Worst images in the report.
+        ReportImages: int option
+        /// Score and IoU at which mistakes are looked at.
+        AtScore: float option
+        AtIou: float option
+    }
+
+type VerifyRequest =
+    {
+        /// Root of a tree of golden files.
+        Folder: string
+        /// What a file's path must contain, or match where it has `*` or `?`.
+        Only: string option
+        Device: DeviceChoice
+        /// File for everything that was compared.
+        Json: string option
+    }
+
+type ConvertRequest =
+    {
+        /// A checkpoint of this program or its work folder, a PyTorch checkpoint, or weights of a backbone.
+        In: string
+        /// File to write; its ending decides the format.
+        Out: string
+        /// Settings file of the detector; None: its own, or found by its tensors.
+        Config: string option
+        /// Class names, separated by commas, or an annotation file.
+        Classes: string option
+    }
+
+type DataCheckRequest =
+    {
+        /// Folder of the data set; None: the one that Config names, or Pairs.
+        Folder: string option
+        /// Settings file whose data section names the parts; None: they are found.
+        Config: string option
+        /// Annotation files with their image folders, where neither of the above is given.
+        Pairs: SplitSettings[]
+        /// Whether images are decoded, and not only their headers read.
+        Decode: bool
+        /// File for the whole report.
+        Json: string option
+    }
+
+/// What a command line asks for.
+type Request =
+    | Train of TrainRequest
+    | Test of TestRequest
+    | Detect of DetectRequest
+    | Trace of TraceRequest
+    | Evaluate of EvaluateRequest
+    | Verify of VerifyRequest
+    | Convert of ConvertRequest
+    /// A checkpoint file or a work folder.
+    | Info of checkpoint: string
+    | DataCheck of DataCheckRequest
+    | Doctor
+    /// Text to print.
+    | Help of text: string
+    | Version

@@ -1,0 +1,161 @@
+using System.Security.Cryptography;
+using DeqDet.Coco;
+using DeqDet.Images;
+using DeqDet.Settings;
+
+namespace DeqDet.Data.Check;
+
+/// <summary>Looks at the image files of a part: their headers, or all of their pixels.</summary>
+internal static class ImageSurvey
+{
+    private static readonly string[] endings = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"];
+
+    /// <summary>Checks every file; what is found is noted in the order of the images, however many threads look.</summary>
+    /// <returns>The formats found, and how many files have each.</returns>
+    public static IReadOnlyList<KeyValuePair<string, int>> Check(
+        string part,
+        string folder,
+        IReadOnlyList<CocoImage> images,
+        bool decode,
+        IssueLog log
+    )
+    {
+        var found = new (string? Format, IssueKind? Kind, string Text)[images.Count];
+        Parallel.For(0, images.Count, i => found[i] = Look(folder, images[i], decode));
+        for (var i = 0; i < found.Length; i++)
+        {
+            if (found[i].Kind is { } kind)
+            {
+                log.Add(kind, part, found[i].Text.Length == 0 ? images[i].FileName : found[i].Text);
+            }
+        }
+
+        return
+        [
+            .. found
+                .Where(entry => entry.Format is not null)
+                .CountBy(entry => entry.Format!)
+                .OrderByDescending(entry => entry.Value),
+        ];
+    }
+
+    /// <summary>Notes image files of a folder that none of the parts with that folder names.</summary>
+    public static void CheckUnnamed(string part, string folder, IEnumerable<string> names, IssueLog log)
+    {
+        var named = names
+            .Select(name => Path.GetFullPath(Path.Combine(folder, name)))
+            .ToHashSet(StringComparer.Ordinal);
+        var options = new EnumerationOptions
+        {
+            RecurseSubdirectories = true,
+            IgnoreInaccessible = true,
+            MaxRecursionDepth = 8,
+        };
+        var files = Directory
+            .EnumerateFiles(folder, "*", options)
+            .Where(file => endings.Contains(Path.GetExtension(file).ToLowerInvariant()) && !named.Contains(file))
+            .Select(file => Path.GetRelativePath(folder, file));
+        foreach (var file in files.Order(StringComparer.Ordinal))
+        {
+            log.Add(IssueKind.UnnamedFile, part, file);
+        }
+    }
+
+    /// <summary>Notes files with the same bytes, within a part and across parts.</summary>
+    public static void CheckDoubled(IReadOnlyList<(string Part, string Path, string Name)> files, IssueLog log)
+    {
+        foreach (var named in files.GroupBy(file => file.Path))
+        {
+            foreach (var other in named.DistinctBy(file => file.Part).Skip(1))
+            {
+                log.Add(IssueKind.SharedFile, other.Part, $"{other.Name} is in {named.First().Part} too");
+            }
+        }
+
+        var present = files.DistinctBy(file => file.Path).Where(file => File.Exists(file.Path)).ToList();
+        // Most are told apart by their length or their last bytes.
+        var alike = Alike(Alike([present], file => $"{new FileInfo(file.Path).Length}"), file => Key(file.Path, 4096));
+        foreach (var same in Alike(alike, file => Key(file.Path, long.MaxValue)))
+        {
+            var first = same[0];
+            foreach (var other in same.Skip(1))
+            {
+                var within = other.Part == first.Part;
+                log.Add(
+                    within ? IssueKind.DoubledFile : IssueKind.SharedFile,
+                    other.Part,
+                    $"{other.Name} is {first.Name}{(within ? "" : $" of {first.Part}")}"
+                );
+            }
+        }
+    }
+
+    private static List<List<T>> Alike<T>(List<List<T>> groups, Func<T, string> key) =>
+        [.. groups.SelectMany(group => group.GroupBy(key).Select(same => same.ToList()).Where(same => same.Count > 1))];
+
+    private static (string?, IssueKind?, string) Look(string folder, in CocoImage image, bool decode)
+    {
+        var path = Path.Combine(folder, image.FileName);
+        if (!File.Exists(path))
+        {
+            return (null, IssueKind.MissingImage, "");
+        }
+
+        try
+        {
+            var header = ImageHeader.Read(path);
+            if (decode)
+            {
+                ImageFile.Load(path);
+            }
+
+            var (kind, text) = Compare(header, image);
+            return (header.Format, kind, text);
+        }
+        catch (InputError error)
+        {
+            return (null, IssueKind.UnreadableImage, Brief(error.Message, path, image.FileName));
+        }
+    }
+
+    private static (IssueKind?, string) Compare(ImageHeader header, in CocoImage image)
+    {
+        var stored = (header.Width, header.Height);
+        var upright = header.SwapsSides ? (header.Height, header.Width) : stored;
+        var stated = ((int)image.Width, (int)image.Height);
+        return (header.Orientation == 1, stated == upright, stated == stored) switch
+        {
+            (true, true, _) => (null, ""),
+            (false, true, true) => (IssueKind.PerhapsTurned, $"{image.FileName}: orientation {header.Orientation}"),
+            (false, true, false) => (IssueKind.Turned, $"{image.FileName}: orientation {header.Orientation}"),
+            (false, false, true) => (IssueKind.NotTurned, $"{image.FileName}: orientation {header.Orientation}"),
+            _ => (
+                IssueKind.OtherSize,
+                $"{image.FileName}: {header.Width} x {header.Height} px, stated {image.Width} x {image.Height}"
+            ),
+        };
+    }
+
+    // "FOLDER/NAME: reason; remedy" becomes "NAME: reason"; the remedy is the kind's.
+    private static string Brief(string message, string path, string name)
+    {
+        var reason = message.StartsWith(path, StringComparison.Ordinal) ? message[path.Length..] : $": {message}";
+        var end = reason.IndexOf(';');
+        return name + (end < 0 ? reason : reason[..end]);
+    }
+
+    /// <summary>A fingerprint of a file's last bytes; of a file that cannot be read, its own name.</summary>
+    private static string Key(string path, long length)
+    {
+        try
+        {
+            using var file = File.OpenRead(path);
+            file.Seek(-Math.Min(length, file.Length), SeekOrigin.End);
+            return Convert.ToHexString(SHA256.HashData(file));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return path;
+        }
+    }
+}

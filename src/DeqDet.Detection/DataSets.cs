@@ -1,0 +1,65 @@
+using DeqDet.Coco.Evaluation;
+using DeqDet.Data;
+using DeqDet.Data.Shapes;
+using DeqDet.Settings;
+using RunSettings = DeqDet.Settings.Settings;
+
+namespace DeqDet.Detection;
+
+/// <summary>The data sets that settings name, made first where they are to be made.</summary>
+public static class DataSets
+{
+    /// <summary>Makes the generated data set if the settings want it and it is not there.</summary>
+    /// <returns>Whether it had to be made.</returns>
+    /// <exception cref="InputError">The folder holds something else.</exception>
+    public static bool Ensure(DataSettings data, IProgress<ShapesProgress>? progress, CancellationToken cancellation) =>
+        data.Shapes?.Value is { } shapes && ShapesDataSet.Ensure(data.Root, shapes, progress, cancellation);
+
+    /// <summary>The training images.</summary>
+    /// <exception cref="InputError">Something is missing or malformed, or nothing is left to train on.</exception>
+    public static CocoDataset ForTraining(DataSettings data) =>
+        Complete(DataPart.Find(data.Root, data.Train).Load().ForTraining(data.Filter));
+
+    /// <summary>The validation images with their truth, for a model with these classes.</summary>
+    /// <exception cref="InputError">Something is missing or malformed, or the classes differ.</exception>
+    public static (CocoDataset Data, GroundTruth Truth) ForValidation(
+        DataSettings data,
+        IReadOnlyList<DataCategory> classes
+    )
+    {
+        var part = DataPart.Find(data.Root, data.Val);
+        var set = part.Load();
+        if (!set.Categories.SequenceEqual(classes))
+        {
+            throw new InputError(
+                $"{part.AnnotationFile}: its {set.Categories.Count} classes ({Some(set.Categories)}) are not the model's {classes.Count} "
+                    + $"({Some(classes)}); categories need the same ids and names"
+            );
+        }
+
+        return (Complete(set), GroundTruthReader.Load(part.AnnotationFile));
+    }
+
+    /// <summary>A loader and a judge for the validation images.</summary>
+    public static Validation Validation(RunSettings settings, IReadOnlyList<DataCategory> classes)
+    {
+        var (data, truth) = ForValidation(settings.Data, classes);
+        return new(new(data, settings.Data), truth, settings.Evaluation.BatchSize);
+    }
+
+    // Found out now rather than after hours of training.
+    private static CocoDataset Complete(CocoDataset set)
+    {
+        var missing = set.Images.Where(image => !File.Exists(set.PathOf(image))).ToList();
+        return missing.Count == 0
+            ? set
+            : throw new InputError(
+                $"{set.ImageFolder}: {missing.Count} of {set.Images.Count} images are missing, the first is {missing[0].FileName}; "
+                    + "put them there, or take them out of the annotations"
+            );
+    }
+
+    private static string Some(IReadOnlyList<DataCategory> classes) =>
+        string.Join(", ", classes.Take(4).Select(category => $"{category.Id} {category.Name}"))
+        + (classes.Count > 4 ? ", ..." : "");
+}

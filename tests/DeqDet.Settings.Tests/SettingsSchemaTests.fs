@@ -1,0 +1,383 @@
+module DeqDet.Tests.SettingsSchemaTests
+
+open System
+open System.Text
+open Expecto
+open FsCheck
+open FsCheck.FSharp
+open DeqDet.Model
+open DeqDet
+open DeqDet.Settings
+open DeqDet.Settings.Json
+open DeqDet.Settings.Schema
+open DeqDet.Tests.SettingsFiles
+
+let private positive =
+    Gen.choose (1, 1_000_000)
+    |> Gen.map (fun n -> float n / 7.0 * 10.0 ** float (n % 9 - 4))
+
+let private fraction = Gen.choose (0, 997) |> Gen.map (fun n -> float n / 997.0)
+let private belowOne = Gen.choose (0, 996) |> Gen.map (fun n -> float n / 997.0)
+
+let private name =
+    Gen.elements [ "a"; "Ä ö/ü"; "C:\\x\\\"y\""; "line\nbreak"; "{}"; "1"; "ünï 🦝" ]
+
+let private terms =
+    gen {
+        let! a = positive
+        let! b = Gen.oneof [ positive; Gen.constant 0.0 ]
+        let! c = Gen.oneof [ positive; Gen.constant 0.0 ]
+        return { Focal = a; L1 = b; GIoU = c }
+    }
+
+let private detector =
+    gen {
+        let! kind = Gen.elements (List.map snd DetectorSchema.kinds)
+        let! backbone = Gen.elements (List.map snd DetectorSchema.backboneKinds)
+        let isSwin = List.contains backbone [ SwinT; SwinS; SwinB ]
+        let! norm = Gen.elements (if isSwin then [ Frozen ] else [ Frozen; Batch ])
+        let! dropPath = if isSwin then belowOne else Gen.constant 0.0
+        let! stem = if isSwin then Gen.constant 64 else Gen.choose (8, 256)
+        let! frozen = Gen.choose (-1, 4)
+        let! weights = Gen.optionOf name
+        let! classes = Gen.choose (0, 100)
+        let! count = Gen.choose (1, 900)
+        let! detections = Gen.choose (1, 1000)
+        let! heads = Gen.elements [ 1; 2; 4; 8; 3 ]
+        let! groups = Gen.elements [ 1; 2; 4; 5 ]
+        let! width = Gen.choose (1, 3)
+        let! sizes = Gen.listOfLength 4 (Gen.choose (1, 64))
+        let! stageWeights = Gen.oneof [ Gen.constant []; Gen.listOfLength sizes[3] fraction ]
+        let! steps = Gen.choose (1, 50)
+        let! supervised = Gen.nonEmptyListOf (Gen.choose (1, steps))
+        let! unroll = Gen.choose (1, 9)
+        let! extra = Gen.choose (0, 9)
+        let! immediate = Gen.elements [ true; false ]
+        let! chances = Gen.listOfLength 3 fraction
+        let! pixels = positive
+        let! matching = terms
+        let! loss = terms
+        let! alpha = fraction
+        let! gamma = positive
+        let! divisor = positive
+        let! damping = Gen.elements [ 0.25; 0.5; 1.0; 1.75 ]
+
+        let! gradient =
+            Gen.elements [ RagGradient; JfbGradient; PhantomGradient; ImplicitGradient ]
+
+        let! solver =
+            gen {
+                let! scheme = Gen.elements [ PicardScheme; AndersonScheme; BroydenScheme ]
+                let! memory = Gen.optionOf (Gen.choose (1, 100))
+                let! tolerance = Gen.optionOf positive
+                let! budget = Gen.optionOf positive
+
+                return
+                    {
+                        Steps = steps
+                        Scheme = scheme
+                        Damping = damping
+                        Memory = memory
+                        Tolerance = tolerance
+                        BudgetMs = budget
+                    }
+            }
+
+        return
+            {
+                Kind = kind
+                Classes = classes
+                Backbone =
+                    {
+                        Kind = backbone
+                        Width = stem
+                        FrozenStages = frozen
+                        Norm = norm
+                        DropPath = dropPath
+                        Weights = weights
+                    }
+                Queries =
+                    {
+                        Count = count
+                        Detections = detections
+                    }
+                Head =
+                    {
+                        Channels = 480 * width
+                        Heads = heads
+                        Groups = groups
+                        PointsIn = sizes[0]
+                        PointsOut = sizes[1]
+                        FeedForward = sizes[2]
+                        Stages = sizes[3]
+                        StageWeights = stageWeights
+                    }
+                Solver = solver
+                Rag =
+                    {
+                        Gradient = gradient
+                        PhantomDamping = damping
+                        Supervised = supervised |> List.distinct |> List.sort
+                        Unroll = unroll
+                        Extra = extra
+                        Immediate = immediate
+                    }
+                Rap =
+                    {
+                        ContentProbability = chances[0]
+                        ContentIntensity = chances[1]
+                        PositionProbability = chances[2]
+                        PositionIntensity = pixels
+                    }
+                Matching = matching
+                Loss =
+                    {
+                        Weights = loss
+                        FocalGamma = gamma
+                        FocalAlpha = alpha
+                        EmptyBatchDivisor = divisor
+                    }
+            }
+    }
+
+let private data =
+    gen {
+        let! names = Gen.listOfLength 5 name
+        let! numbers = Gen.listOfLength 4 (Gen.choose (1, 2000))
+        let! shapes = Gen.elements [ true; false ]
+        let! sides = Gen.nonEmptyListOf (Gen.choose (1, 1000))
+        let! flip = fraction
+        let! crop = Gen.elements [ true; false ]
+        let! colours = Gen.listOfLength 6 positive
+        let! empty = Gen.elements [ true; false ]
+
+        return
+            {
+                Root = names[0]
+                Train =
+                    {
+                        Images = names[1]
+                        Annotations = names[2]
+                    }
+                Val =
+                    {
+                        Images = names[3]
+                        Annotations = names[4]
+                    }
+                Shapes =
+                    if shapes then
+                        Some
+                            {
+                                TrainImages = numbers[0]
+                                ValImages = numbers[1]
+                                Seed = numbers[2]
+                            }
+                    else
+                        None
+                Resize =
+                    {
+                        ShortSide = numbers[0]
+                        LongMax = max 1000 (numbers[0] + numbers[1])
+                    }
+                Augment =
+                    {
+                        Flip = flip
+                        ShortSides = sides
+                        Crop =
+                            if crop then
+                                Some
+                                    {
+                                        Probability = flip
+                                        ShortSides = List.rev sides
+                                        MinSize = numbers[2]
+                                        MaxSize = numbers[2] + numbers[3]
+                                    }
+                            else
+                                None
+                    }
+                Normalise =
+                    {
+                        Mean = colours |> List.take 3 |> List.map (fun value -> value - 3.0)
+                        Std = List.skip 3 colours
+                    }
+                Filter =
+                    {
+                        MinSide = numbers[3]
+                        DropEmpty = empty
+                    }
+                Workers = numbers[1] % 256
+                CacheMb = numbers[2]
+            }
+    }
+
+let private rule =
+    gen {
+        let! part = name
+        let! lr = fraction
+        let! decay = positive
+
+        return { Match = part; Lr = lr; Decay = decay }
+    }
+
+let private settings: Gen<Settings> =
+    gen {
+        let! detector = detector
+        let! data = data
+        let! rates = Gen.listOfLength 4 positive
+        let! betas = Gen.listOfLength 2 belowOne
+        let! rules = Gen.listOf rule
+        let! kind = Gen.elements [ ScheduleKind.Step; ScheduleKind.Cosine ]
+        let! numbers = Gen.listOfLength 8 (Gen.choose (1, 1000))
+        let! milestones = Gen.listOf positive
+        let! shares = Gen.listOfLength 3 fraction
+
+        return
+            {
+                Detector = detector
+                Data = data
+                Optimiser =
+                    {
+                        Lr = rates[0]
+                        WeightDecay = rates[1]
+                        Betas = betas
+                        Eps = rates[2]
+                        ClipNorm = rates[3]
+                        Rules = rules
+                    }
+                Schedule =
+                    {
+                        Kind = kind
+                        WarmupSteps = numbers[0]
+                        WarmupFactor = shares[0]
+                        Milestones = milestones |> List.distinct |> List.sort
+                        Factor = rates[1]
+                        FinalFactor = shares[1]
+                    }
+                Train =
+                    {
+                        Epochs = numbers[1]
+                        BatchSize = numbers[2]
+                        Seed = numbers[3]
+                        LogEvery = numbers[4]
+                        EvaluateEvery = numbers[5]
+                    }
+                Evaluation =
+                    {
+                        BatchSize = numbers[6]
+                        Pictures = numbers[7]
+                        PictureScore = shares[2]
+                    }
+            }
+    }
+
+let private config =
+    { FsCheckConfig.defaultConfig with
+        maxTest = 200
+    }
+
+/// A text with a few of its bytes changed, swapped or cut off.
+let private damaged (original: byte[]) : Gen<byte[]> =
+    gen {
+        let! places = Gen.listOfLength 3 (Gen.choose (0, original.Length - 1))
+        let! values = Gen.listOfLength 3 (Gen.choose (0, 255))
+
+        let! length =
+            Gen.frequency [ 3, Gen.constant original.Length; 1, Gen.choose (0, original.Length) ]
+
+        let bytes = Array.copy original
+
+        for place, value in List.zip places values do
+            bytes[place] <- byte value
+
+        return Array.truncate length bytes
+    }
+
+/// The generators of the properties.
+type Samples =
+    static member Settings() = Arb.fromGen settings
+
+    static member Bytes() =
+        Arb.fromGen (damaged (Encoding.UTF8.GetBytes(SettingsFile.toJson Settings.defaults)))
+
+let private samples =
+    { config with
+        arbitrary = [ typeof<Samples> ]
+    }
+
+let private leaves =
+    SettingsSchema.reference.Value
+    |> List.filter (fun entry -> entry.Kind <> "" && not (entry.Path.Contains "[]"))
+
+[<Tests>]
+let tests =
+    testList
+        "Settings schema"
+        [
+            testPropertyWithConfig
+                samples
+                "what is written reads back to the same settings"
+                (fun (settings: Settings) ->
+                    SettingsFile.parse "resolved.json" (SettingsFile.toJson settings) [] = settings)
+            testPropertyWithConfig
+                { samples with maxTest = 1000 }
+                "damaged files raise nothing but InputError"
+                (fun (bytes: byte[]) ->
+                    try
+                        Parse.file "x.json" bytes |> SettingsSchema.decode "x.json" |> ignore
+                    with :? InputError as error ->
+                        Expect.stringContains error.Message "x.json" "the file is named")
+            testCase "every key refuses nonsense and names itself"
+            <| fun () ->
+                for entry in leaves do
+                    let message =
+                        complaint (fun () -> SettingsFile.parse "x" "{}" [ $"{entry.Path}=[[[]]]" ])
+
+                    expectParts message [ $"--set {entry.Path}=[[[]]]: {entry.Path}"; "must be" ]
+            testCase "every key takes its default"
+            <| fun () ->
+                let assignments = leaves |> List.map (fun entry -> $"{entry.Path}={entry.Default}")
+                let optional = [ "data.shapes.seed"; "data.augment.crop.probability" ]
+                Expect.isGreaterThan assignments.Length 70 "keys"
+
+                for parent in [ "data.shapes."; "data.augment.crop." ] do
+                    Expect.exists assignments (fun text -> text.StartsWith parent) $"keys below {parent}"
+
+                Expect.equal
+                    (SettingsFile.parse
+                        "x"
+                        "{}"
+                        (assignments
+                         |> List.filter (fun text ->
+                             not (text.StartsWith "data.shapes." || text.StartsWith "data.augment.crop."))))
+                    Settings.defaults
+                    "defaults"
+
+                for path in optional do
+                    Expect.contains (leaves |> List.map _.Path) path "described"
+            testCase "classes come from the data, unless the settings insist"
+            <| fun () ->
+                let free = Settings.defaults
+                let fixed' = SettingsFile.parse "x" "{}" [ "classes=80" ]
+                Expect.equal (Settings.withClasses 3 free).Detector.Classes 3 "taken"
+                Expect.equal (Settings.withClasses 80 fixed').Detector.Classes 80 "agreed"
+
+                expectParts (complaint (fun () -> Settings.withClasses 3 fixed')) [ "classes = 80"; "has 3"; "null" ]
+            testCase "the nearest word is the one with the fewest edits"
+            <| fun () ->
+                for a, b, distance in
+                    [
+                        "", "", 0
+                        "abc", "ABC", 0
+                        "stpes", "steps", 1
+                        "step", "steps", 1
+                        "kitten", "sitting", 3
+                        "", "abc", 3
+                        "ab", "ba", 1
+                        "abcd", "badc", 2
+                    ] do
+                    Expect.equal (Nearest.distance a b) distance $"{a} {b}"
+                    Expect.equal (Nearest.distance b a) distance $"{b} {a}"
+
+                Expect.equal (Nearest.find [ "lr"; "steps"; "seed" ] "stps") (Some "steps") "found"
+                Expect.equal (Nearest.find [] "x") None "nothing to find"
+        ]
