@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Hashing;
 using System.Text;
 
 namespace DeqDet.Checkpoints.PyTorch;
@@ -14,14 +15,14 @@ internal sealed record ZipMember(string Name, long Offset, long Length, uint Crc
         {
             return;
         }
-        uint sum = 0;
+        var sum = new Crc32();
         for (long done = 0; done < Length; )
         {
             var count = (int)Math.Min(Length - done, 1 << 20);
-            sum = Crc32.Append(sum, file.Slice(Offset + done, count));
+            sum.Append(file.Slice(Offset + done, count));
             done += count;
         }
-        if (sum != Crc)
+        if (sum.GetCurrentHashAsUInt32() != Crc)
         {
             throw new CheckpointError(file.Path, $"the check sum of '{Name}' is wrong; the file is damaged");
         }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Hashing;
 using System.Text;
 
 namespace DeqDet.Checkpoints.PyTorch;
@@ -152,8 +153,10 @@ internal sealed class ZipWriter(Stream stream)
     /// <summary>Hands bytes on, counting them and summing them up.</summary>
     private sealed class SummingStream(Stream target) : Stream
     {
+        private readonly Crc32 _sum = new();
+
         public long Count { get; private set; }
-        public uint Crc { get; private set; }
+        public uint Crc => _sum.GetCurrentHashAsUInt32();
 
         public override bool CanRead => false;
         public override bool CanSeek => false;
@@ -170,7 +173,7 @@ internal sealed class ZipWriter(Stream stream)
         {
             target.Write(buffer);
             Count += buffer.Length;
-            Crc = Crc32.Append(Crc, buffer);
+            _sum.Append(buffer);
         }
 
         public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
