@@ -69,6 +69,14 @@ type TestArgument =
         Explain("DIR", "Folder of the data set, if it has moved since training.", "test work/bccd --data ../data/bccd")>] Data of
         string
     | [<Unique;
+        Explain("FILE",
+                "Annotation file of the images to test on; one without annotations gives --out and no table. Default: the validation part of the settings.",
+                "test work/bccd --annotations test.json --images pictures")>] Annotations of string
+    | [<Unique;
+        Explain("DIR",
+                "Folder of the images to test on. Default: that of the validation part of the settings.",
+                "test work/bccd --annotations test.json --images pictures")>] Images of string
+    | [<Unique;
         Explain("RESULTS.json",
                 "Also writes the detections in COCO's results format.",
                 "test work/shapes --out results.json")>] Out of string
@@ -96,6 +104,15 @@ type TestArgument =
         Explain("N",
                 "How many of the worst images the page shows, 0 to 200. Default: 24.",
                 "test work/shapes --report report.html --report-images 50")>] Report_Images of string
+    | [<Unique;
+        Explain("auto|cpu|cuda|cuda:N",
+                "Where to compute. Default: auto, a GPU where there is one.",
+                "test work/shapes --device cpu")>] Device of string
+    | [<Unique;
+        Explain("N", "Processor threads for tensor operations. Default: one a core.", "test work/shapes --threads 2")>] Threads of
+        string
+    | [<Unique;
+        Explain("", "Takes the averaged weights (EMA) of a checkpoint that holds both.", "test work/shapes --ema")>] Ema
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
@@ -134,6 +151,18 @@ type DetectArgument =
         Explain("",
                 "Begins each image at the equilibrium of the one before it, as for the frames of a video in the order of their names; where that fails, at the usual start. Needs a tolerance.",
                 "detect work/shapes frames --tolerance 0.01 --warm-start")>] Warm_Start
+    | [<Unique;
+        Explain("auto|cpu|cuda|cuda:N",
+                "Where to compute. Default: auto, a GPU where there is one.",
+                "detect work/shapes photo.jpg --device cpu")>] Device of string
+    | [<Unique;
+        Explain("N",
+                "Processor threads for tensor operations. Default: one a core.",
+                "detect work/shapes photo.jpg --threads 2")>] Threads of string
+    | [<Unique;
+        Explain("",
+                "Takes the averaged weights (EMA) of a checkpoint that holds both.",
+                "detect work/shapes photo.jpg --ema")>] Ema
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
@@ -185,6 +214,10 @@ type EvaluateArgument =
         Explain("T",
                 "IoU from which a detection is right in the analysis of --report and --json, 0.1 to 1. Default: 0.5.",
                 "evaluate ... --report report.html --at-iou 0.75")>] At_Iou of string
+    | [<Unique;
+        Explain("",
+                "Refuses detections whose boxes have a negative width or height; otherwise they count as COCO's own tool counts them, and their number is said.",
+                "evaluate ... --strict")>] Strict
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
@@ -223,6 +256,10 @@ type ConvertArgument =
         Explain("NAME,...|FILE.json",
                 "Classes in the order of the outputs, or an annotation file with them. Default: what IN says, or COCO's 80.",
                 "convert mine.pth mine.safetensors --classes cat,dog")>] Classes of string
+    | [<Unique;
+        Explain("",
+                "Takes the averaged weights (EMA) of a checkpoint that holds both.",
+                "convert mine.pth mine.safetensors --ema")>] Ema
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
@@ -268,6 +305,8 @@ type InfoArgument =
         Unique;
         Explain("CHECKPOINT", "Checkpoint file or work folder, or a PyTorch checkpoint.", "info work/shapes")>] Checkpoint of
         string
+    | [<Unique;
+        Explain("", "Tells of the averaged weights (EMA) of a checkpoint that holds both.", "info mine.pth --ema")>] Ema
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument

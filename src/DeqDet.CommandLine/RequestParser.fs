@@ -163,6 +163,8 @@ module RequestParser =
             {
                 Checkpoint = checkpoint
                 Data = results.TryGetResult TestArgument.Data
+                Annotations = results.TryGetResult TestArgument.Annotations
+                Images = results.TryGetResult TestArgument.Images
                 Out = results.TryGetResult TestArgument.Out
                 Solver =
                     solver
@@ -173,6 +175,14 @@ module RequestParser =
 
                 Report = results.TryGetResult TestArgument.Report
                 ReportImages = results.TryGetResult TestArgument.Report_Images |> Option.map reportImages
+                Device =
+                    results.TryGetResult TestArgument.Device
+                    |> Option.map device
+                    |> Option.defaultValue Auto
+                Threads =
+                    results.TryGetResult TestArgument.Threads
+                    |> Option.map (wholeNumber "--threads" 1 "2")
+                Ema = results.Contains TestArgument.Ema
             }
 
     let private threshold (value: string) =
@@ -202,6 +212,14 @@ module RequestParser =
                         (results.TryGetResult DetectArgument.Tolerance)
                         (results.TryGetResult DetectArgument.Budget_Ms)
                 WarmStart = results.Contains DetectArgument.Warm_Start
+                Device =
+                    results.TryGetResult DetectArgument.Device
+                    |> Option.map device
+                    |> Option.defaultValue Auto
+                Threads =
+                    results.TryGetResult DetectArgument.Threads
+                    |> Option.map (wholeNumber "--threads" 1 "2")
+                Ema = results.Contains DetectArgument.Ema
             }
 
     let private trace (results: ParseResults<TraceArgument>) : TraceRequest =
@@ -278,6 +296,7 @@ module RequestParser =
             AtIou =
                 results.TryGetResult EvaluateArgument.At_Iou
                 |> Option.map (one "--at-iou" "a number from 0.1 to 1" "0.5" 0.1 1.0)
+            Strict = results.Contains EvaluateArgument.Strict
         }
 
     let private verify (results: ParseResults<VerifyArgument>) : VerifyRequest =
@@ -304,15 +323,20 @@ module RequestParser =
                 Out = target
                 Config = results.TryGetResult ConvertArgument.Config
                 Classes = results.TryGetResult ConvertArgument.Classes
+                Ema = results.Contains ConvertArgument.Ema
             }
         | [] -> refuse $"convert: name a file to read and a file to write; for example: {example}"
         | [ source ] -> refuse $"convert: name a file to write after {source}; for example: {example}"
         | _ :: _ :: extra :: _ -> refuse $"convert: '{extra}' is one file too many; for example: {example}"
 
-    let private info (results: ParseResults<InfoArgument>) : string =
+    let private info (results: ParseResults<InfoArgument>) : InfoRequest =
         match results.TryGetResult InfoArgument.Checkpoint with
         | None -> refuse "info: name a checkpoint file or work folder; for example: info work/shapes"
-        | Some checkpoint -> checkpoint
+        | Some checkpoint ->
+            {
+                Checkpoint = checkpoint
+                Ema = results.Contains InfoArgument.Ema
+            }
 
     let private data (results: ParseResults<DataArgument>) : DataCheckRequest =
         let annotations = results.GetResults DataArgument.Annotations

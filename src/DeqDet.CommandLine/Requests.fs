@@ -94,12 +94,19 @@ type TestRequest =
         Checkpoint: string
         Solver: SolverRequest
         Data: string option
+        /// Annotation file and image folder to test on; None: those of the settings.
+        Annotations: string option
+        Images: string option
         /// File for the detections in COCO's results format.
         Out: string option
         /// HTML file for the analysis.
         Report: string option
         /// Worst images in it.
         ReportImages: int option
+        Device: DeviceChoice
+        Threads: int option
+        /// Whether the averaged weights are taken, of a checkpoint that holds both.
+        Ema: bool
     }
 
 type DetectRequest =
@@ -114,6 +121,10 @@ type DetectRequest =
         Solver: SolverRequest
         /// Whether each image begins where the one before it ended.
         WarmStart: bool
+        Device: DeviceChoice
+        Threads: int option
+        /// Whether the averaged weights are taken, of a checkpoint that holds both.
+        Ema: bool
     }
 
 type TraceRequest =
@@ -157,6 +168,8 @@ type EvaluateRequest =
         /// Score and IoU at which mistakes are looked at.
         AtScore: float option
         AtIou: float option
+        /// Whether boxes of negative width or height are refused; else they are counted as the reference tool does.
+        Strict: bool
     }
 
 type VerifyRequest =
@@ -180,6 +193,16 @@ type ConvertRequest =
         Config: string option
         /// Class names, separated by commas, or an annotation file.
         Classes: string option
+        /// Whether the averaged weights are taken, of a checkpoint that holds both.
+        Ema: bool
+    }
+
+type InfoRequest =
+    {
+        /// A checkpoint file or a work folder.
+        Checkpoint: string
+        /// Whether the averaged weights are told of, of a checkpoint that holds both.
+        Ema: bool
     }
 
 type DataCheckRequest =
@@ -205,8 +228,7 @@ type Request =
     | Evaluate of EvaluateRequest
     | Verify of VerifyRequest
     | Convert of ConvertRequest
-    /// A checkpoint file or a work folder.
-    | Info of checkpoint: string
+    | Info of InfoRequest
     | DataCheck of DataCheckRequest
     | Doctor
     /// Text to print.

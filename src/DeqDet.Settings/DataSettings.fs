@@ -70,4 +70,6 @@ type DataSettings =
         Workers: int
         /// Memory for decoded images, MiB; 0 decodes every image each time.
         CacheMb: int
+        /// Most memory of images that are loaded ahead, MiB.
+        LoaderMb: int
     }

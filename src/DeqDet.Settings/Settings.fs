@@ -51,6 +51,7 @@ module Settings =
                     Filter = { MinSide = 32; DropEmpty = true }
                     Workers = 0
                     CacheMb = 0
+                    LoaderMb = 2048
                 }
             Optimiser =
                 {
@@ -84,6 +85,8 @@ module Settings =
                     Seed = 0
                     LogEvery = 50
                     EvaluateEvery = 1
+                    SaveSteps = 0
+                    SaveMinutes = 0.0
                 }
             Evaluation =
                 {

@@ -54,6 +54,10 @@ type TrainSettings =
         LogEvery: int
         /// Epochs between evaluations; the last epoch is always evaluated.
         EvaluateEvery: int
+        /// Optimiser steps between saves inside an epoch; 0: only at the ends of epochs.
+        SaveSteps: int
+        /// Minutes between saves inside an epoch; 0: only at the ends of epochs.
+        SaveMinutes: float
     }
 
 type EvaluationSettings =

@@ -92,6 +92,7 @@ let private settings workers cache : DataSettings =
         Filter = { MinSide = 1; DropEmpty = false }
         Workers = workers
         CacheMb = cache
+        LoaderMb = 2048
     }
 
 /// Everything a batch holds, to compare with.

@@ -40,6 +40,7 @@ let private evaluation: EvaluateRequest =
         ReportImages = None
         AtScore = None
         AtIou = None
+        Strict = false
     }
 
 /// Nothing of how the equilibrium is solved for is changed.
@@ -49,6 +50,34 @@ let private asIs: SolverRequest =
         Steps = None
         Tolerance = None
         BudgetMs = None
+    }
+
+let private tested: TestRequest =
+    {
+        Checkpoint = "w"
+        Solver = asIs
+        Data = None
+        Annotations = None
+        Images = None
+        Out = None
+        Report = None
+        ReportImages = None
+        Device = Auto
+        Threads = None
+        Ema = false
+    }
+
+let private detected: DetectRequest =
+    {
+        Checkpoint = "w"
+        Images = [| "a.jpg" |]
+        Out = "detections"
+        Threshold = 0.3
+        Solver = asIs
+        WarmStart = false
+        Device = Auto
+        Threads = None
+        Ema = false
     }
 
 let private trace: TraceRequest =
@@ -168,43 +197,52 @@ let private understood =
         [ "train"; "test" ], Request.Train { plain with Config = Some "test" }
         [ "test"; "work/x"; "--out"; "r.json"; "--data"; "d" ],
         Request.Test
-            {
+            { tested with
                 Checkpoint = "work/x"
                 Data = Some "d"
                 Out = Some "r.json"
-                Solver = asIs
-                Report = None
-                ReportImages = None
             }
         [ "test"; "w"; "--report"; "r.html"; "--report-images=0" ],
         Request.Test
-            {
-                Checkpoint = "w"
-                Data = None
-                Out = None
-                Solver = asIs
+            { tested with
                 Report = Some "r.html"
                 ReportImages = Some 0
             }
+        [
+            "test"
+            "w"
+            "--annotations"
+            "test.json"
+            "--images"
+            "pictures"
+            "--device=cpu"
+            "--threads"
+            "3"
+            "--ema"
+        ],
+        Request.Test
+            { tested with
+                Annotations = Some "test.json"
+                Images = Some "pictures"
+                Device = Cpu
+                Threads = Some 3
+                Ema = true
+            }
+        [ "test"; "--images"; "pictures"; "w" ], Request.Test { tested with Images = Some "pictures" }
         [ "detect"; "--threshold"; "0.5"; "w"; "a.jpg"; "--out"; "o"; "b.jpg"; "c" ],
         Request.Detect
-            {
-                Checkpoint = "w"
+            { detected with
                 Images = [| "a.jpg"; "b.jpg"; "c" |]
                 Out = "o"
                 Threshold = 0.5
-                Solver = asIs
-                WarmStart = false
             }
-        [ "detect"; "w"; "a.jpg" ],
+        [ "detect"; "w"; "a.jpg" ], Request.Detect detected
+        [ "detect"; "--ema"; "w"; "--device"; "cuda:1"; "a.jpg"; "--threads=4" ],
         Request.Detect
-            {
-                Checkpoint = "w"
-                Images = [| "a.jpg" |]
-                Out = "detections"
-                Threshold = 0.3
-                Solver = asIs
-                WarmStart = false
+            { detected with
+                Device = Cuda 1
+                Threads = Some 4
+                Ema = true
             }
         [
             "detect"
@@ -220,11 +258,7 @@ let private understood =
             "--warm-start"
         ],
         Request.Detect
-            {
-                Checkpoint = "w"
-                Images = [| "a.jpg" |]
-                Out = "detections"
-                Threshold = 0.3
+            { detected with
                 Solver =
                     {
                         Scheme = Some AndersonScheme
@@ -321,6 +355,7 @@ let private understood =
                 AtScore = Some -1.5
                 AtIou = Some 0.75
             }
+        "evaluate" :: files @ [ "--strict" ], Request.Evaluate { evaluation with Strict = true }
         "evaluate" :: files @ [ "--json"; "o.json"; "--at-iou"; "1" ],
         Request.Evaluate
             { evaluation with
@@ -357,8 +392,24 @@ let private understood =
                 Out = "b.safetensors"
                 Config = Some "c.json"
                 Classes = Some "cat,dog"
+                Ema = false
             }
-        [ "info"; "work/shapes" ], Request.Info "work/shapes"
+        [ "convert"; "--ema"; "a.pth"; "b.pth" ],
+        Request.Convert
+            {
+                In = "a.pth"
+                Out = "b.pth"
+                Config = None
+                Classes = None
+                Ema = true
+            }
+        [ "info"; "work/shapes" ],
+        Request.Info
+            {
+                Checkpoint = "work/shapes"
+                Ema = false
+            }
+        [ "info"; "a.pth"; "--ema" ], Request.Info { Checkpoint = "a.pth"; Ema = true }
         [ "doctor" ], Request.Doctor
         [ "--version" ], Request.Version
     ]
@@ -402,6 +453,13 @@ let private refused =
         [ "detect"; "w"; "a"; "--budget-ms"; "inf" ], [ "--budget-ms inf"; "above 0" ]
         [ "test"; "w"; "--steps"; "0" ], [ "--steps 0"; "at least 1" ]
         [ "test"; "w"; "--solver"; "newton" ], [ "--solver newton"; "picard, anderson or broyden" ]
+        [ "test"; "w"; "--threads"; "0" ], [ "--threads 0"; "at least 1" ]
+        [ "test"; "w"; "--device"; "tpu" ], [ "--device tpu"; "auto, cpu, cuda or cuda:N" ]
+        [ "test"; "w"; "--annotations" ], [ "test: --annotations needs a value, FILE" ]
+        [ "test"; "w"; "--annotation"; "x" ], [ "did you mean --annotations?" ]
+        [ "detect"; "w"; "a"; "--threads"; "two" ], [ "--threads two"; "at least 1" ]
+        [ "detect"; "w"; "a"; "--device"; "cuda:x" ], [ "--device cuda:x" ]
+        [ "info"; "w"; "--ema=yes" ], [ "info: --ema takes no value" ]
         [ "trace" ], [ "trace: name a checkpoint" ]
         [ "trace"; "w"; "--steps"; "0" ], [ "--steps 0"; "at least 1" ]
         [ "trace"; "w"; "--images"; "0" ], [ "--images 0"; "at least 1" ]
@@ -409,6 +467,7 @@ let private refused =
         [ "evaluate"; "--detections"; "x" ], [ "--ground-truth" ]
         [ "evaluate"; "--ground-truth"; "x" ], [ "--detections" ]
         "evaluate" :: files @ [ "--images"; "1,x" ], [ "--images 1,x" ]
+        "evaluate" :: files @ [ "--strict"; "--strict" ], [ "--strict"; "more than once" ]
         "evaluate" :: files @ [ "--class-agnostic=1" ], [ "evaluate: --class-agnostic takes no value" ]
         "evaluate" :: files @ [ "--iou-thresholds"; "" ], [ "--iou-thresholds" ]
         "evaluate" :: files @ [ "--images-from"; "d" ], [ "--images-from says nothing without --report" ]

@@ -67,6 +67,7 @@ let private request source target : ConvertRequest =
         Out = target
         Config = None
         Classes = None
+        Ema = false
     }
 
 let private run (request: ConvertRequest) : string =

@@ -83,6 +83,9 @@ let private detect work images solver warm =
             Threshold = 0.0
             Solver = solver
             WarmStart = warm
+            Device = DeviceChoice.Auto
+            Threads = None
+            Ema = false
         },
         output
     )

@@ -1,6 +1,7 @@
 module DeqDet.Tests.SettingsSchemaTests
 
 open System
+open System.IO
 open System.Text
 open Expecto
 open FsCheck
@@ -207,6 +208,7 @@ let private data =
                     }
                 Workers = numbers[1] % 256
                 CacheMb = numbers[2]
+                LoaderMb = numbers[3]
             }
     }
 
@@ -260,6 +262,8 @@ let private settings: Gen<Settings> =
                         Seed = numbers[3]
                         LogEvery = numbers[4]
                         EvaluateEvery = numbers[5]
+                        SaveSteps = numbers[0] - 1
+                        SaveMinutes = rates[3]
                     }
                 Evaluation =
                     {
@@ -354,6 +358,12 @@ let tests =
 
                 for path in optional do
                     Expect.contains (leaves |> List.map _.Path) path "described"
+            testCase "settings that were resolved before there were save_steps, save_minutes and loader_mb load"
+            <| fun () ->
+                let text =
+                    File.ReadAllText(Path.Combine(root, "tests", "DeqDet.Settings.Tests", "earlier.json"))
+
+                Expect.equal (SettingsFile.parse "checkpoint" text []) Settings.defaults "the defaults"
             testCase "classes come from the data, unless the settings insist"
             <| fun () ->
                 let free = Settings.defaults

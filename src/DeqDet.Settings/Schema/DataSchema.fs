@@ -279,6 +279,12 @@ module DataSchema =
                         _.CacheMb
                         (fun v r -> { r with CacheMb = v })
                         "Memory for decoded images, MiB. 0: decode every image each time."
+                    Field.value
+                        "loader_mb"
+                        (integer 1 1_000_000)
+                        _.LoaderMb
+                        (fun v r -> { r with LoaderMb = v })
+                        "Most memory of images that are loaded ahead of training or evaluation, MiB."
                 ]
             Checks =
                 [

@@ -172,6 +172,18 @@ module TrainingSchema =
                         _.EvaluateEvery
                         (fun v r -> { r with EvaluateEvery = v })
                         "Epochs between evaluations on the validation images; the last epoch is always evaluated."
+                    Field.value
+                        "save_steps"
+                        (integer 0 100_000_000)
+                        _.SaveSteps
+                        (fun v r -> { r with SaveSteps = v })
+                        "Steps between saves of the latest checkpoint inside an epoch. 0: only when an epoch ends."
+                    Field.value
+                        "save_minutes"
+                        nonNegative
+                        _.SaveMinutes
+                        (fun v r -> { r with SaveMinutes = v })
+                        "Minutes between saves of the latest checkpoint inside an epoch. 0: only when an epoch ends."
                 ]
             Checks = []
         }
