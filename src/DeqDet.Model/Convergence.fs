@@ -30,9 +30,9 @@ type Refinable =
 module Convergence =
 
     let private refinementHead (detector: Detector) : HeadWeights =
-        match detector.Settings.Kind, detector.Weights.Decoder.Heads with
-        | DeqDet, [ _; head ] -> head
-        | kind, _ -> invalidArg (nameof detector) $"{kind} has no refinement head that is iterated"
+        match Family.ofSettings detector.Settings, detector.Weights.Decoder.Heads with
+        | { Refining = ToEquilibrium }, [ _; head ] -> head
+        | family, _ -> invalidArg (nameof detector) $"{family.Title} has no refinement head that is iterated"
 
     /// Images up to the point at which the iteration begins; no gradients. Raises ArgumentException "detector" for models without
     /// equilibrium, as the functions below do.

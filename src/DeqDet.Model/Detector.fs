@@ -28,48 +28,6 @@ type Detector =
         Tensors: (Spec * Tensor) list
     }
 
-/// Detections of one batch, best first: scores [B, n], labels [B, n], boxes [B, n, 4] in px of the padded input, query of each.
-type Detections =
-    {
-        Scores: Tensor
-        Labels: Tensor
-        Boxes: Tensor
-        Queries: Tensor
-        /// By image and query, how the refinement went; empty for the models without equilibrium.
-        Reports: Report[][]
-        /// The state that was read out: where a similar image may begin.
-        State: Query
-        /// Whether it was reached from an earlier image's.
-        Warm: bool
-    }
-
-module Detections =
-
-    /// All tensors of it.
-    let tensors (found: Detections) : Tensor seq =
-        seq {
-            found.Scores
-            found.Labels
-            found.Boxes
-            found.Queries
-            yield! Query.tensors found.State
-        }
-
-    /// The best query x class pairs of settled queries, as many as the settings want.
-    let ofSettled (settings: QuerySettings) (settled: Settled) : Detections =
-        let struct (scores, labels, boxes, queries) =
-            Equilibrium.readOut settings.Detections settled.Logits settled.Query.Box
-
-        {
-            Scores = scores
-            Labels = labels
-            Boxes = boxes
-            Queries = queries
-            Reports = settled.Reports
-            State = settled.Query
-            Warm = settled.Warm
-        }
-
 module Detector =
 
     /// Strides of the pyramid, px.
@@ -83,8 +41,11 @@ module Detector =
             Neck =
                 source
                 |> WeightSource.at "neck"
-                |> Neck.create settings.Kind (Backbone.channels settings.Backbone) settings.Head.Channels
-            Decoder = Equilibrium.create settings source
+                |> Neck.create
+                    (Family.ofSettings settings).Neck
+                    (Backbone.channels settings.Backbone)
+                    settings.Head.Channels
+            Decoder = Decoder.create settings source
         }
 
     /// Every tensor of the official state dict, in its order, nothing allocated.
@@ -157,9 +118,12 @@ module Detector =
     /// The queries that every image of the batch starts from.
     let start (detector: Detector) (batch: ImageBatch) : Query =
         scoped Query.tensors (fun () ->
-            Equilibrium.initial detector.Settings.Kind detector.Weights.Decoder.Initial (sizeTensor batch))
+            Decoder.initial
+                (Family.ofSettings detector.Settings).Initial
+                detector.Weights.Decoder.Initial
+                (sizeTensor batch))
 
-    /// Detections of a batch; no gradients. `warm`: the state of earlier images to begin at (see Equilibrium.solve).
+    /// Detections of a batch; no gradients. `warm`: the state of earlier images to begin at (see Decoding.solve).
     let detectFrom (warm: Query option) (effort: Effort) (detector: Detector) (batch: ImageBatch) : Detections =
         use _ = torch.no_grad ()
 
@@ -167,7 +131,7 @@ module Detector =
             let pyramid = pyramid None detector batch.Images
 
             start detector batch
-            |> Equilibrium.solve detector.Settings effort detector.Weights.Decoder pyramid warm
+            |> Decoding.solve detector.Settings effort detector.Weights.Decoder pyramid warm
             |> Detections.ofSettled detector.Settings.Queries)
 
     /// Detections of a batch from the usual start; no gradients.
@@ -183,7 +147,7 @@ module Detector =
         (generator: torch.Generator)
         : LossEntry list =
         scoped (Seq.map (fun entry -> entry.Value)) (fun () ->
-            let plan = Plan.ofSettings detector.Settings
+            let plan = Family.plan detector.Settings
             let pyramid = pyramid (Some generator) detector batch.Images
             let start = start detector batch
 

@@ -7,9 +7,7 @@ type NeckWeights =
     {
         Convolutions: Convolution list
         Norm: Affine
-        /// DEQDet and FFNDet: 3x3 and ReLU. AdaMixer: 1x1 without activation.
-        Kernel: int
-        Rectify: bool
+        Form: NeckForm
     }
 
 module Neck =
@@ -17,29 +15,26 @@ module Neck =
     /// Groups of the shared normalisation.
     let groups = 32
 
-    /// Weights for backbone channels, finest level first, under the official names (`convs` or `lateral_convs`).
-    let create (kind: DetectorKind) (inputs: int list) (channels: int) (source: WeightSource) : NeckWeights =
-        let name, kernel = if kind = AdaMixer then "lateral_convs", 1 else "convs", 3
-
+    /// Weights for backbone channels, finest level first, under the official names.
+    let create (form: NeckForm) (inputs: int list) (channels: int) (source: WeightSource) : NeckWeights =
         {
             Convolutions =
                 [
                     for i, c in List.indexed inputs ->
                         source
-                        |> WeightSource.at $"{name}.{i}.conv"
-                        |> Convolution.createBiased c channels kernel
+                        |> WeightSource.at $"{form.Name}.{i}.conv"
+                        |> Convolution.createBiased c channels form.Kernel
                 ]
             Norm = source |> WeightSource.at "gn_out" |> Affine.create channels
-            Kernel = kernel
-            Rectify = (kind <> AdaMixer)
+            Form = form
         }
 
     /// Backbone maps, finest first -> maps of the decoder's width.
     let apply (weights: NeckWeights) (features: Tensor list) : Tensor list =
         List.map2
             (fun convolution (x: Tensor) ->
-                let y = Convolution.apply 1 (weights.Kernel / 2) convolution x
-                let y = if weights.Rectify then y.relu () else y
+                let y = Convolution.apply 1 (weights.Form.Kernel / 2) convolution x
+                let y = if weights.Form.Rectify then y.relu () else y
                 Norm.group groups weights.Norm y)
             weights.Convolutions
             features

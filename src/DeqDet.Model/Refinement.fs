@@ -90,7 +90,7 @@ module Refinement =
         norm "instance_interactive_conv_norm" c source
 
     /// Weights of one head under the official names, in the official order.
-    let create (kind: DetectorKind) (classes: int) (head: HeadSettings) (source: WeightSource) : HeadWeights =
+    let create (family: Family) (classes: int) (head: HeadSettings) (source: WeightSource) : HeadWeights =
         let c = head.Channels
 
         let tau =
@@ -114,7 +114,7 @@ module Refinement =
 
         let attentionNorm = source |> WeightSource.at "attention_norm" |> Affine.create c
 
-        if kind <> AdaMixer then
+        if family.UnusedConvolution then
             deadWeights head source
 
         let expand =

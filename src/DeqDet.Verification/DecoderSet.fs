@@ -130,7 +130,7 @@ module DecoderSet =
             leaves[spec.Name] <- leaf
             leaf
 
-        WeightSource.build find (Equilibrium.create set.Settings), leaves
+        WeightSource.build find (Decoder.create set.Settings), leaves
 
     /// The pyramid of the inputs; its levels are leaves.
     let pyramid (set: DecoderSet) : Pyramid =
@@ -166,4 +166,4 @@ module DecoderSet =
 
     /// The queries that every image starts from.
     let start (set: DecoderSet) (weights: DecoderWeights) : Query =
-        Equilibrium.initial set.Settings.Kind weights.Initial (sizes set)
+        Decoder.initial (Family.ofSettings set.Settings).Initial weights.Initial (sizes set)

@@ -121,7 +121,7 @@ let private detections (file: GoldenFile) (logits: Tensor) (boxes: Tensor) =
     let count = wanted.numel ()
 
     let struct (scores, labels, found, _) =
-        Equilibrium.readOut (int count + spare) logits boxes
+        Detections.readOut (int count + spare) logits boxes
 
     let compared =
         Detected.compare
@@ -136,10 +136,10 @@ let private detections (file: GoldenFile) (logits: Tensor) (boxes: Tensor) =
     ]
 
 let private decoderChecks (file: GoldenFile) (detector: Detector) pyramid start =
-    let heads = Equilibrium.schedule detector.Settings detector.Weights.Decoder
+    let heads = Decoder.schedule detector.Settings detector.Weights.Decoder
 
     let path =
-        Equilibrium.path detector.Settings detector.Weights.Decoder pyramid start
+        Decoder.path detector.Settings detector.Weights.Decoder pyramid start
         |> Seq.tail
         |> List.ofSeq
 

@@ -10,11 +10,10 @@ let check (file: GoldenFile) : Check list =
     let find name = GoldenFile.find name file
     let levels = GoldenFile.count (fun i -> $"in{i}") file
 
-    let kind =
-        if GoldenFile.has "state.lateral_convs.0.conv.weight" file then
-            AdaMixer
-        else
-            DeqDet
+    let form =
+        [ Family.deqDet; Family.adaMixer ]
+        |> List.map _.Neck
+        |> List.find (fun form -> GoldenFile.has $"state.{form.Name}.0.conv.weight" file)
 
     let leaves = Dictionary<string, Tensor>()
 
@@ -29,7 +28,7 @@ let check (file: GoldenFile) : Check list =
     let channels = int ((find "state.gn_out.weight").size 0)
 
     let neck =
-        WeightSource.build weight (Neck.create kind [ for x in inputs -> int (x.size 1) ] channels)
+        WeightSource.build weight (Neck.create form [ for x in inputs -> int (x.size 1) ] channels)
 
     let outputs = Neck.apply neck inputs
 

@@ -9,10 +9,10 @@ let private spare = 32
 
 /// The states after each application, with their logits.
 let private states (set: DecoderSet) (weights: DecoderWeights) start =
-    let heads = Equilibrium.schedule set.Settings weights
+    let heads = Decoder.schedule set.Settings weights
 
     let path =
-        Equilibrium.path set.Settings weights (DecoderSet.pyramid set) start
+        Decoder.path set.Settings weights (DecoderSet.pyramid set) start
         |> List.ofSeq
         |> List.tail
 
@@ -28,7 +28,7 @@ let private detections (set: DecoderSet) (file: GoldenFile) (logits: Tensor) (bo
         let count = int (wanted.numel ())
 
         let struct (scores, labels, found, _) =
-            Equilibrium.readOut (count + spare) logits boxes
+            Detections.readOut (count + spare) logits boxes
 
         let of' (x: Tensor) = x.select (0L, int64 b)
 

@@ -82,7 +82,7 @@ let check (set: DecoderSet) (file: GoldenFile) : Check list =
     let pyramid = DecoderSet.pyramid set
 
     let plan =
-        { Plan.ofSettings set.Settings with
+        { Family.plan set.Settings with
             Immediate = not (file.Name.Contains("noaccum", StringComparison.Ordinal))
         }
 

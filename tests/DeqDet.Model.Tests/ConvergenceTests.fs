@@ -67,7 +67,7 @@ let tests =
 
                 // initial state, after the init head, after each of steps + 1 = 6 applications
                 let states =
-                    Equilibrium.path
+                    Decoder.path
                         detector.Settings
                         detector.Weights.Decoder
                         ready.Pyramid

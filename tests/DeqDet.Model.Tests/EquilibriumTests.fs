@@ -61,7 +61,7 @@ let private caseOf
 let private case = caseOf calm
 
 let private solve (case: Case) =
-    Equilibrium.solve case.Settings Effort.Unhurried case.Weights case.Pyramid None case.Start
+    Decoding.solve case.Settings Effort.Unhurried case.Weights case.Pyramid None case.Start
 
 let private tolerant scheme tolerance (solver: SolverSettings) =
     { solver with
@@ -86,8 +86,7 @@ let tests =
                 let solved = solve case
 
                 let path =
-                    Equilibrium.path case.Settings case.Weights case.Pyramid case.Start
-                    |> List.ofSeq
+                    Decoder.path case.Settings case.Weights case.Pyramid case.Start |> List.ofSeq
 
                 let last = List.last path
                 Expect.equal (numbers solved.Query.Position) (numbers last.Position) "positions"
@@ -208,7 +207,7 @@ let tests =
                     TimeSpan.FromMilliseconds now
 
                 let solved =
-                    Equilibrium.solve
+                    Decoding.solve
                         case.Settings
                         { Effort.Unhurried with Clock = clock }
                         case.Weights
@@ -258,7 +257,7 @@ let tests =
                 source.Cancel()
 
                 let solved =
-                    Equilibrium.solve
+                    Decoding.solve
                         case.Settings
                         { Effort.Unhurried with
                             Cancellation = source.Token
@@ -283,13 +282,7 @@ let warmTests =
                 let cold = solve case
 
                 let warm =
-                    Equilibrium.solve
-                        case.Settings
-                        Effort.Unhurried
-                        case.Weights
-                        case.Pyramid
-                        (Some cold.Query)
-                        case.Start
+                    Decoding.solve case.Settings Effort.Unhurried case.Weights case.Pyramid (Some cold.Query) case.Start
 
                 Expect.isTrue warm.Warm "held"
                 Expect.isFalse cold.Warm "the usual start"
@@ -307,13 +300,7 @@ let warmTests =
                 let cold = solve case
 
                 let warm =
-                    Equilibrium.solve
-                        case.Settings
-                        Effort.Unhurried
-                        case.Weights
-                        case.Pyramid
-                        (Some cold.Query)
-                        case.Start
+                    Decoding.solve case.Settings Effort.Unhurried case.Weights case.Pyramid (Some cold.Query) case.Start
 
                 Expect.isFalse warm.Warm "it did not hold"
                 Expect.equal (numbers warm.Query.Position) (numbers cold.Query.Position) "the usual result"
@@ -389,7 +376,7 @@ let gradientTests =
         let draws = List.replicate settings.Solver.Steps Perturbation.none
 
         let log =
-            Supervision.run settings (Plan.ofSettings settings) weights pyramid start draws targets
+            Supervision.run settings (Family.plan settings) weights pyramid start draws targets
 
         let entries = [ for entry in log -> entry.Name, entry.Value.ToDouble() ]
 

@@ -80,9 +80,9 @@ let tests =
                     let weights, _ = Small.decoder settings generator
                     let pyramid = Small.pyramid settings 2 generator
                     let start = Small.start settings weights (Small.targets [ 0; 0 ] (Random seed))
-                    let path = Equilibrium.path settings weights pyramid start |> List.ofSeq
+                    let path = Decoder.path settings weights pyramid start |> List.ofSeq
                     Expect.equal path.Length (applications + 1) "states"
-                    let solved = Equilibrium.solve settings Effort.Unhurried weights pyramid None start
+                    let solved = Decoding.solve settings Effort.Unhurried weights pyramid None start
                     compare (List.last path) solved.Query
                     Expect.sequenceEqual solved.Logits.shape [ 2L; 6L; 3L ] "logits"
 
@@ -105,7 +105,7 @@ let tests =
                 let logits, boxes =
                     Small.normal [ 2; 6; 3 ] generator, Small.normal [ 2; 6; 4 ] generator
 
-                let struct (scores, labels, found, queries) = Equilibrium.readOut 5 logits boxes
+                let struct (scores, labels, found, queries) = Detections.readOut 5 logits boxes
 
                 for b in 0L .. 1L do
                     let numbers (x: Tensor) =
@@ -131,6 +131,6 @@ let tests =
                 let logits, boxes =
                     Small.normal [ 1; 6; 3 ] generator, Small.normal [ 1; 6; 4 ] generator
 
-                let struct (scores, _, _, _) = Equilibrium.readOut 100 logits boxes
+                let struct (scores, _, _, _) = Detections.readOut 100 logits boxes
                 Expect.sequenceEqual scores.shape [ 1L; 18L ] "scores"
         ]

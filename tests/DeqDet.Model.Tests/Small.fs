@@ -66,7 +66,7 @@ let decoder
         leaves[spec.Name] <- leaf
         leaf
 
-    WeightSource.build find (Equilibrium.create settings), leaves
+    WeightSource.build find (Decoder.create settings), leaves
 
 /// Feature maps of images padded to 64 x 64; the maps are leaves.
 let pyramid (settings: DetectorSettings) (images: int) (generator: torch.Generator) : Pyramid =
@@ -108,7 +108,10 @@ let targets (boxes: int list) (random: Random) : Target list =
 
 /// The queries that images of these valid sizes start from.
 let start (settings: DetectorSettings) (weights: DecoderWeights) (targets: Target list) : Query =
-    Equilibrium.initial settings.Kind weights.Initial (Matching.sizes targets weights.Initial.Contents)
+    Decoder.initial
+        (Family.ofSettings settings).Initial
+        weights.Initial
+        (Matching.sizes targets weights.Initial.Contents)
 
 /// Perturbations, each with probability one half.
 let draws (settings: DetectorSettings) (images: int) (random: Random) (generator: torch.Generator) : RapDraw list =

@@ -85,7 +85,7 @@ type private Step(kind: DetectorKind, seed: int) =
         let weights, leaves, pyramid, targets, start, draws = prepare ()
 
         let plan =
-            { Plan.ofSettings settings with
+            { Family.plan settings with
                 Immediate = immediate
             }
 
@@ -95,7 +95,7 @@ type private Step(kind: DetectorKind, seed: int) =
     /// Word for word: nothing computed once and used twice, one graph, one backward pass.
     member _.Plainly() : Outcome =
         let weights, leaves, pyramid, targets, start, draws = prepare ()
-        let plan = Plan.ofSettings settings
+        let plan = Family.plan settings
         let log, totals = ResizeArray(), ResizeArray()
 
         let supervise (stage: SupervisedStage) (query: Query) =
@@ -169,7 +169,7 @@ let tests =
             testCase "names and number of the losses are the official ones"
             <| fun () ->
                 let names kind =
-                    let plan = Plan.ofSettings (Small.settings kind)
+                    let plan = Family.plan (Small.settings kind)
 
                     [ for stage in plan.Chain -> stage.Name ]
                     @ [ for step, stage in plan.Rag -> $"{step}:{stage.Name}" ]
@@ -194,7 +194,7 @@ let tests =
                 let start = Small.start settings weights targets
 
                 let log =
-                    Supervision.run settings (Plan.ofSettings settings) weights pyramid start draws targets
+                    Supervision.run settings (Family.plan settings) weights pyramid start draws targets
 
                 for entry in log do
                     let value = entry.Value.ToDouble()

@@ -11,22 +11,17 @@ type BackboneWeights =
 /// What all backbones have in common.
 module Backbone =
 
-    let private isSwin kind =
-        kind = SwinT || kind = SwinS || kind = SwinB
-
     /// Channels of C2..C5.
     let channels (settings: BackboneSettings) =
-        if isSwin settings.Kind then
-            Swin.channels settings.Kind
-        else
-            ResNet.channels settings
+        match BackboneForm.ofKind settings.Kind with
+        | Residual form -> ResNet.channels form settings.Width
+        | Windowed form -> Swin.channels form
 
     /// Weights under the official names.
     let create (settings: BackboneSettings) (source: WeightSource) : BackboneWeights =
-        if isSwin settings.Kind then
-            SwinWeights(Swin.create settings source)
-        else
-            ResNetWeights(ResNet.create settings source)
+        match BackboneForm.ofKind settings.Kind with
+        | Residual form -> ResNetWeights(ResNet.create form settings source)
+        | Windowed form -> SwinWeights(Swin.create form settings source)
 
     /// Images [B, 3, H, W] -> C2..C5 at strides 4, 8, 16, 32. A generator means training: what a backbone drops at random is drawn
     /// from it.

@@ -68,20 +68,10 @@ type ResNet =
 /// Residual networks (He et al. 2016) with torchvision's layout and names: the stride sits in the 3x3 convolution.
 module ResNet =
 
-    let private blocks kind =
-        match kind with
-        | ResNet18 -> [ 2; 2; 2; 2 ]
-        | ResNet34
-        | ResNet50 -> [ 3; 4; 6; 3 ]
-        | ResNet101 -> [ 3; 4; 23; 3 ]
-        | other -> invalidArg (nameof kind) $"{other} is no ResNet"
-
-    let private bottleneck kind = kind = ResNet50 || kind = ResNet101
-
-    /// Channels of C2..C5.
-    let channels (settings: BackboneSettings) =
-        let factor = if bottleneck settings.Kind then 4 else 1
-        [ for stage in 0..3 -> (settings.Width <<< stage) * factor ]
+    /// Channels of C2..C5, for a stem of so many.
+    let channels (form: ResNetForm) (width: int) =
+        let factor = if form.Bottleneck then 4 else 1
+        [ for stage in 0..3 -> (width <<< stage) * factor ]
 
     let private unitAt usesBatch convolution norm inputs outputs size stride (source: WeightSource) : Unit =
         let kernel =
@@ -95,9 +85,7 @@ module ResNet =
         }
 
     /// Weights under torchvision's names (`conv1`, `layer1.0.conv1`, ...), frozen up to `FrozenStages`.
-    let create (settings: BackboneSettings) (source: WeightSource) : ResNet =
-        let kind = settings.Kind
-
+    let create (form: ResNetForm) (settings: BackboneSettings) (source: WeightSource) : ResNet =
         let from stage =
             if stage <= settings.FrozenStages then
                 WeightSource.freeze source
@@ -111,10 +99,10 @@ module ResNet =
 
         let block stage inputs width stride (source: WeightSource) =
             let unitAt = unitAt (usesBatch stage)
-            let outputs = if bottleneck kind then width * 4 else width
+            let outputs = if form.Bottleneck then width * 4 else width
 
             let units =
-                if bottleneck kind then
+                if form.Bottleneck then
                     let first = unitAt "conv1" "bn1" inputs width 1 1 source
                     let second = unitAt "conv2" "bn2" width width 3 stride source
                     [ first; second; unitAt "conv3" "bn3" width outputs 1 1 source ]
@@ -131,11 +119,11 @@ module ResNet =
                         None
             }
 
-        let outputs = channels settings
+        let outputs = channels form settings.Width
 
         let stages =
             [
-                for stage, depth in List.indexed (blocks kind) ->
+                for stage, depth in List.indexed form.Blocks ->
                     [
                         for index in 0 .. depth - 1 ->
                             let first = index = 0

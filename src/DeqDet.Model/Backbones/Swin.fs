@@ -50,18 +50,9 @@ module Swin =
     let private patch = 4
     let private cells = window * window
 
-    /// Width of the first stage, blocks and heads of each stage.
-    let private sizes kind =
-        match kind with
-        | SwinT -> 96, [ 2; 2; 6; 2 ], [ 3; 6; 12; 24 ]
-        | SwinS -> 96, [ 2; 2; 18; 2 ], [ 3; 6; 12; 24 ]
-        | SwinB -> 128, [ 2; 2; 18; 2 ], [ 4; 8; 16; 32 ]
-        | other -> invalidArg (nameof kind) $"{other} is no Swin Transformer"
-
     /// Channels of C2..C5.
-    let channels kind =
-        let width, _, _ = sizes kind
-        [ for stage in 0..3 -> width <<< stage ]
+    let channels (form: SwinForm) =
+        [ for stage in 0..3 -> form.Width <<< stage ]
 
     /// For each pair of cells of a window the row of the bias table that their relative place has.
     let private placeIndex =
@@ -122,8 +113,8 @@ module Swin =
         }
 
     /// Weights under the official names, frozen up to `FrozenStages` (0: the patch embedding, 1: and the first stage, ...).
-    let create (settings: BackboneSettings) (source: WeightSource) : Swin =
-        let width, depths, heads = sizes settings.Kind
+    let create (form: SwinForm) (settings: BackboneSettings) (source: WeightSource) : Swin =
+        let width, depths = form.Width, form.Blocks
 
         let from stage =
             if stage <= settings.FrozenStages then
@@ -146,7 +137,7 @@ module Swin =
 
         let stages =
             [
-                for stage, (depth, heads) in List.indexed (List.zip depths heads) ->
+                for stage, (depth, heads) in List.indexed (List.zip depths form.Heads) ->
                     let source = from (stage + 1) |> WeightSource.at $"stages.{stage}"
                     let width = width <<< stage
 
