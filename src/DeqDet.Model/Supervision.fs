@@ -54,6 +54,95 @@ module Supervision =
                 entry "adjoint_products" (reports |> Array.averageBy (fun report -> float report.Evaluations))
             ]
 
+    /// What all parts of one training step share.
+    type private Step =
+        {
+            Observer: SupervisionObserver
+            Settings: DetectorSettings
+            Plan: Plan
+            Weights: DecoderWeights
+            /// Its levels are leaves.
+            Pyramid: Pyramid
+            Targets: Target list
+        }
+
+    let private apply (step: Step) (head: int) (query: Query) : Query =
+        let refined = Refinement.apply step.Weights.Heads[head] step.Pyramid query
+        step.Observer.Applied refined
+        refined
+
+    /// Matches a state with the boxes of its images: the entries of the log, and the loss to be differentiated.
+    let private supervise (step: Step) (stage: SupervisedStage) (query: Query) : LossEntry list * Tensor =
+        let settings = step.Settings
+        let logits = Refinement.classify step.Weights.Heads[stage.Head] query.Content
+
+        let matching =
+            Matching.run settings.Matching settings.Loss step.Targets logits query.Box
+
+        step.Observer.Matched matching
+        let terms = Losses.compute settings.Loss step.Targets matching logits query.Box
+        let w = scalar stage.Weight
+
+        // the reference multiplies the accuracy too
+        let weighted =
+            {
+                Classification = terms.Classification * w
+                Box = terms.Box * w
+                GIoU = terms.GIoU * w
+                Accuracy = terms.Accuracy * w
+            }
+
+        entries stage weighted, Losses.total weighted
+
+    let private sum (totals: Tensor list) : Tensor = List.reduce (fun a b -> a + b) totals
+
+    /// A state of the gradient-free path, and the state after it where a supervised application has computed that already.
+    type private OnPath = { Query: Query; Next: Query option }
+
+    /// The chain from the initial queries on: where the path starts, the entries of the log, and the loss of all its states together.
+    let private chain (step: Step) (start: Query) : OnPath * LossEntry list * Tensor =
+        let follow query (stage: SupervisedStage) =
+            let query = apply step stage.Head query
+            (Query.detach query, supervise step stage query), query
+
+        let states, supervised =
+            step.Plan.Chain |> List.mapFold follow start |> fst |> List.unzip
+
+        let next =
+            match step.Plan.Chain, states with
+            | _ :: second :: _, _ :: state :: _ when second.Head = 1 -> Some state
+            | _ -> None
+
+        { Query = states.Head; Next = next }, List.collect fst supervised, sum (List.map snd supervised)
+
+    /// One step of the path; no gradients. A state that is not shaken, and whose next one exists, is not computed again.
+    let private path (step: Step) (draw: RapDraw) (at: OnPath) : Query =
+        match at.Next with
+        | Some next when Perturbation.isNone draw ->
+            step.Observer.Applied next
+            next
+        | _ ->
+            use _ = torch.no_grad ()
+            apply step 1 (Perturbation.apply step.Settings.Rap draw at.Query)
+
+    /// Refinement-aware gradient of a state on the path: what the first application with gradients makes of the state, the entries of
+    /// the log, the loss, and how the gradient was attached.
+    let private rag (step: Step) (stage: SupervisedStage) (query: Query) : OnPath * LossEntry list * Tensor * Attached =
+        let mutable next = None
+
+        let map rows =
+            let refined = apply step stage.Head (QueryState.unpack rows)
+
+            if next.IsNone then
+                next <- Some(Query.detach refined)
+
+            QueryState.pack refined
+
+        // a supervised state comes out of an application, so its box is the decoded position
+        let attached = step.Plan.Gradient.Attach map (QueryState.pack query)
+        let log, total = supervise step stage (QueryState.unpack attached.State)
+        { Query = query; Next = next }, log, total, attached
+
     /// Runs a plan over one batch: initial queries and pyramid (both may carry gradients), one RAP draw per step of the path.
     /// Gradients are left in the `grad` of the leaves: of the weights and of whatever the pyramid and queries came from. Returns the
     /// log entries in the reference's order; their sum over names containing "loss" is what was differentiated.
@@ -67,108 +156,52 @@ module Supervision =
         (draws: RapDraw list)
         (targets: Target list)
         : LossEntry list =
-        let supervise (stage: SupervisedStage) (query: Query) =
-            let logits = Refinement.classify weights.Heads[stage.Head] query.Content
-            let matching = Matching.run settings.Matching settings.Loss targets logits query.Box
-            observer.Matched matching
-            let terms = Losses.compute settings.Loss targets matching logits query.Box
-            let w = scalar stage.Weight
-
-            // the reference multiplies the accuracy too
-            {
-                Classification = terms.Classification * w
-                Box = terms.Box * w
-                GIoU = terms.GIoU * w
-                Accuracy = terms.Accuracy * w
-            }
-
-        let apply head pyramid query =
-            let result = Refinement.apply weights.Heads[head] pyramid query
-            observer.Applied result
-            result
-
-        // Feature maps are a leaf of their own: everything below is back-propagated into it, and from it into the backbone once.
+        // Feature maps are leaves of their own: everything below is back-propagated into them, and from them into the backbone once.
         let leaves =
             pyramid.Levels
             |> List.map (fun level -> level.detach().requires_grad_ level.requires_grad)
 
-        let leaf = { pyramid with Levels = leaves }
+        let step =
+            {
+                Observer = observer
+                Settings = settings
+                Plan = plan
+                Weights = weights
+                Pyramid = { pyramid with Levels = leaves }
+                Targets = targets
+            }
 
-        let chain, chainTotal, logged =
-            let mutable query = start
-            let states = ResizeArray()
-            let log = ResizeArray()
+        let log, totals = ResizeArray(), ResizeArray()
+        let attachments = ResizeArray()
 
-            let totals =
-                [
-                    for stage in plan.Chain do
-                        query <- apply stage.Head leaf query
-                        states.Add(Query.detach query)
-                        let terms = supervise stage query
-                        log.AddRange(entries stage terms)
-                        Losses.total terms
-                ]
+        let differentiate (entries: LossEntry list) (total: Tensor) =
+            log.AddRange entries
 
-            List.ofSeq states, List.reduce (fun (a: Tensor) b -> a + b) totals, log
-
-        let pending = ResizeArray()
-
-        let differentiate (total: Tensor) =
             if plan.Immediate then
                 total.backward ()
             else
-                pending.Add total
+                totals.Add total
 
-        differentiate chainTotal
+        let first, entries, total = chain step start
+        differentiate entries total
 
-        let adjoints = ResizeArray()
+        let walk (at: OnPath) (number: int, draw: RapDraw) : OnPath =
+            let query = path step draw at
 
-        // The second state of the chain, and the first further state after a supervised step, are what the path computes next
-        // unless it is shaken: computed once, used twice.
-        let mutable ahead =
-            match plan.Chain, chain with
-            | _ :: second :: _, _ :: state :: _ when second.Head = 1 -> Some state
-            | _ -> None
-
-        let mutable query = chain.Head
-
-        for step in 1 .. plan.Steps do
-            let draw = draws[step - 1]
-
-            query <-
-                match ahead with
-                | Some state when Perturbation.isNone draw ->
-                    observer.Applied state
-                    state
-                | _ ->
-                    use _ = torch.no_grad ()
-                    apply 1 leaf (Perturbation.apply settings.Rap draw query)
-
-            ahead <- None
-
-            match List.tryFind (fun (at, _) -> at = step) plan.Rag with
-            | None -> ()
+            match List.tryFind (fun (supervised, _) -> supervised = number) plan.Rag with
+            | None -> { Query = query; Next = None }
             | Some(_, stage) ->
-                let mutable first = None
+                let at, entries, total, attached = rag step stage query
+                differentiate entries total
+                attachments.Add(stage, attached)
+                at
 
-                let map rows =
-                    let refined = apply stage.Head leaf (QueryState.unpack rows)
+        List.zip [ 1 .. plan.Steps ] (List.take plan.Steps draws)
+        |> List.fold walk first
+        |> ignore
 
-                    if first.IsNone then
-                        first <- Some(Query.detach refined)
-
-                    QueryState.pack refined
-
-                // a supervised state comes out of an application, so its box is the decoded position
-                let attached = plan.Gradient.Attach map (QueryState.pack query)
-                let terms = supervise stage (QueryState.unpack attached.State)
-                logged.AddRange(entries stage terms)
-                differentiate (Losses.total terms)
-                adjoints.Add(stage, attached)
-                ahead <- first
-
-        if pending.Count > 0 then
-            (Seq.reduce (fun (a: Tensor) b -> a + b) pending).backward()
+        if totals.Count > 0 then
+            (sum (List.ofSeq totals)).backward()
 
         // one pass through neck and backbone for all levels together
         let reached =
@@ -183,10 +216,11 @@ module Supervision =
         if reached.Length > 0 then
             torch.autograd.backward (Array.map fst reached, Array.map snd reached)
 
-        for stage, attached in adjoints do
-            logged.AddRange(adjointEntries stage attached)
+        // adjoint equations are solved in the backward passes
+        for stage, attached in attachments do
+            log.AddRange(adjointEntries stage attached)
 
-        List.ofSeq logged
+        List.ofSeq log
 
     /// The same without an observer.
     let run settings plan weights pyramid start draws targets =
