@@ -10,10 +10,13 @@ namespace DeqDet.Detection;
 public static class DataSets
 {
     /// <summary>Makes the generated data set if the settings want it and it is not there.</summary>
-    /// <returns>Whether it had to be made.</returns>
+    /// <returns>What the user should be told of it.</returns>
     /// <exception cref="InputError">The folder holds something else.</exception>
-    public static bool Ensure(DataSettings data, IProgress<ShapesProgress>? progress, CancellationToken cancellation) =>
-        data.Shapes?.Value is { } shapes && ShapesDataSet.Ensure(data.Root, shapes, progress, cancellation);
+    public static IReadOnlyList<string> Ensure(
+        DataSettings data,
+        IProgress<ShapesProgress>? progress,
+        CancellationToken cancellation
+    ) => data.Shapes?.Value is { } shapes ? ShapesDataSet.Ensure(data.Root, shapes, progress, cancellation).Notices : [];
 
     /// <summary>The training images.</summary>
     /// <exception cref="InputError">Something is missing or malformed, or nothing is left to train on.</exception>

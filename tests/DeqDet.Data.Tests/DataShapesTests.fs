@@ -19,8 +19,11 @@ let private small =
         Seed = 4
     }
 
-let private ensure (folder: string) (settings: ShapesSettings) =
+/// Whether the data set was made now, and what is to be said of its folder.
+let private outcome (folder: string) (settings: ShapesSettings) =
     ShapesDataSet.Ensure(folder, settings, null, CancellationToken.None)
+
+let private ensure (folder: string) (settings: ShapesSettings) = (outcome folder settings).Made
 
 let private files (folder: string) =
     [
@@ -145,6 +148,7 @@ let tests =
                     let before = files first
                     Expect.isFalse (ensure first small) "reused"
                     Expect.equal (files first) before "untouched"
+                    Expect.isEmpty (outcome first small).Notices "nothing to say"
                     Expect.isTrue (ensure second small) "made again"
                     Expect.equal (files second) before "the same files"
                     Expect.equal (Directory.GetDirectories(folder).Length) 2 "nothing left over"
@@ -182,6 +186,197 @@ let tests =
                     let message = inputError (fun () -> ensure folder small |> ignore)
                     Expect.stringContains message folder "names the folder"
                     Expect.equal (Directory.GetFileSystemEntries(folder).Length) 1 "nothing written")
+            }
+
+            test "the user's own files in the folder stay, and are named" {
+                inFolder (fun folder ->
+                    let target = Path.Combine(folder, "shapes")
+                    ensure target small |> ignore
+
+                    let own =
+                        [
+                            "thesis.txt"
+                            "train/mine.png"
+                            "train/notes/deep.txt"
+                            "annotations/instances_mine.json"
+                            "models/best.safetensors"
+                        ]
+
+                    for name in own do
+                        let path = Path.Combine(target, name)
+                        Directory.CreateDirectory(Path.GetDirectoryName path) |> ignore
+                        File.WriteAllText(path, name)
+
+                    Expect.isFalse (ensure target small) "still the same data set"
+
+                    // More pictures, then fewer: names are taken, and given up.
+                    for settings in [ { small with Seed = 5; TrainImages = 9 }; { small with TrainImages = 1 } ] do
+                        let result = outcome target settings
+                        Expect.isTrue result.Made "made anew"
+
+                        for name in own do
+                            Expect.equal (File.ReadAllText(Path.Combine(target, name))) name $"{name} is untouched"
+
+                        Expect.hasLength result.Notices 1 "said once"
+                        let notice = result.Notices[0]
+
+                        for part in [ target; "thesis.txt"; "train/mine.png"; "and 1 more"; "stay there" ] do
+                            Expect.stringContains notice part part
+
+                        let fresh = Path.Combine(folder, "fresh")
+                        ensure fresh settings |> ignore
+
+                        let made =
+                            files target |> List.filter (fun (name, _) -> not (List.contains name own))
+
+                        Expect.equal made (files fresh) "otherwise it is what a new folder would hold"
+                        Directory.Delete(fresh, true)
+
+                    Expect.equal (Directory.GetFileSystemEntries folder) [| target |] "nothing left over beside it")
+            }
+
+            test "a file that was changed since it was made is not written over, and nothing is changed" {
+                inFolder (fun folder ->
+                    let target = Path.Combine(folder, "shapes")
+                    ensure target small |> ignore
+                    let place name = Path.Combine(target, name)
+                    File.AppendAllText(place "annotations/instances_val.json", " ")
+                    File.WriteAllText(place "train/000008.png", "mine, where the next data set wants a picture")
+                    let before = files target
+
+                    let message =
+                        inputError (fun () -> ensure target { small with TrainImages = 8 } |> ignore)
+
+                    for part in [ target; "annotations/instances_val.json"; "train/000008.png"; "--data" ] do
+                        Expect.stringContains message part part
+
+                    Expect.equal (files target) before "nothing was changed"
+                    File.Delete(place "train/000008.png")
+                    File.Move(place "annotations/instances_val.json", place "corrected.json")
+                    let result = outcome target { small with TrainImages = 8 }
+                    Expect.isTrue result.Made "out of the way"
+                    Expect.stringContains result.Notices[0] "corrected.json" "named"
+                    Expect.isTrue (File.Exists(place "corrected.json")) "kept")
+            }
+
+            test "a folder that only looks like a generated one is left alone" {
+                inFolder (fun folder ->
+                    let target = Path.Combine(folder, "shapes")
+                    ensure target small |> ignore
+                    // Somebody's own data of the same layout, with our stamp, then with a list of other files as well.
+                    let own = Path.Combine(folder, "own")
+                    Directory.CreateDirectory(Path.Combine(own, "train")) |> ignore
+                    File.WriteAllText(Path.Combine(own, "train", "000001.png"), "my picture")
+                    let copy name = File.Copy(Path.Combine(target, name), Path.Combine(own, name))
+
+                    for name in [ "shapes.json"; "shapes.files" ] do
+                        copy name
+                        let before = files own
+
+                        let message =
+                            inputError (fun () -> ensure own { small with Seed = 5 } |> ignore)
+
+                        Expect.stringContains message own "names the folder"
+                        Expect.equal (files own) before $"{name}: nothing was changed"
+
+                    // A list that leads out of the folder.
+                    let outside = Path.Combine(folder, "outside.txt")
+                    File.WriteAllText(outside, "precious")
+                    let hash = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes outside))
+                    let list = Path.Combine(target, "shapes.files")
+                    File.AppendAllText(list, $"{hash}  ../outside.txt\n{hash}  {outside}\n")
+                    Expect.isTrue (ensure target { small with Seed = 6 }) "made anew"
+                    Expect.isTrue (File.Exists outside) "not removed")
+            }
+
+            test "links are neither followed nor replaced" {
+                inFolder (fun folder ->
+                    let real, link = Path.Combine(folder, "real"), Path.Combine(folder, "shapes")
+                    Directory.CreateSymbolicLink(link, real) |> ignore
+                    Expect.isTrue (ensure link small) "made where the link points to"
+                    Expect.isTrue (ensure link { small with Seed = 5 }) "and made anew there"
+                    Expect.equal (DirectoryInfo(link).LinkTarget) real "the link stays"
+                    Expect.equal (Directory.GetFileSystemEntries(folder) |> Array.sort) [| real; link |] "nothing else"
+
+                    // Pictures moved to another disk, with a link in their place.
+                    let elsewhere = Path.Combine(folder, "elsewhere")
+                    Directory.Move(Path.Combine(real, "train"), elsewhere)
+                    Directory.CreateSymbolicLink(Path.Combine(real, "train"), elsewhere) |> ignore
+                    Expect.isFalse (ensure link { small with Seed = 5 }) "it is the data set"
+                    let before = files elsewhere
+                    let message = inputError (fun () -> ensure link small |> ignore)
+                    Expect.stringContains message "train" "names what is in the way"
+                    Expect.equal (files elsewhere) before "nothing was removed behind the link"
+
+                    let nowhere = Path.Combine(folder, "nowhere")
+                    File.CreateSymbolicLink(nowhere, nowhere) |> ignore
+                    Expect.stringContains (inputError (fun () -> ensure nowhere small |> ignore)) nowhere "a circle")
+            }
+
+            test "what a killed generation left is taken away, and nothing else beside the folder" {
+                inFolder (fun folder ->
+                    let target = Path.Combine(folder, "shapes")
+                    let old = DateTime.UtcNow.AddHours -2.0
+                    let beside name = Path.Combine(folder, "shapes.part-" + name)
+
+                    /// A half-made folder: a list, a whole picture and one that was being written.
+                    let killed (name: string) =
+                        let part = beside name
+                        ensure part small |> ignore
+                        let half = Path.Combine(part, "train", "000002.png")
+                        File.WriteAllBytes(half, (File.ReadAllBytes half)[..99])
+                        File.SetLastWriteTimeUtc(Path.Combine(part, "shapes.files"), old)
+                        Directory.SetLastWriteTimeUtc(part, old)
+                        part
+
+                    let ours, used = killed (String('a', 32)), killed (String('b', 32))
+                    File.WriteAllText(Path.Combine(used, "val", "mine.txt"), "mine")
+                    File.SetLastWriteTimeUtc(Path.Combine(used, "shapes.files"), old)
+                    let alike = killed "2 of my own"
+                    let theirs = beside (String('c', 32))
+                    Directory.CreateDirectory theirs |> ignore
+                    File.WriteAllText(Path.Combine(theirs, "photo.png"), "mine")
+                    Directory.SetLastWriteTimeUtc(theirs, old)
+                    let running = killed (String('d', 32))
+                    File.SetLastWriteTimeUtc(Path.Combine(running, "shapes.files"), DateTime.UtcNow)
+                    let unchanged = [ files alike; files theirs; files running ]
+                    let result = outcome target small
+                    Expect.isTrue result.Made "made"
+                    Expect.isFalse (Directory.Exists ours) "taken away"
+                    Expect.equal (List.map fst (files used)) [ "val/mine.txt" ] "all but the user's file"
+                    Expect.equal [ files alike; files theirs; files running ] unchanged "not ours, or still running"
+                    Expect.hasLength result.Notices 1 "said"
+                    Expect.stringContains result.Notices[0] used "where something is left")
+            }
+
+            test "a replacement that was killed on the way is brought to its end" {
+                inFolder (fun folder ->
+                    let target, fresh = Path.Combine(folder, "shapes"), Path.Combine(folder, "fresh")
+                    ensure target small |> ignore
+                    let other = { small with Seed = 5 }
+                    ensure fresh other |> ignore
+                    let whole = files fresh
+                    // As it stands in the middle: both lists, no stamp, some old and some new files.
+                    let list name = File.ReadAllText(Path.Combine(name, "shapes.files"))
+                    File.WriteAllText(Path.Combine(target, "shapes.files"), list target + list fresh)
+                    File.Delete(Path.Combine(target, "shapes.json"))
+                    File.Delete(Path.Combine(target, "train", "000001.png"))
+                    File.Move(Path.Combine(fresh, "train", "000002.png"), Path.Combine(target, "train", "000002.png"), true)
+                    Expect.isTrue (ensure target other) "made"
+                    Expect.equal (files target) whole "complete")
+            }
+
+            test "two programs that want it at once end with one whole data set" {
+                inFolder (fun folder ->
+                    let target = Path.Combine(folder, "shapes")
+                    ensure target small |> ignore
+                    let other = { small with Seed = 5 }
+                    let results = Array.Parallel.init 4 (fun _ -> outcome target other)
+                    Expect.exists results _.Made "one made it"
+                    let fresh = Path.Combine(folder, "fresh")
+                    ensure fresh other |> ignore
+                    Expect.equal (files target) (files fresh) "whole"
+                    Expect.equal (Directory.GetDirectories(folder).Length) 2 "nothing left over")
             }
 
             test "cancelling leaves nothing behind" {

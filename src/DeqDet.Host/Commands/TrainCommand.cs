@@ -30,7 +30,7 @@ public static class TrainCommand
         var device = ComputeDevice.Choose(request.Device);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
-        DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
+        var made = DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
         var data = DataSets.ForTraining(settings.Data);
         settings = SettingsModule.withClasses(data.Categories.Count, settings);
         var loader = new DataLoader(data, settings.Data);
@@ -61,7 +61,7 @@ public static class TrainCommand
                 Threads = get_num_threads(),
                 WorkFolder = folder.Path,
                 FirstStep = run.Step,
-                Notices = [.. data.Notices, .. validation.Data.Notices, .. Warnings(settings)],
+                Notices = [.. made, .. data.Notices, .. validation.Data.Notices, .. Warnings(settings)],
             }
         );
         var observer = new Observer(display, metrics, folder, settings.Train.LogEvery);
