@@ -32,6 +32,18 @@ public sealed record Augmentation(bool Flip, ResizeLimit Size, CropDraw? Crop)
         return new(flip, size, crop);
     }
 
+    /// <summary>Size of the varied picture for one of the given size, px: what <see cref="Apply"/> comes to, without any pixels.</summary>
+    public (int Width, int Height) SizeOf(int width, int height)
+    {
+        if (Crop is { } crop)
+        {
+            (width, height) = crop.Before.Of(width, height);
+            (_, _, width, height) = crop.Of(width, height);
+        }
+
+        return Size.Of(width, height);
+    }
+
     /// <summary>The varied example.</summary>
     public Example Apply(Example example)
     {

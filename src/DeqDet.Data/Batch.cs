@@ -42,6 +42,9 @@ public sealed class Batch : IDisposable
         pixels = ArrayPool<float>.Shared.Rent(checked(images.Count * 3 * width * height));
     }
 
+    /// <summary>Bytes of the pixels of a batch.</summary>
+    public static long BytesOf(int count, int width, int height) => (long)count * 3 * width * height * sizeof(float);
+
     /// <summary>The pictures.</summary>
     public IReadOnlyList<BatchImage> Images { get; }
 

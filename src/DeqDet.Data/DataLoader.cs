@@ -16,6 +16,7 @@ public readonly record struct DataPosition(int Epoch, int Batch);
 public sealed class DataLoader
 {
     private const long AugmentationStream = 0x5A3B_1E01;
+    private const int MostWorkers = 8;
 
     private readonly CocoDataset data;
     private readonly DataSettings settings;
@@ -36,6 +37,12 @@ public sealed class DataLoader
     /// <summary>The data set.</summary>
     public CocoDataset Data => data;
 
+    /// <summary>
+    /// Threads that make batches: as many as are asked for, or by default (0) one a processor, of which eight are enough for any device that
+    /// trains on them.
+    /// </summary>
+    public static int WorkersFor(int asked, int processors) => asked > 0 ? asked : Math.Min(processors, MostWorkers);
+
     /// <summary>Number of training batches an epoch has.</summary>
     public int BatchesPerEpoch(int batchSize) => EpochPlan.BatchCount(data.Images.Count, batchSize);
 
@@ -55,25 +62,26 @@ public sealed class DataLoader
     {
         var landscape = data.Images.Select(image => image.IsLandscape).ToArray();
         var plan = EpochPlan.Shuffled(landscape, batchSize, seed, from.Epoch).Skip(from.Batch);
-        return Start(plan, (indices, token) => TrainBatch(indices, seed, from.Epoch, token), cancellation);
+        return Start(
+            plan,
+            (indices, token) => TrainBatch(indices, seed, from.Epoch, token),
+            indices => TrainFootprint(indices, seed, from.Epoch),
+            cancellation
+        );
     }
 
     /// <summary>All images once, without augmentation, for evaluation. Dispose the result, and every batch.</summary>
     public PrefetchingLoader<int[], Batch> Evaluation(int batchSize, CancellationToken cancellation)
     {
         var sizes = data.Images.Select(image => (image.Width, image.Height)).ToArray();
-        return Start(EpochPlan.BySize(sizes, batchSize), EvaluationBatch, cancellation);
+        return Start(EpochPlan.BySize(sizes, batchSize), EvaluationBatch, EvaluationFootprint, cancellation);
     }
 
     /// <summary>One training batch: image i of an epoch is varied the same way in whatever batch it is.</summary>
     public Batch TrainBatch(IReadOnlyList<int> indices, long seed, int epoch, CancellationToken cancellation) =>
         Collate(
             indices,
-            (index, example) =>
-            {
-                var random = SplitMix64.For(seed, AugmentationStream, epoch, index);
-                return Augmentation.Draw(settings.Augment, settings.Resize, random).Apply(example);
-            },
+            (index, example) => Drawn(seed, epoch, index).Apply(example),
             cancellation
         );
 
@@ -81,18 +89,40 @@ public sealed class DataLoader
     public Batch EvaluationBatch(IReadOnlyList<int> indices, CancellationToken cancellation) =>
         Collate(
             indices,
-            (_, example) => example.Resized(new(settings.Resize.ShortSide, settings.Resize.LongMax)),
+            (_, example) => example.Resized(Plain),
             cancellation
         );
+
+    /// <summary>What <see cref="TrainBatch"/> will occupy for the same arguments, known before any image is opened.</summary>
+    public Footprint TrainFootprint(IReadOnlyList<int> indices, long seed, int epoch) =>
+        FootprintOf(indices, (index, image) => Drawn(seed, epoch, index).SizeOf(image.Width, image.Height));
+
+    /// <summary>What <see cref="EvaluationBatch"/> will occupy.</summary>
+    public Footprint EvaluationFootprint(IReadOnlyList<int> indices) =>
+        FootprintOf(indices, (_, image) => Plain.Of(image.Width, image.Height));
+
+    private ResizeLimit Plain => new(settings.Resize.ShortSide, settings.Resize.LongMax);
+
+    private Augmentation Drawn(long seed, int epoch, int index) =>
+        Augmentation.Draw(settings.Augment, settings.Resize, SplitMix64.For(seed, AugmentationStream, epoch, index));
+
+    // While a batch is made, the decoded images exist beside it.
+    private Footprint FootprintOf(IReadOnlyList<int> indices, Func<int, DataImage, (int, int)> sizeOf)
+    {
+        var (width, height) = Normalisation.PaddedSize(indices.Select(index => sizeOf(index, data.Images[index])));
+        var made = Batch.BytesOf(indices.Count, width, height);
+        return new(made + indices.Sum(index => 3L * data.Images[index].Width * data.Images[index].Height), made);
+    }
 
     private PrefetchingLoader<int[], Batch> Start(
         IEnumerable<int[]> plan,
         Func<int[], CancellationToken, Batch> make,
+        Func<int[], Footprint> footprint,
         CancellationToken cancellation
     )
     {
-        var workers = settings.Workers > 0 ? settings.Workers : Environment.ProcessorCount;
-        return new(plan, make, workers, 2 * workers, cancellation);
+        var workers = WorkersFor(settings.Workers, Environment.ProcessorCount);
+        return new(plan, make, footprint, workers, 2 * workers, (long)settings.LoaderMb << 20, cancellation);
     }
 
     private Batch Collate(

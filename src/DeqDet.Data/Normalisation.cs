@@ -28,8 +28,7 @@ public sealed class Normalisation
     /// <summary>Puts pictures, given with what to remember of each, together.</summary>
     public Batch Collate(IReadOnlyList<(ImageView View, BatchImage About)> pictures)
     {
-        var width = PaddedSide(pictures.Max(p => p.View.Width));
-        var height = PaddedSide(pictures.Max(p => p.View.Height));
+        var (width, height) = PaddedSize(pictures.Select(p => (p.View.Width, p.View.Height)));
         var batch = new Batch([.. pictures.Select(p => p.About)], width, height);
         for (var i = 0; i < pictures.Count; i++)
         {
@@ -44,6 +43,18 @@ public sealed class Normalisation
         }
 
         return batch;
+    }
+
+    /// <summary>Size of a batch of pictures of the given sizes, px.</summary>
+    public static (int Width, int Height) PaddedSize(IEnumerable<(int Width, int Height)> sizes)
+    {
+        var (width, height) = (0, 0);
+        foreach (var size in sizes)
+        {
+            (width, height) = (Math.Max(width, size.Width), Math.Max(height, size.Height));
+        }
+
+        return (PaddedSide(width), PaddedSide(height));
     }
 
     private static int PaddedSide(int side) => (side + Divisor - 1) / Divisor * Divisor;

@@ -25,8 +25,12 @@ type private Item(number: int) =
     interface IDisposable with
         member this.Dispose() = this.Disposed <- true
 
+/// A loader whose results occupy what `size` says, within a budget.
+let private sized (size: int -> Footprint) budget workers ahead (token: CancellationToken) requests (make: int -> Item) =
+    new PrefetchingLoader<int, Item>(requests, (fun request _ -> make request), size, workers, ahead, budget, token)
+
 let private loader workers ahead (token: CancellationToken) (requests: int seq) (make: int -> Item) =
-    new PrefetchingLoader<int, Item>(requests, (fun request _ -> make request), workers, ahead, token)
+    sized (fun _ -> Footprint(1L, 1L)) Int64.MaxValue workers ahead token requests make
 
 let private drain (loader: PrefetchingLoader<'a, 'b>) : 'b list =
     let rec next taken =
@@ -191,19 +195,124 @@ let prefetching =
                     Expect.isLessThanOrEqual most.Value (ahead + 1) "bounded"
             }
 
-            test "a worker's error comes out as it is, at once, and the rest ends" {
-                within (seconds 5.0) "quickly" (fun () ->
-                    let make number =
-                        if number = 7 then
-                            raise (InputError "7.jpg: truncated")
+            test "a worker's error comes out as it is, in the place of its result, and the rest ends" {
+                within (seconds 20.0) "quickly" (fun () ->
+                    for workers, ahead in [ 1, 1; 3, 4; 8, 16 ] do
+                        // What comes earlier takes longer, so that later errors happen first.
+                        let make number =
+                            if number = 7 || number = 9 then
+                                raise (InputError $"{number}.jpg: truncated")
 
-                        Thread.Sleep 1
+                            Thread.Sleep((8 - min number 8) * 2)
+                            new Item(number)
+
+                        use loader = loader workers ahead CancellationToken.None (Seq.initInfinite id) make
+
+                        let taken =
+                            [
+                                for _ in 0..6 do
+                                    let _, item = loader.TryNext()
+                                    item.Number
+                            ]
+
+                        Expect.equal taken [ 0..6 ] "all before it"
+                        let message = inputError (fun () -> loader.TryNext() |> ignore)
+                        Expect.equal message "7.jpg: truncated" "the worker's message"
+                        Expect.equal (inputError (fun () -> loader.TryNext() |> ignore)) message "and again")
+            }
+
+            testPropertyWithConfig
+                { FsCheckConfig.defaultConfig with
+                    maxTest = 60
+                }
+                "what is ahead stays within the budget, or is one result alone, and the order stays"
+            <| Prop.forAll
+                (Arb.fromGen (
+                    Gen.zip3
+                        (Gen.nonEmptyListOf (Gen.zip (Gen.choose (1, 60)) (Gen.choose (0, 30))))
+                        (Gen.choose (1, 100))
+                        (Gen.zip (Gen.choose (1, 6)) (Gen.choose (1, 12)))
+                ))
+                (fun (sizes, budget, (workers, ahead)) ->
+                    let sizes = Array.ofList sizes
+
+                    let size number =
+                        let made, more = sizes[number]
+                        Footprint(int64 (made + more), int64 made)
+
+                    // Counted from outside. What the consumer is taking may be gone for the loader and still counted here.
+                    let gate, bytes, existing, taking, worst = obj (), ref 0L, ref 0, ref 0L, ref 0L
+
+                    let make number =
+                        let size = size number
+
+                        lock gate (fun () ->
+                            bytes.Value <- bytes.Value + size.Making
+                            existing.Value <- existing.Value + 1
+
+                            if existing.Value > 2 then
+                                worst.Value <- max worst.Value (bytes.Value - taking.Value))
+
+                        Thread.Yield() |> ignore
+                        lock gate (fun () -> bytes.Value <- bytes.Value - size.Making + size.Made)
                         new Item(number)
 
-                    use loader = loader 3 4 CancellationToken.None (Seq.initInfinite id) make
-                    let message = inputError (fun () -> drain loader |> ignore)
-                    Expect.equal message "7.jpg: truncated" "the worker's message"
-                    Expect.throwsT<InputError> (fun () -> loader.TryNext() |> ignore) "and again")
+                    let requests = [ 0 .. sizes.Length - 1 ]
+
+                    use loader =
+                        sized size (int64 budget) workers ahead CancellationToken.None requests make
+
+                    for expected in requests do
+                        let made = (size expected).Made
+                        lock gate (fun () -> taking.Value <- made)
+                        let _, item = loader.TryNext()
+                        Expect.equal item.Number expected "in order"
+
+                        lock gate (fun () ->
+                            bytes.Value <- bytes.Value - made
+                            existing.Value <- existing.Value - 1
+                            taking.Value <- 0L)
+
+                    Expect.isFalse (fst (loader.TryNext())) "the end"
+                    Expect.isLessThanOrEqual worst.Value (int64 budget) "bytes")
+
+            test "nobody taking, exactly what fits is made" {
+                for budget, expected in [ 35L, 3; 30L, 3; 29L, 2; 5L, 1; 1000L, 8 ] do
+                    let made = ref 0
+
+                    let make number =
+                        Interlocked.Increment made |> ignore
+                        new Item(number)
+
+                    use _ =
+                        sized (fun _ -> Footprint(10L, 10L)) budget 4 8 CancellationToken.None (Seq.initInfinite id) make
+
+                    SpinWait.SpinUntil((fun () -> Volatile.Read &made.contents >= expected), 5000)
+                    |> ignore
+
+                    Thread.Sleep 20
+                    Expect.equal (Volatile.Read &made.contents) expected $"{budget} bytes"
+            }
+
+            test "a large result waits for room, and nothing overtakes it" {
+                let started = Collections.Concurrent.ConcurrentQueue<int>()
+
+                let make number =
+                    started.Enqueue number
+                    new Item(number)
+
+                let size number =
+                    if number = 2 then Footprint(90L, 90L) else Footprint(10L, 10L)
+
+                use loader = sized size 100L 3 9 CancellationToken.None [ 0..5 ] make
+                SpinWait.SpinUntil((fun () -> started.Count >= 2), 5000) |> ignore
+                Thread.Sleep 20
+                Expect.equal (started.ToArray() |> Array.sort) [| 0; 1 |] "20 of 100 bytes are taken, 90 do not fit"
+                let _, first = loader.TryNext()
+                SpinWait.SpinUntil((fun () -> started.Count >= 3), 5000) |> ignore
+                Thread.Sleep 20
+                Expect.equal (first.Number, started.ToArray()[2..]) (0, [| 2 |]) "now it does, and nothing else"
+                Expect.equal [ for item in drain loader -> item.Number ] [ 1..5 ] "in order"
             }
 
             test "an error of the request source comes out too" {
@@ -280,6 +389,13 @@ let batches =
                     Expect.hasLength whole 6 "batches"
                     Expect.equal (epoch 3 1 (DataPosition(2, 0))) whole "three workers, pictures in memory"
                     Expect.equal (epoch 2 0 (DataPosition(2, 4))) (List.skip 4 whole) "resumed at batch 4"
+
+                    let narrow =
+                        let loader = DataLoader(data, { settings 4 0 with LoaderMb = 0 })
+                        use batches = loader.Train(DataPosition(2, 0), 4, 9L, CancellationToken.None)
+                        drain batches |> List.map content
+
+                    Expect.equal narrow whole "no room for more than one batch at a time"
                     Expect.notEqual (epoch 1 0 (DataPosition(3, 0))) whole "another epoch")
             }
 
@@ -333,20 +449,78 @@ let batches =
                 Expect.equal (targets[1].Size) (struct (4.0, 2.0)) "size"
             }
 
-            test "a failing image is named and the run ends" {
+            test "what a batch will occupy is known before it is made" {
                 inFolder (fun folder ->
                     let data = smallSet folder 12
-                    let victim = Path.Combine(folder, "5.png")
-                    File.WriteAllBytes(victim, (File.ReadAllBytes victim)[..400])
+                    let loader = DataLoader(data, settings 1 0)
 
-                    within (seconds 5.0) "quickly" (fun () ->
-                        let loader = DataLoader(data, settings 2 1)
-                        use batches = loader.Train(DataPosition(0, 0), 4, 0L, CancellationToken.None)
+                    for epoch in 0..19 do
+                        let indices = [| epoch % 12; (epoch * 5 + 1) % 12; (epoch * 7 + 2) % 12 |]
+                        use batch = loader.TrainBatch(indices, 3L, epoch, CancellationToken.None)
+                        let size = loader.TrainFootprint(indices, 3L, epoch)
+                        Expect.equal size.Made (4L * int64 batch.Pixels.Length) "bytes of a training batch"
 
-                        let message =
-                            inputError (fun () -> drain batches |> List.iter (fun batch -> batch.Dispose()))
+                        let decoded =
+                            indices |> Array.sumBy (fun i -> 3L * int64 (data.Images[i].Width * data.Images[i].Height))
 
-                        Expect.stringStarts message victim "names the file"))
+                        Expect.equal (size.Making - size.Made) decoded "decoded images"
+                        use batch = loader.EvaluationBatch(indices, CancellationToken.None)
+                        let size = loader.EvaluationFootprint indices
+                        Expect.equal size.Made (4L * int64 batch.Pixels.Length) "bytes of an evaluation batch")
+            }
+
+            test "by default there is a worker for each processor, up to eight" {
+                for asked, processors, expected in [ 0, 1, 1; 0, 2, 2; 0, 64, 8; 3, 2, 3; 64, 64, 64 ] do
+                    Expect.equal (DataLoader.WorkersFor(asked, processors)) expected $"{asked} on {processors}"
+            }
+
+            test "an image that fails is named after every batch before its own, whatever the workers" {
+                inFolder (fun folder ->
+                    let data = smallSet folder 24
+                    // Of the third epoch, as after a disk's fault in the middle of a run.
+                    let epoch = DataPosition(2, 0)
+                    let landscape = [| for image in data.Images -> image.IsLandscape |]
+                    let plan = EpochPlan.Shuffled(landscape, 4, 0L, 2)
+
+                    let damages: (string * (string -> unit)) list =
+                        [
+                            "truncated", (fun file -> File.WriteAllBytes(file, (File.ReadAllBytes file)[..400]))
+                            "empty", (fun file -> File.WriteAllBytes(file, [||]))
+                            "gone", File.Delete
+                            "no image", (fun file -> File.WriteAllText(file, "hello"))
+                            "another size",
+                            (fun file ->
+                                File.WriteAllBytes(
+                                    file,
+                                    PngWriter.Encode(ReadOnlySpan(Array.zeroCreate<byte> (9 * 9 * 3)), 9, 9)
+                                ))
+                        ]
+
+                    let victim = plan[3][1]
+                    let file = data.PathOf(data.Images[victim])
+                    let whole = File.ReadAllBytes file
+
+                    for damage, spoil in damages do
+                        spoil file
+
+                        for workers in [ 1; 2; 6 ] do
+                            within (seconds 10.0) "quickly" (fun () ->
+                                let loader = DataLoader(data, settings workers 0)
+                                use batches = loader.Train(epoch, 4, 0L, CancellationToken.None)
+
+                                for expected in Seq.take 3 plan do
+                                    let _, batch = batches.TryNext()
+                                    use batch = batch
+
+                                    Expect.equal
+                                        [ for image in batch.Images -> image.Id ]
+                                        [ for i in expected -> data.Images[i].Id ]
+                                        $"{damage}: batches before it"
+
+                                let message = inputError (fun () -> batches.TryNext() |> ignore)
+                                Expect.stringStarts message $"{file}: " $"{damage}: names the file")
+
+                        File.WriteAllBytes(file, whole))
             }
 
             test "pictures are kept in memory up to the budget" {
