@@ -7,7 +7,13 @@ module Shell =
 
     /// Characters that neither POSIX shells nor PowerShell read as anything but themselves, wherever they stand.
     let private isPlain (c: char) =
-        Char.IsAsciiLetterOrDigit c || c = '_' || c = '.' || c = '/' || c = ':' || c = '-' || c = '+'
+        Char.IsAsciiLetterOrDigit c
+        || c = '_'
+        || c = '.'
+        || c = '/'
+        || c = ':'
+        || c = '-'
+        || c = '+'
 
     /// What PowerShell reads as a single quote: the typographic ones, too.
     let private isSingleQuote (c: char) =

@@ -79,19 +79,11 @@ public sealed class DataLoader
 
     /// <summary>One training batch: image i of an epoch is varied the same way in whatever batch it is.</summary>
     public Batch TrainBatch(IReadOnlyList<int> indices, long seed, int epoch, CancellationToken cancellation) =>
-        Collate(
-            indices,
-            (index, example) => Drawn(seed, epoch, index).Apply(example),
-            cancellation
-        );
+        Collate(indices, (index, example) => Drawn(seed, epoch, index).Apply(example), cancellation);
 
     /// <summary>One batch for evaluation or detection.</summary>
     public Batch EvaluationBatch(IReadOnlyList<int> indices, CancellationToken cancellation) =>
-        Collate(
-            indices,
-            (_, example) => example.Resized(Plain),
-            cancellation
-        );
+        Collate(indices, (_, example) => example.Resized(Plain), cancellation);
 
     /// <summary>What <see cref="TrainBatch"/> will occupy for the same arguments, known before any image is opened.</summary>
     public Footprint TrainFootprint(IReadOnlyList<int> indices, long seed, int epoch) =>

@@ -16,7 +16,8 @@ public static class DataSets
         DataSettings data,
         IProgress<ShapesProgress>? progress,
         CancellationToken cancellation
-    ) => data.Shapes?.Value is { } shapes ? ShapesDataSet.Ensure(data.Root, shapes, progress, cancellation).Notices : [];
+    ) =>
+        data.Shapes?.Value is { } shapes ? ShapesDataSet.Ensure(data.Root, shapes, progress, cancellation).Notices : [];
 
     /// <summary>The training images.</summary>
     /// <exception cref="InputError">Something is missing or malformed, or nothing is left to train on.</exception>

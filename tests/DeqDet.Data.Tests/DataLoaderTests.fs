@@ -26,7 +26,15 @@ type private Item(number: int) =
         member this.Dispose() = this.Disposed <- true
 
 /// A loader whose results occupy what `size` says, within a budget.
-let private sized (size: int -> Footprint) budget workers ahead (token: CancellationToken) requests (make: int -> Item) =
+let private sized
+    (size: int -> Footprint)
+    budget
+    workers
+    ahead
+    (token: CancellationToken)
+    requests
+    (make: int -> Item)
+    =
     new PrefetchingLoader<int, Item>(requests, (fun request _ -> make request), size, workers, ahead, budget, token)
 
 let private loader workers ahead (token: CancellationToken) (requests: int seq) (make: int -> Item) =
@@ -285,7 +293,14 @@ let prefetching =
                         new Item(number)
 
                     use _ =
-                        sized (fun _ -> Footprint(10L, 10L)) budget 4 8 CancellationToken.None (Seq.initInfinite id) make
+                        sized
+                            (fun _ -> Footprint(10L, 10L))
+                            budget
+                            4
+                            8
+                            CancellationToken.None
+                            (Seq.initInfinite id)
+                            make
 
                     SpinWait.SpinUntil((fun () -> Volatile.Read &made.contents >= expected), 5000)
                     |> ignore
@@ -302,7 +317,10 @@ let prefetching =
                     new Item(number)
 
                 let size number =
-                    if number = 2 then Footprint(90L, 90L) else Footprint(10L, 10L)
+                    if number = 2 then
+                        Footprint(90L, 90L)
+                    else
+                        Footprint(10L, 10L)
 
                 use loader = sized size 100L 3 9 CancellationToken.None [ 0..5 ] make
                 SpinWait.SpinUntil((fun () -> started.Count >= 2), 5000) |> ignore
@@ -461,7 +479,8 @@ let batches =
                         Expect.equal size.Made (4L * int64 batch.Pixels.Length) "bytes of a training batch"
 
                         let decoded =
-                            indices |> Array.sumBy (fun i -> 3L * int64 (data.Images[i].Width * data.Images[i].Height))
+                            indices
+                            |> Array.sumBy (fun i -> 3L * int64 (data.Images[i].Width * data.Images[i].Height))
 
                         Expect.equal (size.Making - size.Made) decoded "decoded images"
                         use batch = loader.EvaluationBatch(indices, CancellationToken.None)
@@ -492,7 +511,7 @@ let batches =
                             (fun file ->
                                 File.WriteAllBytes(
                                     file,
-                                    PngWriter.Encode(ReadOnlySpan(Array.zeroCreate<byte> (9 * 9 * 3)), 9, 9)
+                                    PngWriter.Encode(ReadOnlySpan(Array.zeroCreate<byte>(9 * 9 * 3)), 9, 9)
                                 ))
                         ]
 

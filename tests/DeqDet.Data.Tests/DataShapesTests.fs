@@ -267,14 +267,15 @@ let tests =
                     let own = Path.Combine(folder, "own")
                     Directory.CreateDirectory(Path.Combine(own, "train")) |> ignore
                     File.WriteAllText(Path.Combine(own, "train", "000001.png"), "my picture")
-                    let copy name = File.Copy(Path.Combine(target, name), Path.Combine(own, name))
+
+                    let copy name =
+                        File.Copy(Path.Combine(target, name), Path.Combine(own, name))
 
                     for name in [ "shapes.json"; "shapes.files" ] do
                         copy name
                         let before = files own
 
-                        let message =
-                            inputError (fun () -> ensure own { small with Seed = 5 } |> ignore)
+                        let message = inputError (fun () -> ensure own { small with Seed = 5 } |> ignore)
 
                         Expect.stringContains message own "names the folder"
                         Expect.equal (files own) before $"{name}: nothing was changed"
@@ -317,7 +318,9 @@ let tests =
                 inFolder (fun folder ->
                     let target = Path.Combine(folder, "shapes")
                     let old = DateTime.UtcNow.AddHours -2.0
-                    let beside name = Path.Combine(folder, "shapes.part-" + name)
+
+                    let beside name =
+                        Path.Combine(folder, "shapes.part-" + name)
 
                     /// A half-made folder: a list, a whole picture and one that was being written.
                     let killed (name: string) =
@@ -357,11 +360,19 @@ let tests =
                     ensure fresh other |> ignore
                     let whole = files fresh
                     // As it stands in the middle: both lists, no stamp, some old and some new files.
-                    let list name = File.ReadAllText(Path.Combine(name, "shapes.files"))
+                    let list name =
+                        File.ReadAllText(Path.Combine(name, "shapes.files"))
+
                     File.WriteAllText(Path.Combine(target, "shapes.files"), list target + list fresh)
                     File.Delete(Path.Combine(target, "shapes.json"))
                     File.Delete(Path.Combine(target, "train", "000001.png"))
-                    File.Move(Path.Combine(fresh, "train", "000002.png"), Path.Combine(target, "train", "000002.png"), true)
+
+                    File.Move(
+                        Path.Combine(fresh, "train", "000002.png"),
+                        Path.Combine(target, "train", "000002.png"),
+                        true
+                    )
+
                     Expect.isTrue (ensure target other) "made"
                     Expect.equal (files target) whole "complete")
             }

@@ -21,7 +21,8 @@ let private throughShell (quoted: string list) : string list =
 
 /// PowerShell's reading of one quoted argument: single-quoted text with doubled quotes, double-quoted text, or a bare word.
 let private throughPowerShell (quoted: string) : string =
-    let isSingle c = c = '\'' || (c >= '\u2018' && c <= '\u201B')
+    let isSingle c =
+        c = '\'' || (c >= '\u2018' && c <= '\u201B')
 
     if isSingle quoted[0] then
         let rec read (i: int) (taken: char list) =
@@ -45,7 +46,11 @@ let private throughPowerShell (quoted: string) : string =
 
         inside
     else
-        Expect.isTrue (quoted |> Seq.forall (fun c -> Char.IsAsciiLetterOrDigit c || "_./:-+".Contains c)) quoted
+        Expect.isTrue
+            (quoted
+             |> Seq.forall (fun c -> Char.IsAsciiLetterOrDigit c || "_./:-+".Contains c))
+            quoted
+
         quoted
 
 let private texts =

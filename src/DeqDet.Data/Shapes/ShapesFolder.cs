@@ -23,7 +23,9 @@ internal static partial class ShapesFolder
         }
         catch (IOException error)
         {
-            throw new InputError($"{folder}: the link leads nowhere ({error.Message}); choose another folder with --data");
+            throw new InputError(
+                $"{folder}: the link leads nowhere ({error.Message}); choose another folder with --data"
+            );
         }
     }
 
@@ -87,7 +89,9 @@ internal static partial class ShapesFolder
                 MadeFiles.Discard(part.FullName);
                 if (Directory.Exists(part.FullName))
                 {
-                    notices.Add($"{part.FullName}: left by a generation that was interrupted, with other files in it; they stay");
+                    notices.Add(
+                        $"{part.FullName}: left by a generation that was interrupted, with other files in it; they stay"
+                    );
                 }
             }
         }
@@ -207,7 +211,8 @@ internal static partial class ShapesFolder
         Directory.Exists(path) && new DirectoryInfo(path).LinkTarget is null;
 
     private static string Some(List<string> paths) =>
-        string.Join(", ", paths.Take(MostNamed)) + (paths.Count > MostNamed ? $" and {paths.Count - MostNamed} more" : "");
+        string.Join(", ", paths.Take(MostNamed))
+        + (paths.Count > MostNamed ? $" and {paths.Count - MostNamed} more" : "");
 
     [GeneratedRegex(@"\.part-[0-9a-f]{32}$")]
     private static partial Regex PartName();

@@ -29,47 +29,47 @@ internal static class ShapesJson
         Func<int, string> fileName
     ) =>
         WriteJson(json =>
+        {
+            json.WriteStartObject();
+            json.WriteStartObject("info");
+            json.WriteString("description", "DeqDet shapes");
+            json.WriteString("version", $"{ShapesDataSet.GeneratorVersion}");
+            json.WriteEndObject();
+            json.WriteStartArray("categories");
+            for (var label = 0; label < Outline.Names.Count; label++)
             {
                 json.WriteStartObject();
-                json.WriteStartObject("info");
-                json.WriteString("description", "DeqDet shapes");
-                json.WriteString("version", $"{ShapesDataSet.GeneratorVersion}");
+                json.WriteNumber("id", label + 1);
+                json.WriteString("name", Outline.Names[label]);
                 json.WriteEndObject();
-                json.WriteStartArray("categories");
-                for (var label = 0; label < Outline.Names.Count; label++)
-                {
-                    json.WriteStartObject();
-                    json.WriteNumber("id", label + 1);
-                    json.WriteString("name", Outline.Names[label]);
-                    json.WriteEndObject();
-                }
+            }
 
-                json.WriteEndArray();
-                json.WriteStartArray("images");
-                for (var i = 0; i < pictures.Count; i++)
-                {
-                    json.WriteStartObject();
-                    json.WriteNumber("id", idOffset + i + 1);
-                    json.WriteString("file_name", fileName(i));
-                    json.WriteNumber("width", pictures[i].Width);
-                    json.WriteNumber("height", pictures[i].Height);
-                    json.WriteEndObject();
-                }
-
-                json.WriteEndArray();
-                json.WriteStartArray("annotations");
-                var id = idOffset;
-                for (var i = 0; i < pictures.Count; i++)
-                {
-                    foreach (var region in pictures[i].Regions)
-                    {
-                        WriteRegion(json, region, ++id, idOffset + i + 1, pictures[i].Width, pictures[i].Height);
-                    }
-                }
-
-                json.WriteEndArray();
+            json.WriteEndArray();
+            json.WriteStartArray("images");
+            for (var i = 0; i < pictures.Count; i++)
+            {
+                json.WriteStartObject();
+                json.WriteNumber("id", idOffset + i + 1);
+                json.WriteString("file_name", fileName(i));
+                json.WriteNumber("width", pictures[i].Width);
+                json.WriteNumber("height", pictures[i].Height);
                 json.WriteEndObject();
-            });
+            }
+
+            json.WriteEndArray();
+            json.WriteStartArray("annotations");
+            var id = idOffset;
+            for (var i = 0; i < pictures.Count; i++)
+            {
+                foreach (var region in pictures[i].Regions)
+                {
+                    WriteRegion(json, region, ++id, idOffset + i + 1, pictures[i].Width, pictures[i].Height);
+                }
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        });
 
     private static void WriteRegion(Utf8JsonWriter json, Region region, int id, int imageId, int width, int height)
     {
