@@ -4,9 +4,6 @@ using System.Text.Json.Nodes;
 
 namespace DeqDet.Checkpoints;
 
-/// <summary>A class the model was trained on: its id in the data set, and its name.</summary>
-public sealed record CheckpointClass(long Id, string Name);
-
 /// <summary>How far training had come.</summary>
 /// <param name="Epoch">Epochs completed.</param>
 /// <param name="Step">Optimiser steps taken in all.</param>
@@ -24,7 +21,7 @@ public sealed record CheckpointProgress(int Epoch, long Step);
 /// <param name="Training">How it was trained, for people to read: plain JSON values by key.</param>
 public sealed record CheckpointInfo(
     string Settings,
-    IReadOnlyList<CheckpointClass> Classes,
+    IReadOnlyList<ObjectClass> Classes,
     CheckpointProgress Progress,
     ulong Seed,
     string Version,
@@ -40,7 +37,11 @@ public sealed record CheckpointInfo(
             ["format"] = Format,
             ["settings"] = Settings,
             ["classes"] = new JsonArray([
-                .. Classes.Select(c => new JsonObject { ["id"] = c.Id, ["name"] = c.Name }),
+                .. Classes.Select(c => new JsonObject
+                {
+                    ["id"] = JsonSerializer.SerializeToNode(c.Id),
+                    ["name"] = c.Name,
+                }),
             ]).ToJsonString(),
             ["progress"] = new JsonObject { ["epoch"] = Progress.Epoch, ["step"] = Progress.Step }.ToJsonString(),
             ["seed"] = Seed.ToString(CultureInfo.InvariantCulture),
@@ -74,7 +75,7 @@ public sealed record CheckpointInfo(
                 [
                     .. Json("classes")
                         .EnumerateArray()
-                        .Select(c => new CheckpointClass(c.GetProperty("id").GetInt64(), Name(c.GetProperty("name")))),
+                        .Select(c => new ObjectClass(CocoId.Of(c.GetProperty("id")), Name(c.GetProperty("name")))),
                 ],
                 new CheckpointProgress(
                     progress.GetProperty("epoch").GetInt32(),

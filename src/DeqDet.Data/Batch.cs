@@ -15,7 +15,7 @@ namespace DeqDet.Data;
 /// <param name="Boxes">Training targets in the batch's pixels.</param>
 /// <param name="Labels">Their classes, from 0.</param>
 public sealed record BatchImage(
-    long Id,
+    CocoId Id,
     string FileName,
     int OriginalWidth,
     int OriginalHeight,

@@ -3,16 +3,13 @@ using DeqDet.Settings;
 
 namespace DeqDet.Data;
 
-/// <summary>A class of a data set; its label is its position among the classes by ascending id.</summary>
-public readonly record struct DataCategory(long Id, string Name);
-
 /// <summary>An annotated box inside its image.</summary>
 /// <param name="Id">Annotation id.</param>
 /// <param name="Label">Class, from 0.</param>
 /// <param name="Box">Corners, px, clipped to the image.</param>
 /// <param name="Area">Area of the object, px^2.</param>
 /// <param name="IsCrowd">Whether it is a region of many objects; those are no training targets.</param>
-public readonly record struct DataBox(long Id, int Label, Box Box, double Area, bool IsCrowd);
+public readonly record struct DataBox(CocoId Id, int Label, Box Box, double Area, bool IsCrowd);
 
 /// <summary>An image of a data set with its boxes.</summary>
 /// <param name="Id">Image id.</param>
@@ -20,7 +17,7 @@ public readonly record struct DataBox(long Id, int Label, Box Box, double Area, 
 /// <param name="Width">Width, px.</param>
 /// <param name="Height">Height, px.</param>
 /// <param name="Boxes">Its boxes in the order of the file.</param>
-public sealed record DataImage(long Id, string FileName, int Width, int Height, IReadOnlyList<DataBox> Boxes)
+public sealed record DataImage(CocoId Id, string FileName, int Width, int Height, IReadOnlyList<DataBox> Boxes)
 {
     /// <summary>Whether the image is at least as wide as high; batches hold images of one kind.</summary>
     public bool IsLandscape => Width >= Height;
@@ -31,12 +28,12 @@ public sealed record DataImage(long Id, string FileName, int Width, int Height, 
 
 /// <summary>A COCO-format set: images in the order of the file, classes by ascending id, and what was put right while reading.</summary>
 /// <param name="Images">The images.</param>
-/// <param name="Categories">The classes; index = label.</param>
+/// <param name="Categories">The classes by ascending id; index = label.</param>
 /// <param name="ImageFolder">Folder of the image files.</param>
 /// <param name="Notices">One line for each kind of thing that was mended, with its count; to be told to the user once.</param>
 public sealed record CocoDataset(
     IReadOnlyList<DataImage> Images,
-    IReadOnlyList<DataCategory> Categories,
+    IReadOnlyList<ObjectClass> Categories,
     string ImageFolder,
     IReadOnlyList<string> Notices
 )

@@ -7,10 +7,10 @@ namespace DeqDet.Data;
 internal sealed class CocoDatasetBuilder(string path) : ICocoVisitor
 {
     private readonly List<CocoImage> images = [];
-    private readonly Dictionary<long, int> imageIndex = [];
-    private readonly SortedDictionary<long, string> categories = [];
+    private readonly Dictionary<CocoId, int> imageIndex = [];
+    private readonly SortedDictionary<CocoId, string> categories = [];
     private readonly List<CocoAnnotation> annotations = [];
-    private readonly HashSet<long> annotationIds = [];
+    private readonly HashSet<CocoId> annotationIds = [];
 
     private int clipped;
     private int outside;
@@ -118,7 +118,7 @@ internal sealed class CocoDatasetBuilder(string path) : ICocoVisitor
                         new DataImage(image.Id, image.FileName, (int)image.Width, (int)image.Height, boxes[i] ?? [])
                 ),
             ],
-            [.. categories.Select(pair => new DataCategory(pair.Key, pair.Value))],
+            [.. categories.Select(pair => new ObjectClass(pair.Key, pair.Value))],
             imageFolder,
             Notices()
         );
@@ -146,7 +146,7 @@ internal sealed class CocoDatasetBuilder(string path) : ICocoVisitor
         return notices;
     }
 
-    private InputError Unknown(in CocoAnnotation annotation, string what, long id, string list) =>
+    private InputError Unknown(in CocoAnnotation annotation, string what, CocoId id, string list) =>
         Error(
             "annotations",
             annotation.Record,
@@ -154,6 +154,6 @@ internal sealed class CocoDatasetBuilder(string path) : ICocoVisitor
             $"names {what} {id}, which is not in \"{list}\"; add the {what} or remove the annotation"
         );
 
-    private InputError Error(string list, int record, long? id, string message) =>
+    private InputError Error(string list, int record, CocoId? id, string message) =>
         new(id is null ? $"{path}: {list}[{record}]: {message}" : $"{path}: {list}[{record}] (id {id}): {message}");
 }

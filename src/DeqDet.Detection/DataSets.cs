@@ -28,7 +28,7 @@ public static class DataSets
     /// <exception cref="InputError">Something is missing or malformed, or the classes differ.</exception>
     public static (CocoDataset Data, GroundTruth Truth) ForValidation(
         DataSettings data,
-        IReadOnlyList<DataCategory> classes
+        IReadOnlyList<ObjectClass> classes
     )
     {
         var part = DataPart.Find(data.Root, data.Val);
@@ -45,7 +45,7 @@ public static class DataSets
     }
 
     /// <summary>A loader and a judge for the validation images.</summary>
-    public static Validation Validation(RunSettings settings, IReadOnlyList<DataCategory> classes)
+    public static Validation Validation(RunSettings settings, IReadOnlyList<ObjectClass> classes)
     {
         var (data, truth) = ForValidation(settings.Data, classes);
         return new(new(data, settings.Data), truth, settings.Evaluation.BatchSize);
@@ -63,7 +63,7 @@ public static class DataSets
             );
     }
 
-    private static string Some(IReadOnlyList<DataCategory> classes) =>
+    private static string Some(IReadOnlyList<ObjectClass> classes) =>
         string.Join(", ", classes.Take(4).Select(category => $"{category.Id} {category.Name}"))
         + (classes.Count > 4 ? ", ..." : "");
 }

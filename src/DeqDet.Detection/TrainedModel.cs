@@ -10,7 +10,7 @@ using RunSettings = DeqDet.Settings.Settings;
 namespace DeqDet.Detection;
 
 /// <summary>A detector with all that is needed to use it: its settings and the classes behind its labels.</summary>
-public sealed record TrainedModel(Detector Detector, RunSettings Settings, IReadOnlyList<DataCategory> Classes)
+public sealed record TrainedModel(Detector Detector, RunSettings Settings, IReadOnlyList<ObjectClass> Classes)
 {
     /// <summary>Loads a checkpoint, or the one of a work folder, to a device.</summary>
     /// <exception cref="InputError">There is none, it is damaged, or its weights do not fit its settings.</exception>
@@ -40,6 +40,6 @@ public sealed record TrainedModel(Detector Detector, RunSettings Settings, IRead
         var specs = DetectorModule.specs(settings.Detector);
         var weights = Weights.Load(file.Path, file.Weights, [.. specs.Select(ExpectedWeights.Of)], device);
         var detector = DetectorModule.build(settings.Detector, FuncConvert.FromFunc((Spec spec) => weights[spec.Name]));
-        return new(detector, settings, [.. file.Info.Classes.Select(c => new DataCategory(c.Id, c.Name))]);
+        return new(detector, settings, file.Info.Classes);
     }
 }

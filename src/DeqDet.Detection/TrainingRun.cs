@@ -315,7 +315,7 @@ public sealed class TrainingRun : IDisposable
             withState ? weights.Concat(optimiser.State()) : weights,
             new(
                 SettingsFile.toJson(settings),
-                [.. loader.Data.Categories.Select(category => new CheckpointClass(category.Id, category.Name))],
+                loader.Data.Categories,
                 new((int)(Step / stepsPerEpoch), Step),
                 (ulong)settings.Train.Seed,
                 version,

@@ -50,7 +50,7 @@ public sealed class Validation(DataLoader loader, GroundTruth truth, int batchSi
         CancellationToken cancellation
     )
     {
-        var perImage = new Dictionary<long, IReadOnlyList<Finding>>();
+        var perImage = new Dictionary<CocoId, IReadOnlyList<Finding>>();
         using var batches = loader.Evaluation(batchSize, cancellation);
         while (batches.TryNext(out var batch))
         {

@@ -1,6 +1,7 @@
 /// TIDE's error breakdown in the simplest possible code, straight from its definitions: the judge of the fast one.
 module DeqDet.Tests.AnalysisBruteForce
 
+open DeqDet
 open DeqDet.Coco.Analysis
 open DeqDet.Tests.EvaluationBruteForce
 
@@ -19,7 +20,7 @@ type Breakdown =
         /// Boxes that can be missed.
         Wanted: Truth list
         /// Ids of the boxes found.
-        Taken: Set<int64>
+        Taken: Set<CocoId>
     }
 
 let private best (boxes: Truth list) (found: Found) =
@@ -124,7 +125,7 @@ let private aims (entry: Judged) =
     entry.Verdict = Verdict.WrongClass || entry.Verdict = Verdict.BadlyPlaced
 
 /// The detection that takes an unfound box when its class or place is mended: the surest, the first of equals.
-let heirs (breakdown: Breakdown) : Map<int64, int> =
+let heirs (breakdown: Breakdown) : Map<CocoId, int> =
     breakdown.Judged
     |> List.filter aims
     |> List.choose (fun j -> j.Target |> Option.map (fun t -> t.Id, j))
@@ -162,7 +163,7 @@ let averagePrecision (world: World) (breakdown: Breakdown) (points: float list) 
         | None -> false
 
     /// Class, detection, rightness after the repair.
-    let outcome (entry: Judged) : (int64 * Judged * bool) option =
+    let outcome (entry: Judged) : (CocoId * Judged * bool) option =
         let kind = ErrorKinds.Of entry.Verdict
 
         match entry.Verdict, repair with
@@ -222,7 +223,7 @@ let averagePrecision (world: World) (breakdown: Breakdown) (points: float list) 
         | known -> List.average known
 
 /// Boxes of a class (None: the background) that detections of a class (None: nothing) are on, from a score on.
-let confusion (breakdown: Breakdown) (iou: float) (score: float) : Map<int64 option * int64 option, int> =
+let confusion (breakdown: Breakdown) (iou: float) (score: float) : Map<CocoId option * CocoId option, int> =
     let counted = breakdown.Judged |> List.filter (fun j -> j.Found.Score >= score)
     let right = counted |> List.filter (fun j -> j.Verdict = Verdict.Right)
     let foundIds = right |> List.choose _.Target |> List.map _.Id |> Set

@@ -7,30 +7,30 @@ open DeqDet.Coco.Evaluation
 open DeqDet.Coco.Analysis
 open DeqDet.Tests.EvaluationBruteForce
 
-let private truth id kind box : Truth =
+let private truth (id: int64) (kind: int64) box : Truth =
     let _, _, w, h = box
 
     {
-        Id = id
-        Image = 1L
-        Class = kind
+        Id = CocoId id
+        Image = CocoId 1L
+        Class = CocoId kind
         Box = box
         Area = w * h
         Crowd = false
     }
 
-let private found kind score box : Found =
+let private found (kind: int64) score box : Found =
     {
-        Image = 1L
-        Class = kind
+        Image = CocoId 1L
+        Class = CocoId kind
         Box = box
         Score = score
     }
 
 let private world truths founds : World =
     {
-        Images = [ 1L ]
-        Classes = [ 1L; 2L ]
+        Images = [ CocoId 1L ]
+        Classes = [ CocoId 1L; CocoId 2L ]
         Truths = truths
         Founds = founds
     }
@@ -175,7 +175,7 @@ let tests =
 
                     let actual = analyseWith (AnalysisParameters(Score = 0.5)) set
                     Expect.equal actual.Point (OperatingPoint(0.5, 1, 1, 1, true)) "point"
-                    Expect.equal actual.Images[0] (ImageMistakes(0, 1L, 1, 1, 1)) "image"
+                    Expect.equal actual.Images[0] (ImageMistakes(0, CocoId 1L, 1, 1, 1)) "image"
                     Expect.equal actual.Images[0].Mistakes 2 "mistakes"
                     Expect.floatClose Accuracy.veryHigh actual.Images[0].Share (2.0 / 3.0) "share"
 

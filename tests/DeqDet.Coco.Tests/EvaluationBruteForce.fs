@@ -1,13 +1,14 @@
 /// The COCO box evaluation in the simplest possible code, straight from its rules: the judge of the fast one.
 module DeqDet.Tests.EvaluationBruteForce
 
+open DeqDet
 open DeqDet.Coco.Evaluation
 
 type Truth =
     {
-        Id: int64
-        Image: int64
-        Class: int64
+        Id: CocoId
+        Image: CocoId
+        Class: CocoId
         Box: float * float * float * float
         Area: float
         Crowd: bool
@@ -15,8 +16,8 @@ type Truth =
 
 type Found =
     {
-        Image: int64
-        Class: int64
+        Image: CocoId
+        Class: CocoId
         Box: float * float * float * float
         Score: float
     }
@@ -24,8 +25,8 @@ type Found =
 /// A made-up validation set; lists in the order of the files.
 type World =
     {
-        Images: int64 list
-        Classes: int64 list
+        Images: CocoId list
+        Classes: CocoId list
         Truths: Truth list
         Founds: Found list
     }
@@ -74,7 +75,7 @@ type private Verdict =
 /// The detections of one image by descending score, each with its verdict at one threshold.
 let private judge (threshold: float) (range: AreaRange) (most: int) (truths: Truth list) (founds: Found list) =
     let ignored (truth: Truth) = truth.Crowd || outside range truth.Area
-    let mutable taken: int64 list = []
+    let mutable taken: CocoId list = []
 
     [
         for found in founds |> List.sortBy (fun f -> -f.Score) |> List.truncate most do
@@ -143,7 +144,7 @@ let evaluate (world: World) (parameters: EvaluationParameters) : float[] * float
 
     let most = Seq.max parameters.MaxDetections
 
-    let one threshold (group: int64 list) range limit =
+    let one threshold (group: CocoId list) range limit =
         let truths image =
             [
                 for c in group do

@@ -6,6 +6,7 @@ open System.IO
 open System.IO.Compression
 open System.Runtime.InteropServices
 open System.Text.Json
+open DeqDet
 open DeqDet.Coco.Evaluation
 
 /// Cases kept in the repository.
@@ -48,8 +49,8 @@ type Case =
 let private numbers (element: JsonElement) : float[] =
     [| for number in element.EnumerateArray() -> number.GetDouble() |]
 
-let private ids (element: JsonElement) : int64[] =
-    [| for number in element.EnumerateArray() -> number.GetInt64() |]
+let private ids (element: JsonElement) : CocoId[] =
+    [| for id in element.EnumerateArray() -> CocoId.Of id |]
 
 /// The parameters as the reference used them, every list spelled out.
 let private parametersOf (used: JsonElement) : EvaluationParameters =

@@ -4,6 +4,7 @@ open System
 open System.IO
 open System.Text.Json
 open Expecto
+open DeqDet
 open DeqDet.Coco.Evaluation
 open DeqDet.Tests.EvaluationCases
 
@@ -28,7 +29,7 @@ let private checkSummary (case: Case) (result: EvaluationResult) =
     Expect.equal result.PerClass.Count classes.Length "number of classes"
 
     for expected, actual in Seq.zip classes result.PerClass do
-        Expect.equal actual.Category.Id ((expected.GetProperty "category_id").GetInt64()) "class"
+        Expect.equal actual.Category.Id (CocoId.Of(expected.GetProperty "category_id")) "class"
 
         let given =
             expected.EnumerateObject()
@@ -69,7 +70,8 @@ let private checkCounts (case: Case) (result: EvaluationResult) =
 
 /// A match table in the reference's terms: ids of the partners, 0 for none.
 let private tables (case: Case) (entry: ImageMatches) =
-    let dtId found = int64 found + 1L
+    let none = CocoId 0L
+    let dtId found = CocoId(int64 found + 1L)
     let gtId box = case.Truth.Id[box]
 
     {|
@@ -82,24 +84,24 @@ let private tables (case: Case) (entry: ImageMatches) =
         BoxIgnored = entry.BoxIgnored
         Partners =
             entry.Partner
-            |> Array.map (Array.map (fun b -> if b < 0 then 0L else gtId entry.Boxes[b]))
+            |> Array.map (Array.map (fun b -> if b < 0 then none else gtId entry.Boxes[b]))
         FoundIgnored = entry.FoundIgnored
         BoxPartners =
             entry.BoxPartner
-            |> Array.map (Array.map (fun f -> if f < 0 then 0L else dtId entry.Found[f]))
+            |> Array.map (Array.map (fun f -> if f < 0 then none else dtId entry.Found[f]))
     |}
 
 let private expectedTables (element: JsonElement) =
     let list (read: JsonElement -> 'a) (element: JsonElement) : 'a[] =
         [| for item in element.EnumerateArray() -> read item |]
 
-    let id (item: JsonElement) = int64 (item.GetDouble())
+    let id (item: JsonElement) = CocoId(int64 (item.GetDouble()))
     let flag (item: JsonElement) = item.GetInt32() <> 0
     let range = element.GetProperty "aRng" |> list _.GetDouble()
 
     {|
-        Image = (element.GetProperty "image_id").GetInt64()
-        Class = (element.GetProperty "category_id").GetInt64()
+        Image = CocoId.Of(element.GetProperty "image_id")
+        Class = CocoId.Of(element.GetProperty "category_id")
         Range = range[0], range[1]
         Found = element.GetProperty "dtIds" |> list id
         Scores = element.GetProperty "dtScores" |> list _.GetDouble()

@@ -82,7 +82,6 @@ let private badTruths =
         "no bbox", replaced "\"bbox\"" "\"box\"", "annotations[1]: has no \"bbox\""
         "image without id", truthWith """{"file_name": "7.jpg"}""" "" category, "images[0]: has no \"id\""
         "category without id", truthWith image "" """{"name": "cat"}""", "categories[0]: has no \"id\""
-        "string id", replaced "\"id\": 5" "\"id\": \"5\"", "annotations[1]: \"id\" is a string"
         "broken id", replaced "\"id\": 5" "\"id\": 5.5", "annotations[1]: \"id\" is not a whole number"
         "null id", replaced "\"id\": 5" "\"id\": null", "annotations[1]: \"id\" is null"
         "too large an id", replaced "\"id\": 5" "\"id\": 1e300", "annotations[1]: \"id\" is not a whole number"
@@ -113,6 +112,26 @@ let private badTruths =
         "trailing comma", truthWith image (goodBox + ",") category, "a comma is left over"
         "single quotes", "{'images': []}", "double quotes"
         "half a surrogate pair", truthWith image "" """{"id": 2, "name": "\ud800"}""", "categories[0]: \"name\""
+        "half a pair in a key", replaced "\"area\"" "\"\\ud800\"", "annotations[1]: has a key that holds half"
+        "half a pair in a long key",
+        replaced "\"area\"" ("\"\\udc00" + String('x', 300) + "\""),
+        "annotations[1]: has a key that holds half"
+        "half a pair in a list's key", """{"\ud800": []}""", "has a key that holds half"
+        "half a pair in an id", replaced "\"id\": 5" "\"id\": \"\\ud800\"", "annotations[1]: \"id\" holds half"
+        "half a pair in an image id",
+        replaced "\"image_id\": 7" "\"image_id\": \"7\\udfff\"",
+        "annotations[1]: \"image_id\" holds half"
+        "text for a number", replaced "\"image_id\": 7" "\"image_id\": \"7\"", "the image ids of \"images\" are numbers"
+        "list id", replaced "\"id\": 5" "\"id\": [5]", "annotations[1]: \"id\" is a list"
+        "true id", replaced "\"id\": 5" "\"id\": true", "annotations[1]: \"id\" is true or false"
+        "same text id",
+        truthWith
+            (image.Replace("\"id\": 7", "\"id\": \"a\"")
+             + ", "
+             + image.Replace("\"id\": 7", "\"id\": \"\\u0061\""))
+            ""
+            category,
+        "images[1]: id \"a\" occurs twice"
     ]
 
 let private goodDetection =
@@ -137,7 +156,8 @@ let private badDetections =
         "NaN score", afterGood "0.5}" "NaN}", "detections[1]: line 2, byte"
         "infinite score", afterGood "0.5}" "1e400}", "detections[1]: \"score\" is not finite"
         "negative height", afterGood "30, 40" "30, -0.5", "detections[1]: \"bbox\" has a negative size (30 x -0.5)"
-        "string image", afterGood "7" "\"7\"", "detections[1]: \"image_id\" is a string"
+        "half a pair in a key", afterGood "score" "\\ud800", "detections[1]: has a key that holds half"
+        "half a pair in an id", afterGood "7" "\"\\udc00\"", "detections[1]: \"image_id\" holds half"
         "number", "[" + goodDetection + ", 3]", "detections[1]: is a number"
         "list", "[[1, 2, 3, 4]]", "detections[0]: is a list"
     ]
@@ -153,9 +173,19 @@ let private unusual =
 
 let private checkUnusual (path: string) =
     let truth = GroundTruthReader.Load path
-    Expect.sequenceEqual truth.ImageIds [ 9007199254740993L ] "64-bit id"
-    Expect.sequenceEqual truth.Categories [ Category(-1, "-1"); Category(2, "\u00e9\u4e2d") ] "categories"
-    Expect.equal truth.Id[0] 900100200300400L "box id"
+    Expect.sequenceEqual truth.ImageIds [ CocoId 9007199254740993L ] "64-bit id"
+
+    let classes =
+        [
+            { Id = CocoId -1L; Name = "-1" }
+            {
+                Id = CocoId 2L
+                Name = "\u00e9\u4e2d"
+            }
+        ]
+
+    Expect.sequenceEqual truth.Categories classes "categories"
+    Expect.equal truth.Id[0] (CocoId 900100200300400L) "box id"
     Expect.equal (truth.X[0], truth.Y[0], truth.Width[0], truth.Height[0]) (10.0, 2.5, 30.0, 4.0) "box"
     Expect.equal truth.Area[0] 120.0 "width x height where there is no area"
     Expect.equal truth.WithoutArea 1 "boxes without area"
@@ -272,7 +302,7 @@ let tests =
                 inFile (utf8 text) (fun path ->
                     let truth = GroundTruthReader.Load path
                     Expect.equal truth.Count many "boxes"
-                    Expect.sequenceEqual (truth.Id.ToArray()) [ 1L .. int64 many ] "ids"
+                    Expect.sequenceEqual (truth.Id.ToArray()) [ for id in 1..many -> CocoId(int64 id) ] "ids"
                     Expect.isTrue (Seq.forall ((=) 900.5) (truth.Area.ToArray())) "areas")
 
             testCase "records in doubt are handed on, and reading goes on"
@@ -320,8 +350,8 @@ let tests =
                             "no plain range",
                             EvaluationParameters(AreaRanges = [| AreaRange("s", 0, 1) |]),
                             "add all=0:"
-                            "image", EvaluationParameters(ImageIds = [| 70L |]), "image 70"
-                            "category", EvaluationParameters(CategoryIds = [| 20L |]), "category 20"
+                            "image", EvaluationParameters(ImageIds = [| CocoId 70L |]), "image 70"
+                            "category", EvaluationParameters(CategoryIds = [| CocoId 20L |]), "category 20"
                         ] ->
                         testCase name (fun () ->
                             inFile (utf8 truth) (fun path ->

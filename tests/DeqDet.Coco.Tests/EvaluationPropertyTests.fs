@@ -5,6 +5,7 @@ open System.IO
 open Expecto
 open FsCheck
 open FsCheck.FSharp
+open DeqDet
 open DeqDet.Coco.Evaluation
 open DeqDet.Tests.EvaluationBruteForce
 
@@ -19,11 +20,31 @@ let private box: Gen<float * float * float * float> =
         return scale * float x, scale * float y, scale * float width, scale * float height
     }
 
+let private numbers = List.map (fun (id: int64) -> CocoId id)
+let private texts = List.map (fun (id: string) -> CocoId id)
+
 /// A small made-up set with crowds, equal scores and equal overlaps.
 let world: Gen<World> =
     gen {
-        let! images = Gen.elements [ [ 7L ]; [ 9L; -3L; 5000000000L ]; [ 4L; 2L; 1L; 8L ] ]
-        let! classes = Gen.elements [ [ 3L ]; [ 10L; 2L ]; [ 1L; 90L; 4L ] ]
+        let! images =
+            Gen.elements
+                [
+                    numbers [ 7L ]
+                    numbers [ 9L; -3L; 5000000000L ]
+                    numbers [ 4L; 2L; 1L; 8L ]
+                    texts [ "b"; "B"; "10"; "2" ]
+                    texts [ "\U0001F600"; "\uFF21"; "" ]
+                ]
+
+        let! classes =
+            Gen.elements
+                [
+                    numbers [ 3L ]
+                    numbers [ 10L; 2L ]
+                    numbers [ 1L; 90L; 4L ]
+                    texts [ "10"; "2"; "cat" ]
+                ]
+
         let! truthCount = Gen.choose (0, 14)
         let! foundCount = Gen.choose (0, 24)
 
@@ -38,7 +59,7 @@ let world: Gen<World> =
 
                 return
                     {
-                        Id = int64 id
+                        Id = CocoId(int64 id)
                         Image = image
                         Class = kind
                         Box = box
@@ -49,10 +70,12 @@ let world: Gen<World> =
 
         let! truths = Gen.collectToList truth [ 1..truthCount ]
 
+        let unlisted = if classes.Head.IsText then CocoId "77" else CocoId 77L
+
         let found _ =
             gen {
                 let! image = Gen.elements images
-                let! kind = Gen.frequency [ 8, Gen.elements classes; 1, Gen.constant 77L ]
+                let! kind = Gen.frequency [ 8, Gen.elements classes; 1, Gen.constant unlisted ]
                 let! random = box
 
                 let! copied =
@@ -260,15 +283,15 @@ let tests =
             <| fun () ->
                 let world =
                     {
-                        Images = [ 1L ]
-                        Classes = [ 1L ]
+                        Images = [ CocoId 1L ]
+                        Classes = [ CocoId 1L ]
                         Truths =
                             [
                                 for i in 1..50 ->
                                     {
-                                        Id = int64 i
-                                        Image = 1L
-                                        Class = 1L
+                                        Id = CocoId(int64 i)
+                                        Image = CocoId 1L
+                                        Class = CocoId 1L
                                         Box = 0.1 * float i, 0.7 * float i, 10.0 / float i + 40.0, 33.3
                                         Area = 2000.0
                                         Crowd = false
@@ -281,12 +304,12 @@ let tests =
                     { world with
                         Founds =
                             [
-                                for t in world.Truths ->
+                                for i, t in List.indexed world.Truths ->
                                     {
-                                        Image = 1L
-                                        Class = 1L
+                                        Image = CocoId 1L
+                                        Class = CocoId 1L
                                         Box = t.Box
-                                        Score = 1.0 / float t.Id
+                                        Score = 1.0 / float (i + 1)
                                     }
                             ]
                     }

@@ -4,6 +4,7 @@ open System.IO
 open System.IO.Compression
 open System.Text
 open Expecto
+open DeqDet
 open DeqDet.Settings
 open DeqDet.Coco
 open DeqDet.Data
@@ -52,15 +53,23 @@ let tests =
                             ]
                     )
 
-                Expect.equal [ for c in data.Categories -> c.Id, c.Name ] [ 3L, "early"; 7L, "late" ] "classes"
+                Expect.equal
+                    [ for c in data.Categories -> c.Id, c.Name ]
+                    [ CocoId 3L, "early"; CocoId 7L, "late" ]
+                    "classes"
 
                 Expect.equal
                     [ for i in data.Images -> i.Id, i.FileName ]
-                    [ 900100000257L, "b/c.jpg"; 1L, "a.png" ]
+                    [ CocoId 900100000257L, "b/c.jpg"; CocoId 1L, "a.png" ]
                     "images in the order of the file"
 
                 let crowd = data.Images[0].Boxes[0]
-                Expect.equal (crowd.Id, crowd.Label, crowd.Area, crowd.IsCrowd) (900100000258L, 1, 7.5, true) "crowd"
+
+                Expect.equal
+                    (crowd.Id, crowd.Label, crowd.Area, crowd.IsCrowd)
+                    (CocoId 900100000258L, 1, 7.5, true)
+                    "crowd"
+
                 Expect.equal crowd.Box (Box(1.5f, 2.0f, 4.5f, 6.0f)) "corners"
                 Expect.isEmpty data.Images[0].Targets "a crowd is no target"
                 Expect.equal data.Images[1].Boxes[0].Area 5000.0 "without an area: width x height"
@@ -85,9 +94,9 @@ let tests =
                 Expect.equal
                     [ for b in data.Images[0].Boxes -> b.Id, b.Box ]
                     [
-                        0L, Box(90.0f, 40.0f, 100.0f, 50.0f)
-                        1L, Box(0.0f, 1.0f, 5.0f, 11.0f)
-                        6L, Box(1.0f, 1.0f, 6.0f, 6.0f)
+                        CocoId 0L, Box(90.0f, 40.0f, 100.0f, 50.0f)
+                        CocoId 1L, Box(0.0f, 1.0f, 5.0f, 11.0f)
+                        CocoId 6L, Box(1.0f, 1.0f, 6.0f, 6.0f)
                     ]
                     "what is left"
 
@@ -118,7 +127,7 @@ let tests =
 
                 let data = load (document images boxes)
                 let filtered = data.ForTraining { MinSide = 32; DropEmpty = true }
-                Expect.equal [ for i in filtered.Images -> i.Id ] [ 1L ] "kept"
+                Expect.equal [ for i in filtered.Images -> i.Id ] [ CocoId 1L ] "kept"
                 Expect.hasLength filtered.Notices 2 "two notices"
                 let all = data.ForTraining { MinSide = 0; DropEmpty = false }
                 Expect.hasLength all.Images 4 "nothing dropped"

@@ -74,7 +74,9 @@ let private smallSet (folder: string) (count: int) : CocoDataset =
                 DataImage(int64 (100 + i), $"{i}.png", width, height, [| box |])
         ]
 
-    CocoDataset(Array.ofList images, [| DataCategory(1L, "a"); DataCategory(2L, "b") |], folder, [||])
+    let classes = [| { Id = CocoId 1L; Name = "a" }; { Id = CocoId 2L; Name = "b" } |]
+
+    CocoDataset(Array.ofList images, classes, folder, [||])
 
 let private settings workers cache : DataSettings =
     {
@@ -427,7 +429,7 @@ let batches =
 
                     Expect.equal
                         (images |> List.map (fun (name, _, _, _) -> fst name) |> List.sort)
-                        [ 100L .. 109L ]
+                        [ for id in 100L .. 109L -> CocoId id ]
                         "all"
 
                     for name, (originalWidth, _, width, height), boxes, labels in images do
@@ -435,7 +437,7 @@ let batches =
                         Expect.equal (min width height) 48 "the short side"
                         let box = Box(2.0f * scale, 3.0f * scale, 30.0f * scale, 33.0f * scale)
                         Expect.isLessThan (abs (boxes.Head.X2 - box.X2)) 0.5f "the box follows"
-                        Expect.equal labels [ int (fst name) % 2 ] "label"
+                        Expect.equal labels [ int (fst name).Text % 2 ] "label"
 
                     for width, height, _, _ in found do
                         Expect.equal (width % 32, height % 32) (0, 0) "padded")

@@ -6,6 +6,7 @@ open System.IO
 open System.Text.Json.Nodes
 open Expecto
 open TorchSharp
+open DeqDet
 open DeqDet.Model
 open DeqDet.Checkpoints
 open DeqDet.Detection
@@ -14,7 +15,14 @@ open DeqDet.Tests.CheckpointFiles
 let private info =
     CheckpointInfo(
         """{"model":{"queries":100}}""",
-        [| CheckpointClass(1L, "cat"); CheckpointClass(90_000_000_000L, "\u00e9\"") |],
+        [|
+            { Id = CocoId 1L; Name = "cat" }
+            {
+                Id = CocoId 90_000_000_000L
+                Name = "\u00e9\""
+            }
+            { Id = CocoId "1"; Name = "text" }
+        |],
         CheckpointProgress(3, 12_345_678_901L),
         UInt64.MaxValue,
         "0.1.0",

@@ -33,9 +33,9 @@ let private info (settings: Settings) =
     CheckpointInfo(
         SettingsFile.toJson settings,
         [|
-            CheckpointClass(2L, "cat")
-            CheckpointClass(5L, "dog")
-            CheckpointClass(9L, "b\u00e4r")
+            { Id = CocoId 2L; Name = "cat" }
+            { Id = CocoId 5L; Name = "dog" }
+            { Id = CocoId 9L; Name = "b\u00e4r" }
         |],
         CheckpointProgress(3, 450L),
         7UL,

@@ -6,6 +6,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open SkiaSharp
+open DeqDet
 open DeqDet.Coco
 open DeqDet.Data
 open DeqDet.Images
@@ -83,14 +84,14 @@ let private dataSet folder =
                     else
                         [||]
 
-                DataImage(int64 i * 10L, $"{i}.png", 40, 30, boxes)
+                DataImage(CocoId(int64 i * 10L), $"{i}.png", 40, 30, boxes)
         ]
 
     for image in images do
         let pixels = (patterned 40 30).Pixels
         File.WriteAllBytes(Path.Combine(folder, image.FileName), PngWriter.Encode(ReadOnlySpan pixels, 40, 30))
 
-    CocoDataset(ResizeArray images, [| DataCategory(3L, "a"); DataCategory(7L, "b") |], folder, [||])
+    CocoDataset(ResizeArray images, [| { Id = CocoId 3L; Name = "a" }; { Id = CocoId 7L; Name = "b" } |], folder, [||])
 
 let private settings pictures score : EvaluationSettings =
     {

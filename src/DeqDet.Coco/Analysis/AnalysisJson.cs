@@ -67,7 +67,8 @@ public static class AnalysisJson
         foreach (var image in analysis.Images)
         {
             writer.WriteStartObject();
-            writer.WriteNumber("image_id", image.Id);
+            writer.WritePropertyName("image_id");
+            image.Id.Write(writer);
             writer.WriteNumber("mistakes", image.Mistakes);
             writer.WriteNumber("right", image.Right);
             writer.WriteNumber("wrong", image.Wrong);

@@ -11,7 +11,7 @@ namespace DeqDet.Coco.Analysis;
 /// <param name="Iou">IoU from which a detection is on a box.</param>
 /// <param name="Classes">The classes without the background.</param>
 /// <param name="Counts">Row by row, (classes + 1) squared.</param>
-public sealed record ConfusionMatrix(double Score, double Iou, IReadOnlyList<Category> Classes, int[] Counts)
+public sealed record ConfusionMatrix(double Score, double Iou, IReadOnlyList<ObjectClass> Classes, int[] Counts)
 {
     /// <summary>Rows, and columns.</summary>
     public int Size => Classes.Count + 1;

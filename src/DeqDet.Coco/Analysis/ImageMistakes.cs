@@ -11,7 +11,7 @@ namespace DeqDet.Coco.Analysis;
 /// <param name="Right">Right detections, from the score on.</param>
 /// <param name="Wrong">Wrong detections, from the score on.</param>
 /// <param name="Missed">Boxes to be found that no detection from the score on has found.</param>
-public readonly record struct ImageMistakes(int Image, long Id, int Right, int Wrong, int Missed)
+public readonly record struct ImageMistakes(int Image, CocoId Id, int Right, int Wrong, int Missed)
 {
     /// <summary>Wrong detections and boxes not found.</summary>
     public int Mistakes => Wrong + Missed;

@@ -19,7 +19,7 @@ public static class Judge
         parameters = parameters.Checked();
         analysis = analysis.Checked();
         var selection = new Selection(truth, detections, parameters);
-        Category[] classes = parameters.ClassAgnostic ? [new Category(-1, "all classes")] : selection.Categories;
+        ObjectClass[] classes = parameters.ClassAgnostic ? [new ObjectClass(-1, "all classes")] : selection.Categories;
         var judgement = new Judgement(selection.Images, classes, detections.Count, truth.Count);
         var range = parameters.AreaRanges.First(r => r.Label == AreaRange.All);
         Parallel.For(

@@ -8,7 +8,7 @@ namespace DeqDet.Coco.Analysis;
 /// </summary>
 public sealed class Judgement
 {
-    internal Judgement(IReadOnlyList<long> images, IReadOnlyList<Category> classes, int detections, int boxes)
+    internal Judgement(IReadOnlyList<CocoId> images, IReadOnlyList<ObjectClass> classes, int detections, int boxes)
     {
         Images = images;
         Classes = classes;
@@ -25,10 +25,10 @@ public sealed class Judgement
     }
 
     /// <summary>Ids of the evaluated images, ascending.</summary>
-    public IReadOnlyList<long> Images { get; }
+    public IReadOnlyList<CocoId> Images { get; }
 
     /// <summary>The evaluated classes.</summary>
-    public IReadOnlyList<Category> Classes { get; }
+    public IReadOnlyList<ObjectClass> Classes { get; }
 
     /// <summary>[K]: detections of each class by descending score, as COCO ranks them; only those that are evaluated.</summary>
     public int[][] Ranked { get; }

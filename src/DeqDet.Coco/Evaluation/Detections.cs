@@ -6,8 +6,8 @@ namespace DeqDet.Coco.Evaluation;
 /// </summary>
 public sealed class Detections(string source = "detections")
 {
-    private readonly Column<long> imageId = new();
-    private readonly Column<long> categoryId = new();
+    private readonly Column<CocoId> imageId = new();
+    private readonly Column<CocoId> categoryId = new();
     private readonly Column<double> x = new();
     private readonly Column<double> y = new();
     private readonly Column<double> width = new();
@@ -19,10 +19,10 @@ public sealed class Detections(string source = "detections")
     public int Count => score.Count;
 
     /// <summary>Ids of the images.</summary>
-    public ReadOnlySpan<long> ImageId => imageId.AsSpan();
+    public ReadOnlySpan<CocoId> ImageId => imageId.AsSpan();
 
     /// <summary>Ids of the categories, those of the annotation file.</summary>
-    public ReadOnlySpan<long> CategoryId => categoryId.AsSpan();
+    public ReadOnlySpan<CocoId> CategoryId => categoryId.AsSpan();
 
     /// <summary>Left edges, px.</summary>
     public ReadOnlySpan<double> X => x.AsSpan();
@@ -47,8 +47,8 @@ public sealed class Detections(string source = "detections")
     /// <see cref="InputError"/> when a number is not finite or a size negative.
     /// </summary>
     public void Add(
-        long imageId,
-        long categoryId,
+        CocoId imageId,
+        CocoId categoryId,
         double x,
         double y,
         double width,
@@ -73,7 +73,7 @@ public sealed class Detections(string source = "detections")
     /// Adds a detection, box in pixels of the original image. Raises <see cref="InputError"/> when a number is not finite or a size
     /// negative.
     /// </summary>
-    public void Add(long imageId, long categoryId, double x, double y, double width, double height, double score)
+    public void Add(CocoId imageId, CocoId categoryId, double x, double y, double width, double height, double score)
     {
         var fault = BoxRules.Fault(x, y, width, height) ?? (double.IsFinite(score) ? null : "\"score\" is not finite");
         if (fault is not null)

@@ -38,8 +38,10 @@ public static class DetectionsWriter
         for (var i = 0; i < detections.Count; i++)
         {
             writer.WriteStartObject();
-            writer.WriteNumber("image_id"u8, detections.ImageId[i]);
-            writer.WriteNumber("category_id"u8, detections.CategoryId[i]);
+            writer.WritePropertyName("image_id"u8);
+            detections.ImageId[i].Write(writer);
+            writer.WritePropertyName("category_id"u8);
+            detections.CategoryId[i].Write(writer);
             writer.WriteStartArray("bbox"u8);
             writer.WriteNumberValue(detections.X[i]);
             writer.WriteNumberValue(detections.Y[i]);

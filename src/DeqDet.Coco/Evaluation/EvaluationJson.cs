@@ -57,7 +57,8 @@ public static class EvaluationJson
         foreach (var c in result.PerClass)
         {
             writer.WriteStartObject();
-            writer.WriteNumber("category_id", c.Category.Id);
+            writer.WritePropertyName("category_id");
+            c.Category.Id.Write(writer);
             writer.WriteString("name", c.Category.Name);
             writer.WriteNumber("boxes", c.Boxes);
             foreach (var s in c.Statistics)
@@ -109,7 +110,7 @@ public static class EvaluationJson
         writer.WriteStartObject("parameters");
         WriteNumbers(writer, "iou_thresholds", parameters.IouThresholds);
         WriteNumbers(writer, "recall_points", parameters.RecallPoints);
-        WriteIds(writer, "max_dets", parameters.MaxDetections.Select(m => (long)m));
+        WriteWhole(writer, "max_dets", parameters.MaxDetections);
         writer.WriteStartArray("area_ranges");
         foreach (var range in parameters.AreaRanges)
         {
@@ -141,7 +142,7 @@ public static class EvaluationJson
             writer.WriteStringValue(axis);
         }
         writer.WriteEndArray();
-        WriteIds(writer, "shape", shape.Select(length => (long)length));
+        WriteWhole(writer, "shape", shape);
         WriteNumbers(writer, "values", values);
         writer.WriteEndObject();
     }
@@ -160,12 +161,22 @@ public static class EvaluationJson
         writer.WriteEndArray();
     }
 
-    private static void WriteIds(Utf8JsonWriter writer, string name, IEnumerable<long> ids)
+    private static void WriteWhole(Utf8JsonWriter writer, string name, IReadOnlyList<int> numbers)
+    {
+        writer.WriteStartArray(name);
+        foreach (var number in numbers)
+        {
+            writer.WriteNumberValue(number);
+        }
+        writer.WriteEndArray();
+    }
+
+    private static void WriteIds(Utf8JsonWriter writer, string name, IReadOnlyList<CocoId> ids)
     {
         writer.WriteStartArray(name);
         foreach (var id in ids)
         {
-            writer.WriteNumberValue(id);
+            id.Write(writer);
         }
         writer.WriteEndArray();
     }

@@ -19,10 +19,10 @@ public sealed record EvaluationParameters
     public IReadOnlyList<int> MaxDetections { get; init; } = [1, 10, 100];
 
     /// <summary>Images to evaluate; null for all.</summary>
-    public IReadOnlyList<long>? ImageIds { get; init; }
+    public IReadOnlyList<CocoId>? ImageIds { get; init; }
 
     /// <summary>Categories to evaluate; null for all.</summary>
-    public IReadOnlyList<long>? CategoryIds { get; init; }
+    public IReadOnlyList<CocoId>? CategoryIds { get; init; }
 
     /// <summary>Treats all evaluated categories as one.</summary>
     public bool ClassAgnostic { get; init; }

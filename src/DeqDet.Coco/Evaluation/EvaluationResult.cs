@@ -12,7 +12,7 @@ public sealed class EvaluationResult
 {
     internal EvaluationResult(
         EvaluationParameters parameters,
-        IReadOnlyList<Category> classes,
+        IReadOnlyList<ObjectClass> classes,
         EvaluationCounts counts,
         IReadOnlyList<int> boxesOfClass,
         IReadOnlyList<string> notes
@@ -41,7 +41,7 @@ public sealed class EvaluationResult
     public EvaluationParameters Parameters { get; }
 
     /// <summary>The evaluated classes by ascending id; a single one with id -1 in a class-agnostic evaluation.</summary>
-    public IReadOnlyList<Category> Classes { get; }
+    public IReadOnlyList<ObjectClass> Classes { get; }
 
     /// <summary>How much was evaluated.</summary>
     public EvaluationCounts Counts { get; }

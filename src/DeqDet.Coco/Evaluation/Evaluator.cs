@@ -27,7 +27,7 @@ public static class Evaluator
     {
         parameters = parameters.Checked();
         var selection = new Selection(truth, detections, parameters);
-        Category[] classes = parameters.ClassAgnostic ? [new Category(-1, "all classes")] : selection.Categories;
+        ObjectClass[] classes = parameters.ClassAgnostic ? [new ObjectClass(-1, "all classes")] : selection.Categories;
         var result = new EvaluationResult(
             parameters with
             {

@@ -1,18 +1,15 @@
 namespace DeqDet.Coco.Evaluation;
 
-/// <summary>A class of objects: its id in the annotation file and its name.</summary>
-public readonly record struct Category(long Id, string Name);
-
 /// <summary>
 /// The boxes to be found, as columns: entry i of every column belongs to box i, in the order of the file (it decides between
 /// boxes of equal overlap). Images and categories are named by their position in the ascending lists of ids.
 /// </summary>
 public sealed class GroundTruth
 {
-    private readonly long[] imageIds;
-    private readonly Category[] categories;
-    private readonly Dictionary<long, int> imageIndex;
-    private readonly Dictionary<long, int> categoryIndex;
+    private readonly CocoId[] imageIds;
+    private readonly ObjectClass[] categories;
+    private readonly Dictionary<CocoId, int> imageIndex;
+    private readonly Dictionary<CocoId, int> categoryIndex;
     private readonly int[] image;
     private readonly int[] category;
     private readonly Builder columns;
@@ -29,10 +26,10 @@ public sealed class GroundTruth
     }
 
     /// <summary>Ids of all images, ascending.</summary>
-    public IReadOnlyList<long> ImageIds => imageIds;
+    public IReadOnlyList<CocoId> ImageIds => imageIds;
 
     /// <summary>All categories by ascending id.</summary>
-    public IReadOnlyList<Category> Categories => categories;
+    public IReadOnlyList<ObjectClass> Categories => categories;
 
     /// <summary>Number of boxes, crowd regions among them.</summary>
     public int Count => image.Length;
@@ -47,7 +44,7 @@ public sealed class GroundTruth
     public ReadOnlySpan<int> Category => category;
 
     /// <summary>Annotation ids.</summary>
-    public ReadOnlySpan<long> Id => columns.Id.AsSpan();
+    public ReadOnlySpan<CocoId> Id => columns.Id.AsSpan();
 
     /// <summary>Left edges, px.</summary>
     public ReadOnlySpan<double> X => columns.X.AsSpan();
@@ -68,24 +65,26 @@ public sealed class GroundTruth
     public ReadOnlySpan<bool> IsCrowd => columns.IsCrowd.AsSpan();
 
     /// <summary>Position in <see cref="ImageIds"/>, or -1.</summary>
-    public int FindImage(long id) => imageIndex.GetValueOrDefault(id, -1);
+    public int FindImage(CocoId id) => imageIndex.GetValueOrDefault(id, -1);
 
     /// <summary>Position in <see cref="Categories"/>, or -1.</summary>
-    public int FindCategory(long id) => categoryIndex.GetValueOrDefault(id, -1);
+    public int FindCategory(CocoId id) => categoryIndex.GetValueOrDefault(id, -1);
 
-    private static Dictionary<long, int> Positions(IEnumerable<long> ids) =>
+    private static Dictionary<CocoId, int> Positions(IEnumerable<CocoId> ids) =>
         ids.Select((id, position) => (id, position)).ToDictionary(pair => pair.id, pair => pair.position);
 
-    private int[] Resolve(Column<long> ids, Dictionary<long, int> positions, string what, string list)
+    private int[] Resolve(Column<CocoId> ids, Dictionary<CocoId, int> positions, string what, string list)
     {
         var resolved = new int[ids.Count];
         for (var i = 0; i < resolved.Length; i++)
         {
             if (!positions.TryGetValue(ids.AsSpan()[i], out resolved[i]))
             {
+                var id = ids.AsSpan()[i];
                 throw columns.Error(
                     i,
-                    $"names {what} {ids.AsSpan()[i]}, which is not in \"{list}\"; add the {what} or remove the annotation"
+                    IdKind.Difference(id, positions.Keys, what, $"\"{list}\"")
+                        ?? $"names {what} {id}, which is not in \"{list}\"; add the {what} or remove the annotation"
                 );
             }
         }
@@ -98,14 +97,14 @@ public sealed class GroundTruth
     /// </summary>
     public sealed class Builder(string source)
     {
-        private readonly HashSet<long> boxIds = [];
-        private readonly HashSet<long> categoryIds = [];
+        private readonly HashSet<CocoId> boxIds = [];
+        private readonly HashSet<CocoId> categoryIds = [];
 
-        internal HashSet<long> Images { get; } = [];
-        internal List<Category> Categories { get; } = [];
-        internal Column<long> ImageId { get; } = new();
-        internal Column<long> CategoryId { get; } = new();
-        internal Column<long> Id { get; } = new();
+        internal HashSet<CocoId> Images { get; } = [];
+        internal List<ObjectClass> Categories { get; } = [];
+        internal Column<CocoId> ImageId { get; } = new();
+        internal Column<CocoId> CategoryId { get; } = new();
+        internal Column<CocoId> Id { get; } = new();
         internal Column<double> X { get; } = new();
         internal Column<double> Y { get; } = new();
         internal Column<double> Width { get; } = new();
@@ -115,7 +114,7 @@ public sealed class GroundTruth
         internal int WithoutArea { get; private set; }
 
         /// <summary>Adds an image; ids must differ.</summary>
-        public void AddImage(long id)
+        public void AddImage(CocoId id)
         {
             if (!Images.Add(id))
             {
@@ -126,7 +125,7 @@ public sealed class GroundTruth
         }
 
         /// <summary>Adds a category; ids must differ.</summary>
-        public void AddCategory(long id, string name)
+        public void AddCategory(CocoId id, string name)
         {
             if (!categoryIds.Add(id))
             {
@@ -134,7 +133,7 @@ public sealed class GroundTruth
                     $"{source}: categories[{Categories.Count}]: id {id} occurs twice; ids of categories have to differ"
                 );
             }
-            Categories.Add(new Category(id, name));
+            Categories.Add(new ObjectClass(id, name));
         }
 
         /// <summary>
@@ -142,9 +141,9 @@ public sealed class GroundTruth
         /// Without <paramref name="area"/>, width x height.
         /// </summary>
         public void AddBox(
-            long id,
-            long imageId,
-            long categoryId,
+            CocoId id,
+            CocoId imageId,
+            CocoId categoryId,
             double x,
             double y,
             double width,

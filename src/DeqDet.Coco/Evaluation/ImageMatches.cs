@@ -12,8 +12,8 @@ namespace DeqDet.Coco.Evaluation;
 /// <param name="FoundIgnored">[T][detection]: counts neither as right nor as wrong.</param>
 /// <param name="BoxPartner">[T][box]: position in <paramref name="Found"/> (of a crowd the last one), or -1.</param>
 public sealed record ImageMatches(
-    long ImageId,
-    long CategoryId,
+    CocoId ImageId,
+    CocoId CategoryId,
     AreaRange Range,
     int[] Found,
     int[] Boxes,
@@ -25,8 +25,8 @@ public sealed record ImageMatches(
 {
     internal static ImageMatches Of(
         BoxMatcher matcher,
-        long imageId,
-        long categoryId,
+        CocoId imageId,
+        CocoId categoryId,
         AreaRange range,
         int thresholds,
         Detections detections

@@ -25,19 +25,26 @@ internal sealed class Selection
         }
         var detectionImage = new int[detections.Count];
         var detectionCategory = new int[detections.Count];
-        for (var i = 0; i < detections.Count; i++)
+        var imageIds = detections.ImageId;
+        var categoryIds = detections.CategoryId;
+        var image = -1;
+        for (var i = 0; i < imageIds.Length; i++)
         {
-            var image = truth.FindImage(detections.ImageId[i]);
+            // Those of an image mostly stand together.
+            if (i == 0 || imageIds[i] != imageIds[i - 1])
+            {
+                image = truth.FindImage(imageIds[i]);
+            }
             if (image < 0)
             {
-                throw detections.Error(
-                    i,
-                    $"names image {detections.ImageId[i]}, which the ground truth does not have"
-                        + "; evaluate against the annotation file whose images were detected on"
-                );
+                throw UnknownImage(truth, detections, i);
             }
-            var category = truth.FindCategory(detections.CategoryId[i]);
-            UnknownCategories += category < 0 ? 1 : 0;
+            var category = truth.FindCategory(categoryIds[i]);
+            if (category < 0)
+            {
+                UnknownCategories++;
+                RequireKind(truth, detections, i);
+            }
             detectionImage[i] = images[image];
             detectionCategory[i] = category < 0 ? -1 : categories[category];
         }
@@ -54,10 +61,10 @@ internal sealed class Selection
     }
 
     /// <summary>Ids of the evaluated images, ascending.</summary>
-    public long[] Images { get; }
+    public CocoId[] Images { get; }
 
     /// <summary>The evaluated categories by ascending id.</summary>
-    public Category[] Categories { get; }
+    public ObjectClass[] Categories { get; }
 
     /// <summary>Boxes of the ground truth in order, one range a class.</summary>
     public Ordering Boxes { get; }
@@ -74,8 +81,29 @@ internal sealed class Selection
     /// <summary>Number of detections whose category the ground truth does not have.</summary>
     public int UnknownCategories { get; }
 
+    private static InputError UnknownImage(GroundTruth truth, Detections detections, int i)
+    {
+        var id = detections.ImageId[i];
+        return detections.Error(
+            i,
+            IdKind.Difference(id, truth.ImageIds, "image", "the ground truth")
+                ?? $"names image {id}, which the ground truth does not have"
+                    + "; evaluate against the annotation file whose images were detected on"
+        );
+    }
+
+    // Left out with a note, every class of such a file would be missed.
+    private static void RequireKind(GroundTruth truth, Detections detections, int i)
+    {
+        var ids = truth.Categories.Select(category => category.Id);
+        if (IdKind.Difference(detections.CategoryId[i], ids, "category", "the ground truth") is { } difference)
+        {
+            throw detections.Error(i, difference);
+        }
+    }
+
     // Position among the chosen for each of the set's entries, -1 for the others.
-    private static int[] Chosen(IReadOnlyList<long>? ids, int count, Func<long, int> find, string what)
+    private static int[] Chosen(IReadOnlyList<CocoId>? ids, int count, Func<CocoId, int> find, string what)
     {
         var chosen = new int[count];
         Array.Fill(chosen, ids is null ? 0 : -1);

@@ -18,4 +18,4 @@ public readonly record struct Statistic(
 );
 
 /// <summary>The statistics of one class, with its number of boxes to be found.</summary>
-public sealed record ClassStatistics(Category Category, int Boxes, IReadOnlyList<Statistic> Statistics);
+public sealed record ClassStatistics(ObjectClass Category, int Boxes, IReadOnlyList<Statistic> Statistics);

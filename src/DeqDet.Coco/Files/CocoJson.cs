@@ -32,6 +32,7 @@ public static class CocoJson
             );
         }
         var seen = new HashSet<string>();
+        var texts = new TextTable();
         while (NextProperty(stream) is { } name)
         {
             if (name is not ("images" or "annotations" or "categories"))
@@ -50,13 +51,13 @@ public static class CocoJson
             switch (name)
             {
                 case "images":
-                    ReadImages(stream, visitor, imageFields | CocoFields.Id);
+                    ReadImages(stream, visitor, imageFields | CocoFields.Id, texts);
                     break;
                 case "categories":
-                    ReadCategories(stream, visitor);
+                    ReadCategories(stream, visitor, texts);
                     break;
                 default:
-                    ReadAnnotations(stream, visitor);
+                    ReadAnnotations(stream, visitor, texts);
                     break;
             }
         }
@@ -84,7 +85,7 @@ public static class CocoJson
             );
         }
         stream.Section = "detections";
-        var parser = new CocoRecordParser(RequiredOfDetections);
+        var parser = new CocoRecordParser(RequiredOfDetections, new TextTable());
         JsonRecordStream.Parser read = parser.TryRead;
         while (Advance(stream, parser, read))
         {
@@ -106,11 +107,11 @@ public static class CocoJson
         stream.ExpectEnd();
     }
 
-    private static void ReadImages(JsonRecordStream stream, ICocoVisitor visitor, CocoFields required)
+    private static void ReadImages(JsonRecordStream stream, ICocoVisitor visitor, CocoFields required, TextTable texts)
     {
         stream.Section = "images";
         stream.Record = 0;
-        var parser = new CocoRecordParser(required);
+        var parser = new CocoRecordParser(required, texts);
         JsonRecordStream.Parser read = parser.TryRead;
         while (Advance(stream, parser, read))
         {
@@ -128,25 +129,25 @@ public static class CocoJson
         stream.Section = "";
     }
 
-    private static void ReadCategories(JsonRecordStream stream, ICocoVisitor visitor)
+    private static void ReadCategories(JsonRecordStream stream, ICocoVisitor visitor, TextTable texts)
     {
         stream.Section = "categories";
         stream.Record = 0;
-        var parser = new CocoRecordParser(CocoFields.Id | CocoFields.Name);
+        var parser = new CocoRecordParser(CocoFields.Id | CocoFields.Name, texts);
         JsonRecordStream.Parser read = parser.TryRead;
         while (Advance(stream, parser, read))
         {
-            var name = parser.Name.Length > 0 ? parser.Name : parser.Id.ToString();
+            var name = parser.Name.Length > 0 ? parser.Name : parser.Id.Text;
             visitor.Visit(new CocoCategory(stream.Record++, parser.Id, name, parser.Fault(CocoFields.Id)));
         }
         stream.Section = "";
     }
 
-    private static void ReadAnnotations(JsonRecordStream stream, ICocoVisitor visitor)
+    private static void ReadAnnotations(JsonRecordStream stream, ICocoVisitor visitor, TextTable texts)
     {
         stream.Section = "annotations";
         stream.Record = 0;
-        var parser = new CocoRecordParser(RequiredOfAnnotations | CocoFields.Area | CocoFields.Crowd);
+        var parser = new CocoRecordParser(RequiredOfAnnotations | CocoFields.Area | CocoFields.Crowd, texts);
         JsonRecordStream.Parser read = parser.TryRead;
         while (Advance(stream, parser, read))
         {
@@ -175,6 +176,18 @@ public static class CocoJson
         return !parser.AtEnd;
     }
 
+    private static string Text(JsonRecordStream stream, ref Utf8JsonReader reader)
+    {
+        try
+        {
+            return reader.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw stream.Error("has a key that holds half a surrogate pair, which is no text");
+        }
+    }
+
     private static string? NextProperty(JsonRecordStream stream)
     {
         string? name = null;
@@ -185,8 +198,14 @@ public static class CocoJson
                 {
                     return false;
                 }
+                if (reader.TokenType == JsonTokenType.EndObject)
+                {
+                    name = null;
+                    return true;
+                }
+                // The escaped form of a key may stand for one of ours, or for no text at all.
                 name =
-                    reader.TokenType == JsonTokenType.EndObject ? null
+                    reader.ValueIsEscaped ? Text(stream, ref reader)
                     : reader.ValueTextEquals("images"u8) ? "images"
                     : reader.ValueTextEquals("categories"u8) ? "categories"
                     : reader.ValueTextEquals("annotations"u8) ? "annotations"

@@ -6,13 +6,13 @@ namespace DeqDet.Coco;
 /// Fields of the record under the reader, of whichever list. One instance is used for all records of a file, so that numbers
 /// never become objects.
 /// </summary>
-internal sealed class CocoRecordParser(CocoFields wanted)
+internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
 {
     private const double LargestExactInteger = 9007199254740992;
 
-    public long Id;
-    public long ImageId;
-    public long CategoryId;
+    public CocoId Id;
+    public CocoId ImageId;
+    public CocoId CategoryId;
     public double X;
     public double Y;
     public double BoxWidth;
@@ -89,11 +89,11 @@ internal sealed class CocoRecordParser(CocoFields wanted)
         switch (field)
         {
             case CocoFields.Id:
-                return TryReadInteger(ref reader, field, ref Id);
+                return TryReadId(ref reader, field, ref Id);
             case CocoFields.ImageId:
-                return TryReadInteger(ref reader, field, ref ImageId);
+                return TryReadId(ref reader, field, ref ImageId);
             case CocoFields.CategoryId:
-                return TryReadInteger(ref reader, field, ref CategoryId);
+                return TryReadId(ref reader, field, ref CategoryId);
             case CocoFields.Width:
                 return TryReadInteger(ref reader, field, ref Width);
             case CocoFields.Height:
@@ -111,6 +111,31 @@ internal sealed class CocoRecordParser(CocoFields wanted)
             default:
                 return TryReadBox(ref reader);
         }
+    }
+
+    private bool TryReadId(ref Utf8JsonReader reader, CocoFields field, ref CocoId id)
+    {
+        if (reader.TokenType == JsonTokenType.Number)
+        {
+            var number = 0L;
+            var read = TryReadInteger(ref reader, field, ref number);
+            id = number;
+            return read;
+        }
+        if (reader.TokenType != JsonTokenType.String)
+        {
+            return Refuse(ref reader, field, "a whole number or a text");
+        }
+        try
+        {
+            // No two annotations of a sound file share their id: a table of them would be memory for nothing.
+            id = field == CocoFields.Id ? reader.GetString()! : texts.Read(ref reader);
+        }
+        catch (InvalidOperationException)
+        {
+            Problem ??= HalfSurrogate(field);
+        }
+        return true;
     }
 
     // Ids written by tools that hold them as floats (397133.0, 3.97133e5) are the same ids.
@@ -178,7 +203,7 @@ internal sealed class CocoRecordParser(CocoFields wanted)
         }
         catch (InvalidOperationException)
         {
-            Problem ??= $"\"{NameOf(field)}\" holds half a surrogate pair, which is no text";
+            Problem ??= HalfSurrogate(field);
         }
         return true;
     }
@@ -246,6 +271,9 @@ internal sealed class CocoRecordParser(CocoFields wanted)
         return reader.TrySkip();
     }
 
+    private static string HalfSurrogate(CocoFields field) =>
+        $"\"{NameOf(field)}\" holds half a surrogate pair, which is no text";
+
     private static string Kind(JsonTokenType type) =>
         type switch
         {
@@ -257,7 +285,24 @@ internal sealed class CocoRecordParser(CocoFields wanted)
             _ => "true or false",
         };
 
-    private static CocoFields FieldOf(ref Utf8JsonReader reader) =>
+    private CocoFields FieldOf(ref Utf8JsonReader reader)
+    {
+        if (reader.ValueIsEscaped)
+        {
+            try
+            {
+                _ = reader.GetString();
+            }
+            catch (InvalidOperationException)
+            {
+                Problem ??= "has a key that holds half a surrogate pair, which is no text";
+                return CocoFields.None;
+            }
+        }
+        return Plain(ref reader);
+    }
+
+    private static CocoFields Plain(ref Utf8JsonReader reader) =>
         reader.ValueTextEquals("image_id"u8) ? CocoFields.ImageId
         : reader.ValueTextEquals("category_id"u8) ? CocoFields.CategoryId
         : reader.ValueTextEquals("bbox"u8) ? CocoFields.Box

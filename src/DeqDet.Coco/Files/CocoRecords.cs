@@ -21,11 +21,18 @@ public enum CocoFields
 /// <summary>An entry of <c>images</c>. Width, height (px) and file name are filled when asked for.</summary>
 /// <param name="Record">Position in its list, from 0.</param>
 /// <param name="Problem">What is wrong with the record, or null; the other fields are unreliable then.</param>
-public readonly record struct CocoImage(int Record, long Id, long Width, long Height, string FileName, string? Problem);
+public readonly record struct CocoImage(
+    int Record,
+    CocoId Id,
+    long Width,
+    long Height,
+    string FileName,
+    string? Problem
+);
 
 /// <summary>An entry of <c>categories</c>.</summary>
 /// <inheritdoc cref="CocoImage"/>
-public readonly record struct CocoCategory(int Record, long Id, string Name, string? Problem);
+public readonly record struct CocoCategory(int Record, CocoId Id, string Name, string? Problem);
 
 /// <summary>
 /// An entry of <c>annotations</c>: box as [x, y, width, height] in pixels, every number finite but otherwise as written;
@@ -34,9 +41,9 @@ public readonly record struct CocoCategory(int Record, long Id, string Name, str
 /// <inheritdoc cref="CocoImage"/>
 public readonly record struct CocoAnnotation(
     int Record,
-    long Id,
-    long ImageId,
-    long CategoryId,
+    CocoId Id,
+    CocoId ImageId,
+    CocoId CategoryId,
     double X,
     double Y,
     double Width,
@@ -50,8 +57,8 @@ public readonly record struct CocoAnnotation(
 /// <inheritdoc cref="CocoImage"/>
 public readonly record struct CocoDetection(
     int Record,
-    long ImageId,
-    long CategoryId,
+    CocoId ImageId,
+    CocoId CategoryId,
     double X,
     double Y,
     double Width,

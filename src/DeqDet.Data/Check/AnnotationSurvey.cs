@@ -13,11 +13,11 @@ internal sealed class AnnotationSurvey : ICocoVisitor
     private readonly string part;
     private readonly IssueLog log;
     private readonly List<CocoImage> images = [];
-    private readonly Dictionary<long, int> imageIndex = [];
-    private readonly HashSet<long> imageIds = [];
-    private readonly SortedDictionary<long, string> categories = [];
+    private readonly Dictionary<CocoId, int> imageIndex = [];
+    private readonly HashSet<CocoId> imageIds = [];
+    private readonly SortedDictionary<CocoId, string> categories = [];
     private readonly List<CocoAnnotation> annotations = [];
-    private readonly HashSet<long> annotationIds = [];
+    private readonly HashSet<CocoId> annotationIds = [];
 
     private AnnotationSurvey(string part, IssueLog log) => (this.part, this.log) = (part, log);
 
@@ -25,7 +25,7 @@ internal sealed class AnnotationSurvey : ICocoVisitor
     public IReadOnlyList<CocoImage> Images => images;
 
     /// <summary>The categories by id.</summary>
-    public IReadOnlyDictionary<long, string> Categories => categories;
+    public IReadOnlyDictionary<CocoId, string> Categories => categories;
 
     /// <summary>The usable boxes with their image's position and their corners inside it, in the order of the file.</summary>
     public List<(int Image, CocoAnnotation Annotation, Box Inside)> Boxes { get; } = [];
@@ -119,7 +119,7 @@ internal sealed class AnnotationSurvey : ICocoVisitor
     // Images and categories may follow their boxes in the file.
     private void PlaceBoxes()
     {
-        var seen = new HashSet<(int, long, Box)>();
+        var seen = new HashSet<(int, CocoId, Box)>();
         foreach (var annotation in annotations)
         {
             var known = imageIndex.TryGetValue(annotation.ImageId, out var index);
@@ -220,6 +220,6 @@ internal sealed class AnnotationSurvey : ICocoVisitor
         Place("annotations", annotation.Record, annotation.Id, annotation.Problem);
 
     // The id of a malformed record is unreliable.
-    private static string Place(string list, int record, long id, string? problem) =>
+    private static string Place(string list, int record, CocoId id, string? problem) =>
         problem is null ? $"{list}[{record}] (id {id})" : $"{list}[{record}]";
 }

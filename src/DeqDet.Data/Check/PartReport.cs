@@ -17,7 +17,7 @@ public readonly record struct Spread(int Least, int Median, int Greatest)
 /// <param name="Boxes">Boxes to train on.</param>
 /// <param name="Crowds">Crowd regions.</param>
 /// <param name="Images">Images with at least one of its boxes.</param>
-public readonly record struct CategoryCount(long Id, string Name, int Boxes, int Crowds, int Images);
+public readonly record struct CategoryCount(CocoId Id, string Name, int Boxes, int Crowds, int Images);
 
 /// <summary>What a part of a data set holds: one annotation file and its images.</summary>
 public sealed record PartReport

@@ -19,12 +19,12 @@ public static class CocoClasses
     private static readonly long[] Unused = [12, 26, 29, 30, 45, 66, 68, 69, 71, 83];
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<CheckpointClass> All { get; } =
+    public static IReadOnlyList<ObjectClass> All { get; } =
     [
         .. Enumerable
             .Range(1, 90)
             .Select(id => (long)id)
             .Except(Unused)
-            .Zip(Names.Split(','), (id, name) => new CheckpointClass(id, name)),
+            .Zip(Names.Split(','), (id, name) => new ObjectClass(id, name)),
     ];
 }

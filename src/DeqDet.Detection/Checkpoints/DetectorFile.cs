@@ -87,9 +87,9 @@ public sealed record DetectorFile(
         var meta = Meta(file);
         var names = (file as PthFile)?.Classes ?? [];
         // the published order has COCO's ids, which no PyTorch checkpoint mentions
-        IReadOnlyList<CheckpointClass> classes = names.SequenceEqual(CocoClasses.All.Select(c => c.Name))
+        IReadOnlyList<ObjectClass> classes = names.SequenceEqual(CocoClasses.All.Select(c => c.Name))
             ? CocoClasses.All
-            : [.. names.Select((text, i) => new CheckpointClass(i + 1, text))];
+            : [.. names.Select((text, i) => new ObjectClass(i + 1, text))];
         var epoch = (int)Math.Clamp(Number("epoch"), 0, int.MaxValue);
         return new(
             "",
@@ -109,11 +109,7 @@ public sealed record DetectorFile(
             meta?[key] is JsonValue value && value.TryGetValue<long>(out var number) ? number : 0;
     }
 
-    private static IReadOnlyList<CheckpointClass> Known(
-        ITensorFile file,
-        IReadOnlyList<CheckpointClass> classes,
-        int count
-    ) =>
+    private static IReadOnlyList<ObjectClass> Known(ITensorFile file, IReadOnlyList<ObjectClass> classes, int count) =>
         classes.Count == count ? classes
         : classes.Count == 0 && count == CocoClasses.All.Count ? CocoClasses.All
         : throw new CheckpointError(
@@ -123,11 +119,11 @@ public sealed record DetectorFile(
                 : $"names {classes.Count} classes, but its classifier has {count}; name them by --classes"
         );
 
-    private static IReadOnlyList<CheckpointClass> Given(ITensorFile file, string classes, int count)
+    private static IReadOnlyList<ObjectClass> Given(ITensorFile file, string classes, int count)
     {
-        IReadOnlyList<CheckpointClass> given = classes.EndsWith(".json", StringComparison.OrdinalIgnoreCase)
-            ? [.. CocoDataset.Load(classes, ".").Categories.Select(c => new CheckpointClass(c.Id, c.Name))]
-            : [.. classes.Split(',').Select((name, i) => new CheckpointClass(i + 1, name.Trim()))];
+        IReadOnlyList<ObjectClass> given = classes.EndsWith(".json", StringComparison.OrdinalIgnoreCase)
+            ? CocoDataset.Load(classes, ".").Categories
+            : [.. classes.Split(',').Select((name, i) => new ObjectClass(i + 1, name.Trim()))];
         return given.Count == count
             ? given
             : throw new InputError(

@@ -225,7 +225,8 @@ public static class DetectCommand
         foreach (var category in model.Classes)
         {
             writer.WriteStartObject();
-            writer.WriteNumber("id", category.Id);
+            writer.WritePropertyName("id");
+            category.Id.Write(writer);
             writer.WriteString("name", category.Name);
             writer.WriteEndObject();
         }
@@ -240,7 +241,8 @@ public static class DetectCommand
                 writer.WriteStartObject();
                 writer.WriteNumber("id", ++id);
                 writer.WriteNumber("image_id", i + 1);
-                writer.WriteNumber("category_id", model.Classes[finding.Label].Id);
+                writer.WritePropertyName("category_id");
+                model.Classes[finding.Label].Id.Write(writer);
                 writer.WriteStartArray("bbox");
                 writer.WriteNumberValue(finding.Box.X1);
                 writer.WriteNumberValue(finding.Box.Y1);

@@ -45,9 +45,7 @@ public static class InfoCommand
             };
             if ((file as PthFile)?.Classes is { } names)
             {
-                lines.Add(
-                    ("classes", $"{names.Count}: {Some([.. names.Select((n, i) => new CheckpointClass(i, n))])}")
-                );
+                lines.Add(("classes", $"{names.Count}: {Some([.. names.Select((n, i) => new ObjectClass(i, n))])}"));
             }
             return lines;
         }
@@ -177,7 +175,7 @@ public static class InfoCommand
         }
     }
 
-    private static string Some(IReadOnlyList<CheckpointClass> classes) =>
+    private static string Some(IReadOnlyList<ObjectClass> classes) =>
         string.Join(", ", classes.Take(ClassesShown).Select(c => c.Name))
         + (classes.Count > ClassesShown ? ", ..." : "");
 

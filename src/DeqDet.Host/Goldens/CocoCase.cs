@@ -77,7 +77,8 @@ public static class CocoCase
 
     private static double[] Numbers(JsonElement list) => [.. list.EnumerateArray().Select(item => item.GetDouble())];
 
-    private static long[] Ids(JsonElement list) => [.. list.EnumerateArray().Select(item => (long)item.GetDouble())];
+    private static CocoId[] Ids(JsonElement list) =>
+        [.. list.EnumerateArray().Select(item => (CocoId)(long)item.GetDouble())];
 
     /// <summary>gzip of little-endian doubles.</summary>
     private static double[] Array(string folder, string name)
@@ -159,9 +160,9 @@ public static class CocoCase
     private static string OurTable(ImageMatches table, GroundTruth truth, Detections detections)
     {
         var boxes = table.Boxes.Select(box => truth.Id[box]).ToArray();
-        var found = table.Found.Select(index => index + 1L).ToArray();
+        var found = table.Found.Select(index => (CocoId)(index + 1L)).ToArray();
         var scores = table.Found.Select(index => detections.Score[index]).ToArray();
-        string Partners(int[][] rows, long[] ids) =>
+        string Partners(int[][] rows, CocoId[] ids) =>
             string.Join('|', rows.Select(row => string.Join(' ', row.Select(i => i < 0 ? 0 : ids[i]))));
         var flags = string.Join(' ', table.BoxIgnored.Select(ignored => ignored ? 1 : 0));
         var foundFlags = string.Join(

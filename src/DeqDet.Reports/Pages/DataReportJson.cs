@@ -99,7 +99,8 @@ public static class DataReportJson
         foreach (var category in part.Categories)
         {
             writer.WriteStartObject();
-            writer.WriteNumber("id", category.Id);
+            writer.WritePropertyName("id");
+            category.Id.Write(writer);
             writer.WriteString("name", category.Name);
             writer.WriteNumber("boxes", category.Boxes);
             writer.WriteNumber("crowds", category.Crowds);

@@ -91,7 +91,7 @@ public sealed record Gallery(IReadOnlyList<GalleryImage> Images, IReadOnlyList<s
         );
     }
 
-    private static byte[] Load(string folder, ImageEntry entry, long id) =>
+    private static byte[] Load(string folder, ImageEntry entry, CocoId id) =>
         entry.FileName.Length == 0
             ? throw new InputError(
                 $"image {id}: the ground truth names no file in the folder (file_name), or no size (width, height)"

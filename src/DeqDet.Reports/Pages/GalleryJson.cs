@@ -13,7 +13,8 @@ internal static class GalleryJson
         foreach (var image in page.Gallery.Images)
         {
             writer.WriteStartObject();
-            writer.WriteNumber("id", image.Mistakes.Id);
+            writer.WritePropertyName("id");
+            image.Mistakes.Id.Write(writer);
             writer.WriteString("file", image.Entry.FileName);
             writer.WriteNumber("width", image.Entry.Width);
             writer.WriteNumber("height", image.Entry.Height);

@@ -9,10 +9,10 @@ public readonly record struct ImageEntry(string FileName, int Width, int Height)
 /// <summary>The files and sizes of images by id, and the folder where the files are, if it is known.</summary>
 /// <param name="Entries">By image id.</param>
 /// <param name="Folder">Folder that the file names are relative to, or null.</param>
-public sealed record ImageCatalogue(IReadOnlyDictionary<long, ImageEntry> Entries, string? Folder)
+public sealed record ImageCatalogue(IReadOnlyDictionary<CocoId, ImageEntry> Entries, string? Folder)
 {
     /// <summary>What is known of an image.</summary>
-    public ImageEntry this[long id] => Entries.GetValueOrDefault(id, new("", 0, 0));
+    public ImageEntry this[CocoId id] => Entries.GetValueOrDefault(id, new("", 0, 0));
 
     /// <summary>The images of a data set.</summary>
     public static ImageCatalogue Of(CocoDataset data) =>
@@ -40,7 +40,7 @@ public sealed record ImageCatalogue(IReadOnlyDictionary<long, ImageEntry> Entrie
     {
         private const int LargestSide = 1 << 20;
 
-        public Dictionary<long, ImageEntry> Entries { get; } = [];
+        public Dictionary<CocoId, ImageEntry> Entries { get; } = [];
 
         public void Visit(in CocoImage image)
         {

@@ -47,13 +47,24 @@ public static class ValidationPictures
         foreach (var image in images)
         {
             pictures.Add(Draw(data, image, found[image.Id]));
-            var name = $"{Path.GetFileNameWithoutExtension(image.FileName)}.png";
-            files.Add(Path.Combine(folder, taken.Add(name) ? name : $"{image.Id}-{name}"));
+            files.Add(Path.Combine(folder, NameOf(image, taken)));
             pictures[^1].Save(files[^1]);
         }
         files.Add(Path.Combine(folder, SheetName));
         Picture.Sheet(pictures, SheetColumns).Save(files[^1]);
         return files;
+    }
+
+    // The image's own name; where another one has it, its id before it. A text may hold what no file name can.
+    private static string NameOf(DataImage image, HashSet<string> taken)
+    {
+        var own = $"{Path.GetFileNameWithoutExtension(image.FileName)}.png";
+        var name = own;
+        for (var i = 1; !taken.Add(name); i++)
+        {
+            name = i == 1 && !image.Id.IsText ? $"{image.Id}-{own}" : $"{i}-{own}";
+        }
+        return name;
     }
 
     private static Picture Draw(CocoDataset data, DataImage image, IReadOnlyList<DrawnBox> found)
@@ -70,7 +81,7 @@ public static class ValidationPictures
         return Picture.Beside(Picture.Annotate(pixels, [.. truth]), Picture.Annotate(pixels, found));
     }
 
-    private static Dictionary<long, List<DrawnBox>> Found(
+    private static Dictionary<CocoId, List<DrawnBox>> Found(
         IReadOnlyList<DataImage> images,
         CocoDataset data,
         Detections all,
