@@ -92,7 +92,7 @@ let private spoiled =
             image 12 "bare.png" 40 40
             image 13 "crowd.png" 41 41
             image 14 "noise.png" 64 48
-            """{"id": "fifteen", "file_name": "x.png", "width": 4, "height": 4}"""
+            """{"id": 15.5, "file_name": "x.png", "width": 4, "height": 4}"""
         ]
 
     let boxes =
