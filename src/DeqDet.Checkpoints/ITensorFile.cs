@@ -9,6 +9,12 @@ public interface ITensorFile : IDisposable
     /// <summary>All tensors, in the file's order; names occur once.</summary>
     IReadOnlyList<StoredTensor> Tensors { get; }
 
+    /// <summary>
+    /// What a person should know about which tensors these are: prefixes left out of their names, lists left aside. Each is a
+    /// sentence without the file's name; none for most files.
+    /// </summary>
+    IReadOnlyList<string> Notices { get; }
+
     /// <summary>The tensor of that name, or null.</summary>
     StoredTensor? Find(string name);
 }

@@ -8,15 +8,11 @@ public sealed class SafetensorsFile : ITensorFile
     private readonly MappedFile _file;
     private readonly Dictionary<string, StoredTensor> _byName;
 
-    private SafetensorsFile(
-        MappedFile file,
-        IReadOnlyList<StoredTensor> tensors,
-        IReadOnlyDictionary<string, string> metadata
-    )
+    private SafetensorsFile(MappedFile file, NamedWeights tensors, IReadOnlyDictionary<string, string> metadata)
     {
         _file = file;
-        _byName = tensors.ToDictionary(tensor => tensor.Name);
-        Tensors = tensors;
+        (Tensors, Notices) = tensors;
+        _byName = Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         Metadata = metadata;
     }
 
@@ -26,12 +22,24 @@ public sealed class SafetensorsFile : ITensorFile
     /// <inheritdoc/>
     public IReadOnlyList<StoredTensor> Tensors { get; }
 
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Notices { get; }
+
     /// <summary>The header's <c>__metadata__</c>; empty if there is none.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
-    /// <summary>Opens a file and checks its whole header against the format and the file's length.</summary>
+    /// <summary>
+    /// Opens a file and checks its whole header against the format and the file's length. Names are those in the file
+    /// (<see cref="TensorFile.Open"/> gives the model's).
+    /// </summary>
     /// <exception cref="CheckpointError">It cannot be read or is not a whole safetensors file.</exception>
-    public static SafetensorsFile Open(string path)
+    public static SafetensorsFile Open(string path) => Open(path, tensors => new(tensors, []));
+
+    /// <summary>For <see cref="TensorFile.Open"/>.</summary>
+    internal static SafetensorsFile OpenWeights(string path, bool averaged) =>
+        Open(path, tensors => WeightNames.Select(path, tensors, averaged));
+
+    private static SafetensorsFile Open(string path, Func<StoredTensor[], NamedWeights> select)
     {
         var file = MappedFile.Open(path);
         try
@@ -64,7 +72,7 @@ public sealed class SafetensorsFile : ITensorFile
             var tensors = header
                 .Entries.Select(e => new StoredTensor(file, start + e.Begin, e.Name, e.Type, e.Shape))
                 .ToArray();
-            return new SafetensorsFile(file, tensors, header.Metadata);
+            return new SafetensorsFile(file, select(tensors), header.Metadata);
         }
         catch
         {

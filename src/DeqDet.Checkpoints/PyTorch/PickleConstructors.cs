@@ -9,6 +9,16 @@ internal static class PickleConstructors
     /// <summary>What calling <paramref name="callee"/> gives.</summary>
     public static object Call(object? callee, object? arguments, MemoryBudget budget)
     {
+        // An instance of a subclass of Tensor: the function that makes the tensor inside, the class, the arguments, and what the
+        // class keeps besides. The tensor inside may again be one; a loop, because a hostile file can nest them without end.
+        while (
+            callee is PickleGlobal { Module: "torch._tensor" or "torch.tensor" } wrapper
+            && wrapper.Name is "_rebuild_from_type" or "_rebuild_from_type_v2"
+            && arguments is PickleTuple { Items: [PickleGlobal inner, _, PickleTuple innerArguments, ..] }
+        )
+        {
+            (callee, arguments) = (inner, innerArguments);
+        }
         if (callee is not PickleGlobal global || arguments is not PickleTuple { Items: var items })
         {
             return Unknown(callee);
@@ -23,8 +33,9 @@ internal static class PickleConstructors
             ("torch._utils", "_rebuild_tensor" or "_rebuild_tensor_v2") => items is [var storage, .. var view]
                 ? Tensor(storage, view, budget)
                 : null,
-            ("torch._utils", "_rebuild_tensor_v3") => items is [var storage, var o, var s, var t, _, _, var type, ..]
-                ? Tensor(storage, [o, s, t, type], budget)
+            ("torch._utils", "_rebuild_tensor_v3") => items
+                is [var storage, var o, var s, var t, _, var hooks, var type, .. var marks]
+                ? Tensor(storage, [o, s, t, type, hooks, .. marks], budget)
                 : null,
             _ => null,
         };
@@ -95,11 +106,13 @@ internal static class PickleConstructors
         }
     }
 
-    // view: offset, shape, strides, and perhaps the element type.
+    // view: offset, shape, strides; then the element type or whether a gradient is wanted, hooks, and marks such as that the
+    // numbers are to be read with the other sign.
     private static PickleTensor? Tensor(object? storage, object?[] view, MemoryBudget budget)
     {
         if (
             storage is not PickleStorage known
+            || view.Length > 5 && view[5] is not (null or PickleDict { Items.Count: 0 })
             || view is not [long offset, PickleTuple shape, PickleTuple strides, .. var rest]
             || !TryNumbers(shape, out var sizes)
             || !TryNumbers(strides, out var steps)

@@ -27,7 +27,24 @@ internal sealed class PickleGlobal(string module, string name)
 }
 
 /// <summary>Something that is not needed and was not built: an instance of an unknown class, raw bytes, ...</summary>
-internal sealed record PickleInert(string What);
+internal sealed record PickleInert(string What)
+{
+    /// <summary>What made it, and what that is where it is a tensor of a kind that is not read.</summary>
+    public string Description =>
+        $"made by {What}"
+        + What switch
+        {
+            "torch._utils._rebuild_qtensor" => " (a quantised tensor; save it dequantised)",
+            "torch._utils._rebuild_sparse_tensor" or "torch._utils._rebuild_sparse_csr_tensor" =>
+                " (a sparse tensor; save it with to_dense())",
+            "torch._utils._rebuild_meta_tensor_no_storage" => " (a tensor on the meta device, which has no numbers)",
+            "torch._utils._rebuild_nested_tensor" => " (a nested tensor)",
+            "torch._utils._rebuild_device_tensor_from_numpy"
+            or "torch._utils._rebuild_device_tensor_from_cpu_tensor"
+            or "torch._utils._rebuild_xla_tensor" => " (a tensor of another device; save it from the CPU)",
+            _ => "",
+        };
+}
 
 internal sealed class PickleList
 {

@@ -26,9 +26,16 @@ internal sealed record PthContainer(
         {
             return ReadArchive(file, budget);
         }
-        if (file.Length >= StreamStart.Length && file.Slice(0, StreamStart.Length).SequenceEqual(StreamStart))
+        if (IsStream(file, out var start))
         {
-            return ReadStream(file, budget);
+            return ReadStream(file, start, budget);
+        }
+        if (StartsWith(file, 0, TextStart))
+        {
+            throw new CheckpointError(
+                file.Path,
+                "was saved with pickle protocol 0 or 1, which writes texts; save it again with torch.save's own protocol"
+            );
         }
         throw new CheckpointError(
             file.Path,
@@ -81,15 +88,37 @@ internal sealed record PthContainer(
         return new PthContainer(root, [.. machine.Globals], regions);
     }
 
-    // The start of the old format: a pickle (protocol 2) of the 10-byte integer 0x1950a86a20f9469cfc6c.
-    private static ReadOnlySpan<byte> StreamStart =>
-        [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.'];
+    // The start of the old format: a pickle of the 10-byte integer 0x1950a86a20f9469cfc6c, in one frame since protocol 4.
+    private static ReadOnlySpan<byte> StreamNumber =>
+        [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.'];
+
+    private static ReadOnlySpan<byte> StreamFrame => [0x95, 13, 0, 0, 0, 0, 0, 0, 0];
+
+    private static ReadOnlySpan<byte> TextStart => "L119547037146038801333356L\n."u8;
+
+    private static bool IsStream(MappedFile file, out long start)
+    {
+        start = 2;
+        if (file.Length < start || file.Slice(0, 2) is not [0x80, >= 2 and <= 5])
+        {
+            return false;
+        }
+        if (StartsWith(file, start, StreamFrame))
+        {
+            start += StreamFrame.Length;
+        }
+        var found = StartsWith(file, start, StreamNumber);
+        start += StreamNumber.Length;
+        return found;
+    }
+
+    private static bool StartsWith(MappedFile file, long offset, ReadOnlySpan<byte> bytes) =>
+        offset <= file.Length - bytes.Length && file.Slice(offset, bytes.Length).SequenceEqual(bytes);
 
     // The old format: pickles of the magic number, the version 1001, a description of the machine, the value itself, and
     // the list of storage keys; then, in the order of that list, each storage's length in elements and its elements.
-    private static PthContainer ReadStream(MappedFile file, MemoryBudget budget)
+    private static PthContainer ReadStream(MappedFile file, long position, MemoryBudget budget)
     {
-        var position = (long)StreamStart.Length;
         if (Next(out _) is not 1001L)
         {
             throw new CheckpointError(
