@@ -40,15 +40,36 @@ public sealed class CheckpointFile : IDisposable
     /// <param name="path">Where to.</param>
     /// <param name="tensors">Weights under their official names; everything else with one of the two prefixes.</param>
     /// <param name="info">Settings, classes, progress and so on.</param>
-    /// <exception cref="CheckpointError">The system refuses to write there.</exception>
-    public static void Write(string path, IEnumerable<(string Name, Tensor Tensor)> tensors, CheckpointInfo info) =>
+    /// <exception cref="CheckpointError">
+    /// A tensor holds NaN or infinity, so that nothing could be done with the file; or the system refuses to write there. An existing
+    /// file stays as it is.
+    /// </exception>
+    public static void Write(string path, IEnumerable<(string Name, Tensor Tensor)> tensors, CheckpointInfo info)
+    {
+        var list = tensors.ToList();
+        if (FiniteNumbers.NotFinite(list) is { Count: > 0 } names)
+        {
+            throw new CheckpointError(path, $"is not written: {FiniteNumbers.Holding(names)}");
+        }
         SafetensorsWriter.Write(
             path,
-            [.. tensors.Select(entry => Tensors.ToWrite(entry.Name, entry.Tensor))],
+            [.. list.Select(entry => Tensors.ToWrite(entry.Name, entry.Tensor))],
             info.ToMetadata()
         );
+    }
 
-    /// <summary>Opens a checkpoint; its tensors stay in the mapped file.</summary>
+    /// <summary>
+    /// Opens a checkpoint, hands it to <paramref name="read"/>, and unmaps it, so that the file can be replaced afterwards (Windows
+    /// replaces no file that is mapped). What comes back must be read already: the file's tensors cannot be used any more.
+    /// </summary>
+    /// <exception cref="CheckpointError">It cannot be read or is no checkpoint of this program.</exception>
+    public static T Read<T>(string path, Func<CheckpointFile, T> read)
+    {
+        using var file = Open(path);
+        return read(file);
+    }
+
+    /// <summary>Opens a checkpoint; its tensors stay in the mapped file until it is disposed.</summary>
     /// <exception cref="CheckpointError">It cannot be read or is no checkpoint of this program.</exception>
     public static CheckpointFile Open(string path)
     {

@@ -24,21 +24,24 @@ public static class PthWriter
     public static void Write(string path, IReadOnlyList<TensorToWrite> tensors, JsonObject? meta = null)
     {
         var pickle = Pickle(tensors, meta);
-        AtomicFile.Write(
-            path,
-            stream =>
-            {
-                var zip = new ZipWriter(stream);
-                zip.Add("archive/data.pkl", pickle);
-                zip.Add("archive/byteorder", "little"u8.ToArray());
-                for (var i = 0; i < tensors.Count; i++)
-                {
-                    zip.Add($"archive/data/{i}", tensors[i].ByteCount, tensors[i].WriteTo);
-                }
-                zip.Add("archive/version", "3\n"u8.ToArray());
-                zip.Finish();
-            }
-        );
+        AtomicFile.Write(path, stream => Write(stream, pickle, tensors));
+    }
+
+    /// <summary>The same into a stream that can seek.</summary>
+    public static void Write(Stream stream, IReadOnlyList<TensorToWrite> tensors, JsonObject? meta = null) =>
+        Write(stream, Pickle(tensors, meta), tensors);
+
+    private static void Write(Stream stream, byte[] pickle, IReadOnlyList<TensorToWrite> tensors)
+    {
+        var zip = new ZipWriter(stream);
+        zip.Add("archive/data.pkl", pickle);
+        zip.Add("archive/byteorder", "little"u8.ToArray());
+        for (var i = 0; i < tensors.Count; i++)
+        {
+            zip.Add($"archive/data/{i}", tensors[i].ByteCount, tensors[i].WriteTo);
+        }
+        zip.Add("archive/version", "3\n"u8.ToArray());
+        zip.Finish();
     }
 
     private static byte[] Pickle(IReadOnlyList<TensorToWrite> tensors, JsonObject? meta)

@@ -24,17 +24,23 @@ public static class SafetensorsWriter
     )
     {
         var header = Header(tensors, metadata);
-        AtomicFile.Write(
-            path,
-            stream =>
-            {
-                stream.Write(header);
-                foreach (var tensor in tensors)
-                {
-                    tensor.WriteChecked(stream);
-                }
-            }
-        );
+        AtomicFile.Write(path, stream => Write(stream, header, tensors));
+    }
+
+    /// <summary>The same into a stream that knows its position.</summary>
+    public static void Write(
+        Stream stream,
+        IReadOnlyList<TensorToWrite> tensors,
+        IReadOnlyDictionary<string, string>? metadata = null
+    ) => Write(stream, Header(tensors, metadata), tensors);
+
+    private static void Write(Stream stream, byte[] header, IReadOnlyList<TensorToWrite> tensors)
+    {
+        stream.Write(header);
+        foreach (var tensor in tensors)
+        {
+            tensor.WriteChecked(stream);
+        }
     }
 
     private static byte[] Header(IReadOnlyList<TensorToWrite> tensors, IReadOnlyDictionary<string, string>? metadata)

@@ -1,4 +1,5 @@
 using System.Text;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace DeqDet.Checkpoints;
@@ -57,11 +58,11 @@ public static class Weights
     }
 
     /// <summary>
-    /// Checks all tensors of a file (see <see cref="Check"/>), then loads the needed ones, in the expected types, to
-    /// <paramref name="device"/> (default: the CPU). Either all come back or none.
+    /// Checks all tensors of a file (see <see cref="Check"/>) and that the needed ones are finite, then loads these, in the expected
+    /// types, to <paramref name="device"/> (default: the CPU). Either all come back or none.
     /// </summary>
     /// <returns>New tensors by name, without gradient, in no dispose scope; the caller disposes them.</returns>
-    /// <exception cref="CheckpointError">They do not fit, or the file's numbers are damaged.</exception>
+    /// <exception cref="CheckpointError">They do not fit, hold NaN or infinity, or the file's numbers are damaged.</exception>
     public static Dictionary<string, Tensor> Load(
         ITensorFile file,
         IReadOnlyCollection<ExpectedTensor> expected,
@@ -78,6 +79,7 @@ public static class Weights
     {
         Check(path, stored, expected);
         var found = stored.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        FiniteNumbers.Check(path, expected.Where(tensor => tensor.Needed).Select(tensor => found[tensor.Name]));
         var loaded = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         try
         {
@@ -106,6 +108,13 @@ public static class Weights
             tensor = tensor.to_type(
                 Tensors.ToScalarType(type) ?? throw new ArgumentException($"TorchSharp has no {type.ShortName()}")
             );
+            if (tensor.is_floating_point() && !isfinite(tensor).all().ToBoolean())
+            {
+                throw new CheckpointError(
+                    stored.Path,
+                    $"tensor '{stored.Name}' holds numbers that are too large for the type {type.ShortName()}"
+                );
+            }
         }
         return tensor.DetachFromDisposeScope();
     }

@@ -6,6 +6,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open DeqDet
+open DeqDet.Tests.FullDisk
 
 let private inFolder (test: string -> unit) =
     let folder = Directory.CreateTempSubdirectory("deqdet-atomic-").FullName
@@ -29,36 +30,6 @@ let private refusal (path: string) (action: Stream -> unit) : string =
         error.Message
 
 let private nothing (_: Stream) = ()
-
-/// A disk that is full after so many bytes: what still fits is written.
-type private FullDisk(target: Stream, room: int64) =
-    inherit Stream()
-    let mutable left = room
-
-    override _.CanRead = false
-    override _.CanSeek = true
-    override _.CanWrite = true
-    override _.Length = target.Length
-
-    override _.Position
-        with get () = target.Position
-        and set value = target.Position <- value
-
-    override _.Write(buffer: ReadOnlySpan<byte>) =
-        let fits = int (min left (int64 buffer.Length))
-        target.Write(buffer.Slice(0, fits))
-        left <- left - int64 fits
-
-        if fits < buffer.Length then
-            raise (IOException("No space left on device", 28))
-
-    override this.Write(buffer: byte[], offset: int, count: int) =
-        this.Write(ReadOnlySpan(buffer, offset, count))
-
-    override _.Flush() = target.Flush()
-    override _.Read(_: byte[], _: int, _: int) = raise (NotSupportedException())
-    override _.Seek(offset, origin) = target.Seek(offset, origin)
-    override _.SetLength _ = raise (NotSupportedException())
 
 let private failures =
     testList
