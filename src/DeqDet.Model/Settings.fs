@@ -23,7 +23,8 @@ type BackboneKind =
 type BatchNormMode =
     /// Stored statistics, as in every published model: right when the weights come from ImageNet.
     | Frozen
-    /// Statistics of the batch, the stored ones following: needed when training from random weights.
+    /// Statistics of the batch, tracked by the stored ones: needed when training from random weights. A batch with a single value per
+    /// channel has no variance; it is normalised by the stored statistics and does not change them.
     | Batch
 
 type BackboneSettings =

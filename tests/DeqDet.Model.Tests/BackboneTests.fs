@@ -143,6 +143,48 @@ let tests =
                 Backbone.apply None net (images [ 1; 3; 32; 32 ]) |> ignore
                 Expect.all (means leaves) (fun m -> m = 0.0) "outside training"
 
+            testCase "a single value per channel leaves the stored statistics alone, and still trains"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+
+                for side, alone in [ 32, [ "layer4" ]; 16, [ "layer3"; "layer4" ]; 2, [ "bn1"; "layer" ] ] do
+                    let net, leaves = build { backbone ResNet18 with Norm = Batch }
+                    use generator = Small.generator 1
+
+                    let statistics () =
+                        [
+                            for spec, tensor in leaves do
+                                if spec.Role = Buffer then
+                                    spec.Name, tensor.data<float32>().ToArray()
+                        ]
+
+                    let train (batch: Tensor) =
+                        let maps = Backbone.apply (Some generator) net batch
+
+                        (maps
+                         |> List.map (fun map -> map.pow(scalar 2.0).sum())
+                         |> List.reduce (fun a b -> a + b))
+                            .backward()
+
+                    // statistics that are not the initial ones
+                    train (images [ 4; 3; 64; 64 ])
+                    let before = statistics ()
+                    let single = images [ 1; 3; side; side ]
+                    let evaluated = Backbone.apply None net single |> List.last
+                    train single
+
+                    for (name, before), (_, after) in List.zip before (statistics ()) do
+                        Expect.all after System.Single.IsFinite name
+                        // the shortcut of a stage and its first block see the stage before
+                        let single = alone |> List.exists (fun (prefix: string) -> name.StartsWith prefix)
+                        Expect.equal (before = after) single $"{name} at {side} px"
+
+                    for spec, tensor in leaves do
+                        if spec.Role = Parameter then
+                            Expect.isTrue ((tensor.grad.isfinite ()).all().ToBoolean()) $"gradient of {spec.Name}"
+
+                    Expect.isTrue ((evaluated.isfinite ()).all().ToBoolean()) "outside training"
+
             testCase "stochastic depth: drops whole branches of single images, more in later blocks, unbiased"
             <| fun () ->
                 use _ = torch.NewDisposeScope()

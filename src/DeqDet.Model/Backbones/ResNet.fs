@@ -29,15 +29,19 @@ module BatchNorm =
         source |> WeightSource.deadInteger "num_batches_tracked" [] (Constant 0.0)
         norm
 
-    /// [B, C, H, W] -> the same shape; eps 1e-5, momentum .1.
+    /// [B, C, H, W] -> the same shape; eps 1e-5, momentum .1. A single value per channel (one image, one pixel) has no variance: it is
+    /// normalised by the stored statistics, which stay as they are. (PyTorch raises "Expected more than 1 value per channel"; the
+    /// function underneath divides 0 by 0 and leaves NaN in the stored variance.)
     let apply (training: bool) (norm: BatchNorm) (x: Tensor) =
+        let values = x.size 0 * x.size 2 * x.size 3
+
         torch.nn.functional.batch_norm (
             x,
             norm.Mean,
             norm.Variance,
             norm.Scale,
             norm.Shift,
-            training = (training && norm.UsesBatch),
+            training = (training && norm.UsesBatch && values > 1L),
             momentum = 0.1,
             eps = 1e-5
         )
