@@ -39,10 +39,10 @@ module Detections =
         let struct (scores, index) =
             logits.sigmoid().reshape(b, q * k).topk(n, -1, true, true)
 
-        let queries =
-            index.div(scalar (float k), torch.RoundingMode.floor).``to`` torch.int64
-
-        let labels = index.remainder (scalar (float k))
+        // whole numbers throughout: float32 would be wrong beyond 2^24 pairs
+        let classes = k.ToScalar()
+        let queries = index.div (classes, torch.RoundingMode.floor)
+        let labels = index.remainder classes
         let found = boxes.gather (1L, queries.unsqueeze(-1L).expand(b, int64 n, 4L))
         struct (scores, labels, found, queries)
 

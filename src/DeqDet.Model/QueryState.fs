@@ -29,21 +29,26 @@ module QueryState =
     let private content (rows: Tensor) =
         rows.narrow (-1, four, rows.size -1 - four)
 
+    /// float64: the squares of numbers that float32 holds may be beyond it, and a finite state must have finite residuals.
+    let private wide (rows: Tensor) = rows.``to`` torch.float64
+
     let private length (rows: Tensor) = rows.norm (-1, false, 2.0f)
 
-    /// By how much positions differ, [..., 4 + C] -> [...]: the centre in sizes of the image's box (2^z), the logarithms of size and
+    /// By how much positions differ, [..., 4 + C] -> float64 [...]: the centre in sizes of the image's box (2^z), the logarithms of size and
     /// ratio as they are. 0.01 is one hundredth of a box, whatever the box's size.
     let shift (before: Tensor) (after: Tensor) : Tensor =
-        let moved = position after - position before
-        let scale = (position after).narrow(-1, 2L, 1L).exp2()
+        let before, after = wide (position before), wide (position after)
+        let moved = after - before
+        let scale = after.narrow(-1, 2L, 1L).exp2()
 
         torch.cat ([| moved.narrow (-1, 0L, 2L) / scale; moved.narrow (-1, 2L, 2L) |], -1L)
         |> length
 
-    /// By how much contents differ, relative to the later one's length, [..., 4 + C] -> [...].
+    /// By how much contents differ, relative to the later one's length, [..., 4 + C] -> float64 [...].
     let change (before: Tensor) (after: Tensor) : Tensor =
-        length (content after - content before)
-        / (length (content after)).clamp_min(scalar 1e-12)
+        let before, after = wide (content before), wide (content after)
+
+        length (after - before) / (length after).clamp_min(scalar 1e-12)
 
     /// The residual of a query: the larger one of the shift of its position and the change of its content, so that a tolerance T
     /// means "the box moves by less than T of its size AND the content by less than T of its length". Both are free of units, so
@@ -54,7 +59,7 @@ module QueryState =
             let finite = torch.isfinite(after).all(-1L, false)
 
             let residual =
-                torch.where(finite, residual, torch.full_like (residual, scalar nan)).``to`` torch.float64
+                torch.where (finite, residual, torch.full_like (residual, scalar nan))
 
             {
                 Absolute = residual
@@ -68,6 +73,10 @@ module QueryState =
         let one = torch.ones_like size
 
         let features =
-            (length (content rows)).clamp_min(scalar 1e-12).unsqueeze(-1).expand_as(content rows)
+            (length (wide (content rows)))
+                .clamp_min(scalar 1e-12)
+                .to_type(rows.dtype)
+                .unsqueeze(-1)
+                .expand_as(content rows)
 
         torch.cat ([| size; size; one; one; features |], -1L)

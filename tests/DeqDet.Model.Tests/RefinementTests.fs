@@ -123,6 +123,35 @@ let tests =
                         [ for i, _ in best -> boxes[i / 3] ]
                         "boxes"
 
+            testCase "the read-out counts pairs beyond 2^24"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                // the last pairs have numbers that float32 does not hold
+                let queries, classes = 3L, 8_388_617L
+                let logits = torch.full ([| 1L; queries; classes |], scalar -9.0, torch.float32)
+
+                let wanted =
+                    [ 2L, classes - 2L; 2L, 1L; 1L, classes - 1L; 2L, classes - 1L; 0L, 5L ]
+
+                for rank, (query, label) in List.indexed wanted do
+                    logits.select(1L, query).select(1L, label).fill_(scalar (3.0 - float rank))
+                    |> ignore
+
+                let boxes = torch.arange(12, torch.float32).view(1L, 3L, 4L)
+
+                let struct (_, labels, found, from) = Detections.readOut wanted.Length logits boxes
+
+                let integers (x: Tensor) =
+                    List.ofArray (x.data<int64>().ToArray())
+
+                Expect.equal (integers labels) (List.map snd wanted) "labels"
+                Expect.equal (integers from) (List.map fst wanted) "queries"
+
+                Expect.equal
+                    (found.select(-1, 0L).contiguous().data<float32>().ToArray() |> List.ofArray)
+                    [ for query, _ in wanted -> float32 (4L * query) ]
+                    "boxes"
+
             testCase "more detections than pairs are asked for: all pairs"
             <| fun () ->
                 use _ = torch.NewDisposeScope()
