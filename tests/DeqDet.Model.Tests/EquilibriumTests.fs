@@ -270,6 +270,18 @@ let tests =
                 Expect.equal solved.Reports[0].[0].Evaluations 1 "one application is always made"
         ]
 
+/// Solves from an earlier image's state.
+let private solveFrom previous effort (case: Case) =
+    Decoding.solve case.Settings effort case.Weights case.Pyramid (Some previous) case.Start
+
+/// The same queries, finite, but of sizes whose pixels are not.
+let private overflowing (query: Query) =
+    let size = torch.tensor [| 0.0; 0.0; 2000.0; 0.0 |]
+
+    { query with
+        Position = query.Position + size
+    }
+
 [<Tests>]
 let warmTests =
     testList
@@ -281,9 +293,7 @@ let warmTests =
                 let case = case seed 1 (tolerant PicardScheme 1e-5)
                 let cold = solve case
 
-                let warm =
-                    Decoding.solve case.Settings Effort.Unhurried case.Weights case.Pyramid (Some cold.Query) case.Start
-
+                let warm = solveFrom cold.Query Effort.Unhurried case
                 Expect.isTrue warm.Warm "held"
                 Expect.isFalse cold.Warm "the usual start"
 
@@ -292,21 +302,100 @@ let warmTests =
 
                 Expect.isLessThan (Small.difference cold.Query.Position warm.Query.Position) 1e-3 "the same place"
 
-            testPropertyWithConfig config "one that fails begins anew, and its cost is counted"
+            testPropertyWithConfig config "one that runs away begins anew, and its cost is counted"
             <| fun (seed: int) ->
                 use _ = torch.NewDisposeScope()
-                // boxes that move on and on never come to rest, wherever they begin
-                let case = caseOf id seed 1 (tolerant PicardScheme 1e-9)
+                let case = case seed 1 (tolerant PicardScheme 1e-5)
                 let cold = solve case
-
-                let warm =
-                    Decoding.solve case.Settings Effort.Unhurried case.Weights case.Pyramid (Some cold.Query) case.Start
-
+                let warm = solveFrom (overflowing cold.Query) Effort.Unhurried case
                 Expect.isFalse warm.Warm "it did not hold"
                 Expect.equal (numbers warm.Query.Position) (numbers cold.Query.Position) "the usual result"
 
                 for warm, cold in Array.zip warm.Reports[0] cold.Reports[0] do
-                    Expect.isGreaterThan warm.Evaluations cold.Evaluations "both attempts count"
+                    Expect.equal warm.Outcome Converged "outcome"
+                    Expect.equal warm.Evaluations (cold.Evaluations + 1) "both attempts count"
+
+            testPropertyWithConfig config "both attempts together keep to the steps"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                // boxes that move on and on never come to rest, wherever they begin
+                let case = caseOf id seed 1 (tolerant PicardScheme 1e-9)
+                let most = case.Settings.Solver.Steps + 1
+                let cold = solve case
+
+                for previous in [ cold.Query; overflowing cold.Query ] do
+                    let warm = solveFrom previous Effort.Unhurried case
+
+                    for report in warm.Reports[0] do
+                        Expect.isLessThanOrEqual report.Evaluations most "applications to a query"
+
+            testCase "one that the steps cut has not failed: what it reached is read out"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let case = case 7 1 (tolerant PicardScheme 1e-12)
+
+                let short =
+                    { case with
+                        Settings =
+                            { case.Settings with
+                                Solver = { case.Settings.Solver with Steps = 1 }
+                            }
+                    }
+
+                let warm = solveFrom (solve short).Query Effort.Unhurried short
+                Expect.isTrue warm.Warm "it stands"
+
+                for report in warm.Reports[0] do
+                    Expect.equal report.Outcome StepLimit "outcome"
+                    Expect.equal report.Evaluations 2 "applications"
+
+            testCase "both attempts together keep to the time"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+
+                let case =
+                    caseOf id 5 1 (fun solver ->
+                        { tolerant PicardScheme 1e-9 solver with
+                            BudgetMs = Some 12.0
+                        })
+
+                let cold = (solve case).Query
+                let mutable now = 0.0
+
+                let clock () =
+                    now <- now + 1.0
+                    TimeSpan.FromMilliseconds now
+
+                let effort = { Effort.Unhurried with Clock = clock }
+
+                for previous, held in [ cold, true; overflowing cold, false ] do
+                    now <- 0.0
+                    let warm = solveFrom previous effort case
+                    Expect.equal warm.Warm held "one that was cut has not failed"
+                    Expect.isLessThanOrEqual now 16.0 "time by the clock, which passes with each look"
+
+                    for report in warm.Reports[0] do
+                        Expect.equal report.Outcome StepLimit "outcome"
+                        Expect.isGreaterThan report.Evaluations 4 "applications"
+
+            testCase "after cancellation nothing begins anew"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let case = case 7 1 (tolerant PicardScheme 1e-5)
+                let cold = solve case
+                use source = new CancellationTokenSource()
+                source.Cancel()
+
+                let effort =
+                    { Effort.Unhurried with
+                        Cancellation = source.Token
+                    }
+
+                let warm = solveFrom (overflowing cold.Query) effort case
+
+                for report in warm.Reports[0] do
+                    Expect.equal report.Outcome NonFinite "outcome"
+                    Expect.equal report.Evaluations 1 "applications"
         ]
 
 [<Tests>]
@@ -340,6 +429,19 @@ let residualTests =
 
                     for value in residual scale 0.01 1.25 do
                         Expect.isLessThan (abs (value - 0.2)) 1e-9 "a fifth of the content, when that is more"
+
+            testCase "numbers that float32 holds have finite residuals"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let state = torch.ones ([| 2L; 12L |], torch.float32)
+                state.narrow(1L, 4L, 8L).mul_(scalar 1e38) |> ignore
+                let image = state * scalar 1.25
+                image.narrow(1L, 0L, 4L).copy_(state.narrow (1L, 0L, 4L)) |> ignore
+
+                for value in numbers (QueryState.measure state image).Relative do
+                    Expect.isLessThan (abs (value - 0.2)) 1e-6 "a fifth of the content"
+
+                Expect.isTrue ((QueryState.units state).isfinite().all().ToBoolean()) "units"
 
             testCase "NaN and infinity show"
             <| fun () ->
