@@ -94,6 +94,29 @@ module Detector =
     let trainable (detector: Detector) : (Spec * Tensor) list =
         detector.Tensors |> List.filter (fun (_, tensor) -> tensor.requires_grad)
 
+    /// The name of the first parameter or buffer that holds NaN or infinity. The device is waited for once.
+    let nonFinite (detector: Detector) : string option =
+        use _ = torch.NewDisposeScope()
+        use _ = torch.no_grad ()
+
+        match
+            detector.Tensors
+            |> List.filter (fun (_, tensor) -> tensor.is_floating_point () && tensor.numel () > 0L)
+        with
+        | [] -> None
+        | tensors ->
+            // NaN and infinity show in the extremes, which take one pass and no memory
+            let finite (_, tensor: Tensor) =
+                let struct (least, largest) = tensor.aminmax ()
+                torch.isfinite(least).logical_and(torch.isfinite largest)
+
+            let finite =
+                torch.stack(tensors |> List.map finite |> Array.ofList).cpu().data<bool>().ToArray()
+
+            tensors
+            |> List.indexed
+            |> List.tryPick (fun (i, (spec, _)) -> if finite[i] then None else Some spec.Name)
+
     /// Images [B, 3, H, W] -> the pyramid. A generator means training: what the backbone drops at random is drawn from it.
     let pyramid (training: torch.Generator option) (detector: Detector) (images: Tensor) : Pyramid =
         let levels =
