@@ -8,7 +8,7 @@ open DeqDet.Solver
 /// far the application took the query; NaN where a number was not finite.
 type ResidualPath =
     {
-        /// Method that chose the states, as people call it.
+        /// Name of the method that chose the states.
         Scheme: string
         /// The residual that tolerances are about (`QueryState.measure`).
         Residual: float[][]
@@ -18,7 +18,7 @@ type ResidualPath =
         Change: float[][]
     }
 
-/// Images as the refinement head of a DEQDet meets them.
+/// Images with all that the refinement head of a DEQDet takes as input.
 type Refinable =
     {
         Pyramid: Pyramid
@@ -26,7 +26,7 @@ type Refinable =
         First: Query
     }
 
-/// Looks at the iteration of a DEQDet's refinement head: far beyond the depth of training, under any scheme, and at its Jacobian.
+/// Analysis of the iteration of a DEQDet's refinement head: far beyond the depth of training, under any scheme, and of its Jacobian.
 module Convergence =
 
     let private refinementHead (detector: Detector) : HeadWeights =
@@ -128,7 +128,7 @@ module Convergence =
         query
 
     /// Spectral radius of the refinement head's true Jacobian at a state [B, Q, .], image by image: of the map of all queries of an
-    /// image at once, their attention to each other included. At a fixed point: the factor by which the most stubborn small
+    /// image at once, their attention to each other included. At a fixed point: the factor by which the slowest small
     /// disturbance grows or shrinks with each application.
     let spectrum (options: SpectralOptions) (detector: Detector) (ready: Refinable) (query: Query) : SpectralReport[] =
         let head = refinementHead detector

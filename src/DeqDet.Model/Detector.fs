@@ -19,7 +19,7 @@ type ImageBatch =
         Sizes: struct (float * float) list
     }
 
-/// A detector that can be trained and asked: its settings, its weights as a record, and the same weights by name.
+/// A detector for training and prediction: its settings, its weights as a record, and the same weights by name.
 type Detector =
     {
         Settings: DetectorSettings

@@ -5,16 +5,16 @@ open System.Threading
 open TorchSharp
 open DeqDet.Solver
 
-/// What a prediction may take from the world around it.
+/// What limits a prediction from outside.
 type Effort =
     {
-        /// Time by any clock, for a budget of milliseconds; on an accelerator it has to wait for the work that is under way.
+        /// Elapsed time from any origin, for a budget of milliseconds; on an accelerator it has to synchronise with the device first.
         Clock: unit -> TimeSpan
         /// Ends the refinement before its next step; what has been found is read out.
         Cancellation: CancellationToken
     }
 
-    /// No hurry: fit for settings without a budget of time.
+    /// A clock that stands still and no cancellation: for settings without a budget of time.
     static member Unhurried =
         {
             Clock = (fun () -> TimeSpan.Zero)
@@ -66,8 +66,8 @@ module Equilibrium =
             Cancellation = effort.Cancellation
         }
 
-    /// Iterates one head from queries [B, Q, .] on: every image is a sample whose parts, the queries, come to rest one by one.
-    /// Gives the refined queries and what was measured, query by query (B * Q of them, image after image).
+    /// Iterates one head from queries [B, Q, .] on: every image is a sample whose parts, the queries, settle one by one.
+    /// Returns the refined queries and what was measured, query by query (B * Q of them, image after image).
     let iterate (options: SolveOptions) (head: HeadWeights) (pyramid: Pyramid) (start: Query) : Query * Solution =
         use _ = torch.no_grad ()
         let state = QueryState.pack start
@@ -75,7 +75,7 @@ module Equilibrium =
         let solution = Solve.runParts options (int (state.size 1)) map.Apply state
         QueryState.unpack solution.State, solution
 
-    /// What there is to report of a query that was not finite to begin with.
+    /// The report of a query that was not finite before the first application.
     let private broken: Report =
         {
             Outcome = NonFinite

@@ -8,10 +8,10 @@ type Role =
     | Parameter
     /// Carried along (stored statistics of a batch normalisation), never differentiated.
     | Buffer
-    /// Present in official checkpoints, read by nothing: listed for exchange, never allocated.
+    /// Present in official checkpoints, used by no computation: listed for exchange, never allocated.
     | Dead
 
-/// How a weight begins.
+/// Initial value of a weight.
 type Initialiser =
     | Constant of float
     /// U(low, high).
@@ -27,7 +27,7 @@ type Initialiser =
     /// Sampling offsets (dx, dy, dz) of n points: dx, dy ~ U(-.5, .5), dz = -1.
     | Offset of points: int
 
-/// One tensor of a model: its official name, shape, role and beginning.
+/// One tensor of a model: its official name, shape, role and initial value.
 type Spec =
     {
         Name: string

@@ -2,7 +2,7 @@ namespace DeqDet.Model
 
 open TorchSharp
 
-/// What chance decided for one step of the path: noise of standard normal numbers where it strikes, nothing where it does not.
+/// The random draws of one step of the path: standard normal noise, None where content or position is not perturbed.
 type RapDraw =
     {
         /// [B, Q, C].
@@ -11,17 +11,17 @@ type RapDraw =
         PositionNoise: Tensor option
     }
 
-/// Refinement-aware perturbation (paper, section 3.4): the path is shaken so that the head learns to return to it.
+/// Refinement-aware perturbation (paper, section 3.4): the path is perturbed so that the head learns to return to it.
 module Perturbation =
 
-    /// A step that leaves the path alone.
+    /// No perturbation.
     let none =
         {
             ContentNoise = None
             PositionNoise = None
         }
 
-    /// True where the step is not shaken.
+    /// True where the step is not perturbed.
     let isNone (draw: RapDraw) =
         draw.ContentNoise.IsNone && draw.PositionNoise.IsNone
 
@@ -50,7 +50,7 @@ module Perturbation =
                 }
         ]
 
-    /// The shaken query: content <- (1 - a) content + a ||content|| n; box <- box + s n, position <- encode(box). The box may come
+    /// The perturbed query: content <- (1 - a) content + a ||content|| n; box <- box + s n, position <- encode(box). The box may come
     /// out inverted and stays so for the next application's overlap bias.
     let apply (rap: RapSettings) (draw: RapDraw) (query: Query) : Query =
         let query =

@@ -22,7 +22,7 @@ type HeadWeights =
         Groups: int
     }
 
-/// Everything one application of a head computes on its way, for tests and pictures.
+/// Intermediate results of one application of a head, for tests and pictures.
 type RefinementTrace =
     {
         Attended: Tensor
@@ -37,7 +37,7 @@ type RefinementTrace =
 
 module Refinement =
 
-    /// Beginning of the sampling offsets: a regular grid over the box where the number of points is a square, else U(-.5, .5);
+    /// Initial bias of the sampling offsets: a regular grid over the box where the number of points is a square, else U(-.5, .5);
     /// one level finer than the box's own (dz = -1).
     let private offsetBias (head: HeadSettings) =
         let side = int (sqrt (float head.PointsIn))
@@ -193,8 +193,8 @@ module Refinement =
             FeedForward = feedForward
         }
 
-    /// One application of a head, differentiable in position and content as the reference differentiates it, with what it
-    /// computed on its way: what the attention knows of position and box carries no gradient.
+    /// One application of a head, differentiable in position and content as the reference differentiates it, with its
+    /// intermediate results: position and box enter the attention without gradient.
     let applyAttached (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query * RefinementTrace =
         { query with
             Position = query.Position.detach ()
@@ -210,7 +210,7 @@ module Refinement =
         |> refine weights pyramid query.Position
         |> fst
 
-    /// One application of a head, with what it computed on its way. The position is detached at the entry: gradients reach
+    /// One application of a head, with its intermediate results. The position is detached at the entry: gradients reach
     /// earlier applications through the content alone (paper, section 3.3).
     let applyTraced (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query * RefinementTrace =
         applyAttached

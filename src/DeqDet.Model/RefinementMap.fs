@@ -4,7 +4,7 @@ open System
 open TorchSharp
 
 /// One application of a head as the map of a fixed-point problem: a sample is an image, its parts are its queries. States [A, Q, 4 + C]
-/// of the images that are left -> their images under the head. Queries at rest stay as keys and values of the attention, but
+/// of the images that are left -> their images under the head. Settled queries remain keys and values of the attention, but
 /// are not sampled, mixed or refined any more.
 type internal RefinementMap(head: HeadWeights, pyramid: Pyramid) =
 
@@ -17,7 +17,7 @@ type internal RefinementMap(head: HeadWeights, pyramid: Pyramid) =
             for level in narrowed.Levels do
                 level.Dispose()
 
-    // Images only ever leave, so their number tells whether some did.
+    // Images leave and never return, so an equal number means the same images.
     let pyramidOf (index: Tensor) =
         if index.size 0 <> left then
             let levels =
@@ -45,7 +45,7 @@ type internal RefinementMap(head: HeadWeights, pyramid: Pyramid) =
         let onDevice (numbers: int64[]) =
             torch.tensor (numbers, device = state.device)
 
-        // images with fewer moving queries repeat their first one: computed in vain, and dropped
+        // images with fewer moving queries repeat their first one: padding, which is dropped
         let asked =
             onDevice
                 [|

@@ -8,7 +8,7 @@ open DeqDet.Solver
 /// gradient.
 type LossEntry = { Name: string; Value: Tensor }
 
-/// What the training of one batch did on its way, for tests; `Applied` sees every state in program order.
+/// Callbacks of the training of one batch, for tests: every state and every matching, in program order.
 type SupervisionObserver =
     {
         Applied: Query -> unit
@@ -33,7 +33,7 @@ module Supervision =
                 Value = value.detach ()
             })
 
-    /// How the adjoint equation of an implicit gradient went, over the images of the batch; nothing for the other gradients.
+    /// Convergence and cost of an implicit gradient's adjoint equation, over the images of the batch; no entries for the other gradients.
     let private adjointEntries (stage: SupervisedStage) (attached: Attached) =
         let entry name (value: float) =
             {
@@ -115,7 +115,7 @@ module Supervision =
 
         { Query = states.Head; Next = next }, List.collect fst supervised, sum (List.map snd supervised)
 
-    /// One step of the path; no gradients. A state that is not shaken, and whose next one exists, is not computed again.
+    /// One step of the path; no gradients. Where the next state is already there and not to be perturbed, it is reused.
     let private path (step: Step) (draw: RapDraw) (at: OnPath) : Query =
         match at.Next with
         | Some next when Perturbation.isNone draw ->
@@ -125,7 +125,7 @@ module Supervision =
             use _ = torch.no_grad ()
             apply step 1 (Perturbation.apply step.Settings.Rap draw at.Query)
 
-    /// Refinement-aware gradient of a state on the path: what the first application with gradients makes of the state, the entries of
+    /// Refinement-aware gradient of a state on the path: the state with the result of its first application, the entries of
     /// the log, the loss, and how the gradient was attached.
     let private rag (step: Step) (stage: SupervisedStage) (query: Query) : OnPath * LossEntry list * Tensor * Attached =
         let mutable next = None
