@@ -7,14 +7,10 @@ open DeqDet.Model
 type SwinBlock =
     {
         AttentionNorm: Affine
-        /// [(2 * 7 - 1)^2, heads]: bias of the attention by relative place in the window.
-        PlaceBias: Tensor
-        InProjection: Linear
-        OutProjection: Linear
+        Attention: WindowAttention
         FeedForwardNorm: Affine
         Expand: Linear
         Contract: Linear
-        Heads: int
         /// Whether its windows are shifted by half a window.
         Shifted: bool
     }
@@ -46,44 +42,21 @@ type Swin =
 /// Swin Transformer (Liu et al. 2021) with windows of 7 x 7, under the names of the official detection checkpoints.
 module Swin =
 
-    let private window = 7
+    let private window = WindowAttention.window
     let private patch = 4
-    let private cells = window * window
+
+    let private linear = WindowAttention.linear
 
     /// Channels of C2..C5.
     let channels (form: SwinForm) =
         [ for stage in 0..3 -> form.Width <<< stage ]
 
-    /// For each pair of cells of a window the row of the bias table that their relative place has.
-    let private placeIndex =
-        [|
-            for a in 0 .. cells - 1 do
-                for b in 0 .. cells - 1 do
-                    let down = a / window - b / window + window - 1
-                    let right = a % window - b % window + window - 1
-                    int64 (down * (2 * window - 1) + right)
-        |]
-
-    // checkpoints carry the index of every block, although it is always the same
-    let private storedIndex = Values [| for i in placeIndex -> float32 i |]
-
-    let private linear inputs outputs =
-        Linear.createWith inputs outputs (Normal 0.02) (Constant 0.0)
-
     let private block width heads shifted (source: WeightSource) : SwinBlock =
         let norm1 = source |> WeightSource.at "norm1" |> Affine.create width
-        let attention = source |> WeightSource.at "attn.w_msa"
-        let places = (2 * window - 1) * (2 * window - 1)
 
-        let bias =
-            attention
-            |> WeightSource.parameter "relative_position_bias_table" [ places; heads ] (Normal 0.02)
+        let attention =
+            source |> WeightSource.at "attn.w_msa" |> WindowAttention.create width heads
 
-        attention
-        |> WeightSource.deadInteger "relative_position_index" [ cells; cells ] storedIndex
-
-        let qkv = attention |> WeightSource.at "qkv" |> linear width (3 * width)
-        let projection = attention |> WeightSource.at "proj" |> linear width width
         let norm2 = source |> WeightSource.at "norm2" |> Affine.create width
         let hidden = 4 * width
 
@@ -91,13 +64,10 @@ module Swin =
 
         {
             AttentionNorm = norm1
-            PlaceBias = bias
-            InProjection = qkv
-            OutProjection = projection
+            Attention = attention
             FeedForwardNorm = norm2
             Expand = expand
             Contract = source |> WeightSource.at "ffn.layers.1" |> linear hidden width
-            Heads = heads
             Shifted = shifted
         }
 
@@ -187,71 +157,6 @@ module Swin =
         else
             torch.nn.functional.pad (x, [| 0L; 0L; 0L; right; 0L; down |])
 
-    /// [B, H, W, C] -> windows [B*n, 49, C]; H and W are multiples of 7.
-    let private split (x: Tensor) =
-        let b, h, w, c = x.size 0, x.size 1, x.size 2, x.size 3
-        let side = int64 window
-
-        x.view(b, h / side, side, w / side, side, c).permute(0L, 1L, 3L, 2L, 4L, 5L).reshape(-1L, side * side, c)
-
-    /// The inverse of `split`.
-    let private join (b: int64) (h: int64) (w: int64) (windows: Tensor) =
-        let side = int64 window
-
-        windows.view(b, h / side, w / side, side, side, -1L).permute(0L, 1L, 3L, 2L, 4L, 5L).reshape(b, h, w, -1L)
-
-    /// Mask [n, 1, 49, 49] of shifted windows over a padded map: cells that were not neighbours before the shift get -100.
-    let private shiftMask (like: Tensor) (h: int64) (w: int64) =
-        let region (side: int64) (at: int64) =
-            if at < side - int64 window then 0L
-            elif at < side - int64 (window / 2) then 1L
-            else 2L
-
-        let regions =
-            [|
-                for y in 0L .. h - 1L do
-                    for x in 0L .. w - 1L do
-                        float32 (3L * region h y + region w x)
-            |]
-
-        let regions =
-            split (torch.tensor(regions, dtype = torch.float32, device = like.device).view(1L, h, w, 1L))
-
-        let regions = regions.squeeze -1L
-        let apart = (regions.unsqueeze 1L).ne(regions.unsqueeze 2L)
-        apart.``to``(like.dtype).mul(scalar -100.0).unsqueeze 1L
-
-    /// Self-attention inside windows [B*n, 49, C].
-    let private attend (block: SwinBlock) (index: Tensor) (mask: Tensor option) (windows: Tensor) =
-        let n, c = windows.size 0, windows.size 2
-        let heads, cells = int64 block.Heads, int64 cells
-        let width = c / heads
-
-        let qkv =
-            (Linear.apply block.InProjection windows)
-                .view(n, cells, 3L, heads, width)
-                .permute(2L, 0L, 3L, 1L, 4L)
-                .reshape(3L, n * heads, cells, width)
-                .unbind
-                0
-
-        let bias =
-            block.PlaceBias.index_select(0L, index).view(cells, cells, heads).permute(2L, 0L, 1L)
-
-        let scores =
-            ((qkv[0] * scalar (1.0 / sqrt (float width))).bmm(qkv[1].transpose(1L, 2L))).view(n, heads, cells, cells)
-            + bias
-
-        let scores =
-            match mask with
-            | None -> scores
-            | Some mask -> (scores.view (-1L, mask.size 0, heads, cells, cells) + mask).view(n, heads, cells, cells)
-
-        let mixed = (scores.softmax -1L).view(n * heads, cells, cells).bmm qkv[2]
-
-        mixed.view(n, heads, cells, width).transpose(1L, 2L).reshape(n, cells, c)
-        |> Linear.apply block.OutProjection
-
     let private shift (by: int) (x: Tensor) =
         x.roll ([| int64 by; int64 by |], [| 1L; 2L |])
 
@@ -265,9 +170,9 @@ module Swin =
             let padded = if block.Shifted then shift -half padded else padded
 
             let attended =
-                split padded
-                |> attend block index (if block.Shifted then Some mask else None)
-                |> join b high wide
+                WindowAttention.split padded
+                |> WindowAttention.apply block.Attention index (if block.Shifted then Some mask else None)
+                |> WindowAttention.join b high wide
 
             let attended = if block.Shifted then shift half attended else attended
             let x = x + keep 0 (attended.narrow(1, 0L, h).narrow(2, 0L, w))
@@ -316,7 +221,7 @@ module Swin =
         let gradients = torch.is_grad_enabled ()
         // nothing to differentiate in the frozen part: no graph is kept
         let frozen stage = stage <= net.FrozenStages
-        let index = torch.tensor (placeIndex, device = images.device)
+        let index = WindowAttention.placeIndex images.device
 
         let factor branch (x: Tensor) =
             match dropPath with
@@ -345,7 +250,7 @@ module Swin =
                 (side + int64 window - 1L) / int64 window * int64 window
 
             let mask =
-                scoped Seq.singleton (fun () -> shiftMask x (round (x.size 1)) (round (x.size 2)))
+                scoped Seq.singleton (fun () -> WindowAttention.shiftMask x (round (x.size 1)) (round (x.size 2)))
 
             let x =
                 weights.Blocks
