@@ -34,7 +34,12 @@ public static class DetectCommand
     /// <exception cref="InputError">The checkpoint is missing or damaged, or some image could not be read.</exception>
     public static void Run(DetectRequest request, TextWriter output)
     {
-        var files = ImageFiles.Find(request.Images);
+        var (files, passedOver) = ImageSearch.Find(request.Images);
+        foreach (var notice in passedOver)
+        {
+            output.WriteLine($"note: {notice}");
+        }
+
         var device = ComputeDevice.Choose(DeviceChoice.Auto);
         ComputeDevice.UseThreads(null);
         using var interruption = new Interruption();

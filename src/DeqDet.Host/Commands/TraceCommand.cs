@@ -44,7 +44,12 @@ public static class TraceCommand
             );
         }
 
-        var named = ImageFiles.Find(request.Images);
+        var (named, passedOver) = ImageSearch.Find(request.Images);
+        foreach (var notice in passedOver)
+        {
+            output.WriteLine($"note: {notice}");
+        }
+
         var settings = request.Data?.Value is { } root
             ? RunSettingsModule.withDataRoot(root, model.Settings)
             : model.Settings;
