@@ -52,8 +52,8 @@ public sealed record CocoDataset(
         return builder.Build(imageFolder);
     }
 
-    /// <summary>Path of an image's file.</summary>
-    public string PathOf(DataImage image) => Path.Combine(ImageFolder, image.FileName);
+    /// <summary>Path of an image's file, found as <see cref="ImageNames.PathOf"/> says.</summary>
+    public string PathOf(DataImage image) => ImageNames.PathOf(ImageFolder, image.FileName);
 
     /// <summary>
     /// The set without images that are useless for training: with a side below <paramref name="filter"/>.MinSide px and, if wanted, without

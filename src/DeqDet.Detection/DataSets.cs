@@ -22,7 +22,7 @@ public static class DataSets
     /// <summary>The training images.</summary>
     /// <exception cref="InputError">Something is missing or malformed, or nothing is left to train on.</exception>
     public static CocoDataset ForTraining(DataSettings data) =>
-        Complete(DataPart.Find(data.Root, data.Train).Load().ForTraining(data.Filter));
+        MissingImages.Refuse(DataPart.Find(data.Root, data.Train).Load().ForTraining(data.Filter));
 
     /// <summary>The validation images with their truth, for a model with these classes.</summary>
     /// <exception cref="InputError">Something is missing or malformed, or the classes differ.</exception>
@@ -41,7 +41,7 @@ public static class DataSets
             );
         }
 
-        return (Complete(set), GroundTruthReader.Load(part.AnnotationFile));
+        return (MissingImages.Refuse(set), GroundTruthReader.Load(part.AnnotationFile));
     }
 
     /// <summary>A loader and a judge for the validation images.</summary>
@@ -49,18 +49,6 @@ public static class DataSets
     {
         var (data, truth) = ForValidation(settings.Data, classes);
         return new(new(data, settings.Data), truth, settings.Evaluation.BatchSize);
-    }
-
-    // Found out now rather than after hours of training.
-    private static CocoDataset Complete(CocoDataset set)
-    {
-        var missing = set.Images.Where(image => !File.Exists(set.PathOf(image))).ToList();
-        return missing.Count == 0
-            ? set
-            : throw new InputError(
-                $"{set.ImageFolder}: {missing.Count} of {set.Images.Count} images are missing, the first is {missing[0].FileName}; "
-                    + "put them there, or take them out of the annotations"
-            );
     }
 
     private static string Some(IReadOnlyList<ObjectClass> classes) =>

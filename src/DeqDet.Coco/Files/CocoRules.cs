@@ -79,8 +79,11 @@ public static class CocoRules
 
         var parts = name.Split('/', '\\');
         var absolute = parts[0].Length == 0 || parts[0].Contains(':') || Path.IsPathRooted(name);
-        return absolute ? "is an absolute path; name files relative to the image folder"
-            : parts.Contains("..") ? "leaves the image folder with \"..\"; name files below the image folder"
+        var windows = name.Contains('\\') || parts[0].Contains(':');
+        return absolute
+                ? $"is an absolute {(windows ? "Windows path" : "path")}; name files relative to the image folder"
+            : parts.Contains("..")
+                ? $"leaves the image folder with \"..\"{(windows ? ", as a Windows path" : "")}; name files below the image folder"
             : name.Any(char.IsControl) ? "holds control characters; rename the file"
             : null;
     }

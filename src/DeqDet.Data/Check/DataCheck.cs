@@ -1,3 +1,5 @@
+using DeqDet.Images;
+
 namespace DeqDet.Data.Check;
 
 /// <summary>Looks a data set through for everything that training would stop at, mend silently, or be spoiled by.</summary>
@@ -25,17 +27,14 @@ public static class DataCheck
 
         CheckClasses(names, surveys, log);
         CheckUnnamed(parts, names, surveys, log);
+        var real = new RealPaths();
         ImageSurvey.CheckDoubled(
             [
                 .. parts.SelectMany(
                     (part, i) =>
                         surveys[i]
                             .Images.Select(image =>
-                                (
-                                    names[i],
-                                    Path.GetFullPath(Path.Combine(part.ImageFolder, image.FileName)),
-                                    image.FileName
-                                )
+                                (names[i], real.Of(ImageNames.PathOf(part.ImageFolder, image.FileName)), image.FileName)
                             )
                 ),
             ],
@@ -50,7 +49,7 @@ public static class DataCheck
         var names = new List<string>();
         foreach (var part in parts)
         {
-            var name = DataFolder.NameOf(part.AnnotationFile);
+            var name = part.Name;
             names.Add(names.Contains(name) ? $"{name} ({names.Count + 1})" : name);
         }
 

@@ -8,8 +8,6 @@ namespace DeqDet.Data.Check;
 /// <summary>Looks at the image files of a part: their headers, or all of their pixels.</summary>
 internal static class ImageSurvey
 {
-    private static readonly string[] endings = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"];
-
     /// <summary>Checks every file; what is found is noted in the order of the images, however many threads look.</summary>
     /// <returns>The formats found, and how many files have each.</returns>
     public static IReadOnlyList<KeyValuePair<string, int>> Check(
@@ -22,11 +20,16 @@ internal static class ImageSurvey
     {
         var found = new (string? Format, IssueKind? Kind, string Text)[images.Count];
         Parallel.For(0, images.Count, i => found[i] = Look(folder, images[i], decode));
+        var missing = new Lazy<MissingImages>(() => MissingImages.In(folder));
         for (var i = 0; i < found.Length; i++)
         {
             if (found[i].Kind is { } kind)
             {
-                log.Add(kind, part, found[i].Text.Length == 0 ? images[i].FileName : found[i].Text);
+                log.Add(
+                    kind,
+                    part,
+                    kind == IssueKind.MissingImage ? missing.Value.Explain(images[i].FileName) : found[i].Text
+                );
             }
         }
 
@@ -42,28 +45,21 @@ internal static class ImageSurvey
     /// <summary>Notes image files of a folder that none of the parts with that folder names.</summary>
     public static void CheckUnnamed(string part, string folder, IEnumerable<string> names, IssueLog log)
     {
-        var named = names
-            .Select(name => Path.GetFullPath(Path.Combine(folder, name)))
-            .ToHashSet(StringComparer.Ordinal);
-        var options = new EnumerationOptions
+        var named = names.ToList();
+        var real = new RealPaths();
+        var paths = named.Select(name => real.Of(ImageNames.PathOf(folder, name))).ToHashSet(StringComparer.Ordinal);
+        var missing = new MissingImages(folder, named.Where(name => !File.Exists(ImageNames.PathOf(folder, name))));
+        var (files, _) = FolderFiles.Of(folder);
+        foreach (var file in files.Where(file => ImageSearch.IsNamedAsImage(file.Path) && !paths.Contains(file.Real)))
         {
-            RecurseSubdirectories = true,
-            IgnoreInaccessible = true,
-            MaxRecursionDepth = 8,
-        };
-        var files = Directory
-            .EnumerateFiles(folder, "*", options)
-            .Where(file => endings.Contains(Path.GetExtension(file).ToLowerInvariant()) && !named.Contains(file))
-            .Select(file => Path.GetRelativePath(folder, file));
-        foreach (var file in files.Order(StringComparer.Ordinal))
-        {
-            log.Add(IssueKind.UnnamedFile, part, file);
+            log.Add(IssueKind.UnnamedFile, part, missing.ExplainUnnamed(Path.GetRelativePath(folder, file.Path)));
         }
     }
 
     /// <summary>Notes files with the same bytes, within a part and across parts.</summary>
     public static void CheckDoubled(IReadOnlyList<(string Part, string Path, string Name)> files, IssueLog log)
     {
+        files = [.. files.Where(file => File.Exists(file.Path))];
         foreach (var named in files.GroupBy(file => file.Path))
         {
             foreach (var other in named.DistinctBy(file => file.Part).Skip(1))
@@ -72,7 +68,7 @@ internal static class ImageSurvey
             }
         }
 
-        var present = files.DistinctBy(file => file.Path).Where(file => File.Exists(file.Path)).ToList();
+        var present = files.DistinctBy(file => file.Path).ToList();
         // Most are told apart by their length or their last bytes.
         var alike = Alike(Alike([present], file => $"{new FileInfo(file.Path).Length}"), file => Key(file.Path, 4096));
         foreach (var same in Alike(alike, file => Key(file.Path, long.MaxValue)))
@@ -95,7 +91,7 @@ internal static class ImageSurvey
 
     private static (string?, IssueKind?, string) Look(string folder, in CocoImage image, bool decode)
     {
-        var path = Path.Combine(folder, image.FileName);
+        var path = ImageNames.PathOf(folder, image.FileName);
         if (!File.Exists(path))
         {
             return (null, IssueKind.MissingImage, "");
