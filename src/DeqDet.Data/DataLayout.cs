@@ -2,11 +2,23 @@ using DeqDet.Settings;
 
 namespace DeqDet.Data;
 
-/// <summary>Annotation file and image folder of one part of a data set, as full paths that were found to exist.</summary>
+/// <summary>Annotation file and image folder of one part of a data set, as full paths.</summary>
 public sealed record DataPart(string AnnotationFile, string ImageFolder)
 {
+    private const string CocoPrefix = "instances_";
+
+    /// <summary>A line for the user about how the part was chosen; null where it is as the settings say.</summary>
+    public string? Notice { get; init; }
+
     /// <summary>
-    /// Resolves a part's settings below a data folder. The annotation file may also lie there gzip-compressed, with <c>.gz</c> added.
+    /// Short name: <c>train2017</c> of <c>instances_train2017.json.gz</c>, <c>valid</c> of <c>valid/_annotations.coco.json</c>.
+    /// </summary>
+    public string Name => NameOf(AnnotationFile);
+
+    /// <summary>
+    /// Resolves a part's settings below a data folder. The annotation file may also lie there gzip-compressed, with <c>.gz</c> added. Where
+    /// there is none of the usual name (<c>train</c>, <c>val2017</c> and the like), the folder may have Roboflow's layout, <c>train/</c>,
+    /// <c>valid/</c> and <c>test/</c> with <c>_annotations.coco.json</c> in each; without a validation part, <c>test</c> is validated on.
     /// </summary>
     /// <exception cref="InputError">The folder, the annotation file or the image folder is missing.</exception>
     public static DataPart Find(string root, SplitSettings split)
@@ -16,14 +28,17 @@ public sealed record DataPart(string AnnotationFile, string ImageFolder)
             throw new InputError($"{root}: no such data folder; give the folder of a COCO-format data set with --data");
         }
 
-        var annotations = Path.GetFullPath(Path.Combine(root, split.Annotations));
-        if (!File.Exists(annotations) && File.Exists(annotations + ".gz"))
-        {
-            annotations += ".gz";
-        }
-
+        var annotations = Annotations(root, split);
         if (!File.Exists(annotations))
         {
+            if (
+                UsualWord(split) is { } word
+                && RoboflowLayout.Find(Path.GetFullPath(root), word == "train") is { } part
+            )
+            {
+                return part;
+            }
+
             throw new InputError(
                 $"{annotations}: no such annotation file; give the data folder with --data, or the file's place below it "
                     + $"with --set data.train.annotations=... and data.val.annotations=...{Present(root)}"
@@ -42,9 +57,56 @@ public sealed record DataPart(string AnnotationFile, string ImageFolder)
         return new(annotations, images);
     }
 
+    /// <summary>Whether both files of a part are there.</summary>
+    public static bool IsThere(string root, SplitSettings split)
+    {
+        try
+        {
+            Find(root, split);
+            return true;
+        }
+        catch (InputError)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The short name of an annotation file.</summary>
+    public static string NameOf(string annotationFile)
+    {
+        if (RoboflowLayout.IsPart(annotationFile))
+        {
+            return Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(annotationFile))!);
+        }
+
+        var name = Path.GetFileName(annotationFile);
+        foreach (var ending in (ReadOnlySpan<string>)[".gz", ".json"])
+        {
+            name = name.EndsWith(ending, StringComparison.OrdinalIgnoreCase) ? name[..^ending.Length] : name;
+        }
+
+        return name.Length > CocoPrefix.Length && name.StartsWith(CocoPrefix, StringComparison.Ordinal)
+            ? name[CocoPrefix.Length..]
+            : name;
+    }
+
     /// <summary>Reads the part.</summary>
     /// <exception cref="InputError">As <see cref="CocoDataset.Load"/>.</exception>
-    public CocoDataset Load() => CocoDataset.Load(AnnotationFile, ImageFolder);
+    public CocoDataset Load()
+    {
+        var data = CocoDataset.Load(AnnotationFile, ImageFolder);
+        return Notice is null ? data : data with { Notices = [Notice, .. data.Notices] };
+    }
+
+    private static string Annotations(string root, SplitSettings split)
+    {
+        var file = Path.GetFullPath(Path.Combine(root, split.Annotations));
+        return !File.Exists(file) && File.Exists(file + ".gz") ? file + ".gz" : file;
+    }
+
+    // Of a name that somebody chose, nothing else is a sensible reading.
+    private static string? UsualWord(SplitSettings split) =>
+        NameOf(split.Annotations).TrimEnd("0123456789".ToCharArray()) is ("train" or "val") and var word ? word : null;
 
     private static string Present(string root)
     {

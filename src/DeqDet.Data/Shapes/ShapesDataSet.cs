@@ -79,7 +79,8 @@ public static class ShapesDataSet
         }
     }
 
-    private static bool IsMade(string folder, ShapesSettings settings)
+    /// <summary>Whether a folder holds the whole data set of these settings.</summary>
+    public static bool IsMade(string folder, ShapesSettings settings)
     {
         var stamp = Path.Combine(folder, StampName);
         return File.Exists(stamp)
