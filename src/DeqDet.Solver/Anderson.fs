@@ -40,11 +40,15 @@ module Anderson =
     /// z_k + t g_k - sum_i c_i (dZ_i + t dG_i), without c being computed. (The normal equations would lose half of the digits.)
     let private extrapolate (lambda: float) (history: torch.Tensor) (pair: torch.Tensor) : torch.Tensor =
         let count, size = history.shape[1], pair.shape[1] / 2L
-        let lengths = history.narrow(2, 0, size).norm(2, false, 2.0f)
-        let smallest = (lengths * independence(pair.dtype).ToScalar()).square()
-        let tail = torch.diag_embed (lengths * (sqrt lambda).ToScalar())
+        let both = Native.join 1 [ history; pair.unsqueeze 1 ]
+        let residuals = both.narrow (2, 0, size)
+        // products of residuals stay within the range of the type
+        let residuals = residuals / Native.powersOfTwo [| 1L; 2L |] residuals
+        let lengths = residuals.narrow(1, 0, count).norm(2, false, 2.0f)
+        let smallest = (Native.times (independence pair.dtype) lengths).square()
+        let tail = torch.diag_embed (Native.times (sqrt lambda) lengths)
         let tails = Native.join 1 [ tail; torch.zeros_like(tail).narrow(1, 0, 1) ]
-        let rows = Native.join 2 [ tails; Native.join 1 [ history; pair.unsqueeze 1 ] ]
+        let rows = Native.join 2 [ tails; residuals; both.narrow (2, size, size) ]
 
         for i in 0L .. count - 1L do
             let left = rows.narrow (1, i, count + 1L - i)

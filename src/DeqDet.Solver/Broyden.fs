@@ -41,18 +41,24 @@ module Broyden =
                 let moved, change = state - lastState, residual - lastResidual
                 let row = apply right left moved
                 let miss = moved - apply left right change
+                // In units of their own, of which s^T H y needs only the latter's: products stay within the range of the type.
+                let rowUnit, changeUnit =
+                    Native.powersOfTwo [| 1L |] row, Native.powersOfTwo [| 1L |] change
+
+                let row, change = row / rowUnit, change / changeUnit
                 let scale = (row * change).sum(1L, true)
                 let smallest = if state.dtype = torch.float64 then 1e-14 else 1e-6
 
                 let usable =
-                    scale.abs().gt(row.norm (1, true, 2.0f) * change.norm (1, true, 2.0f) * smallest)
+                    scale.abs().gt(row.norm (1, true, 2.0f) * change.norm (1, true, 2.0f) |> Native.times smallest)
 
-                let column = torch.where (usable, miss / scale, torch.zeros_like miss)
+                let column = torch.where (usable, miss / changeUnit / scale, torch.zeros_like miss)
+
                 left.select(1, slot).copy_ column |> ignore
                 right.select(1, slot).copy_ row |> ignore
 
             let direction = apply left right residual
-            let next = state - direction.mul_ (options.Damping.ToScalar())
+            let next = state - Native.times options.Damping direction
             let plain = Scheme.relaxed options.Damping state image
 
             {

@@ -3,7 +3,7 @@ namespace DeqDet.Solver
 open System
 open TorchSharp
 
-/// Lives from one evaluation to the next.
+/// What one evaluation hands to the next.
 type internal Frame =
     {
         Number: int
@@ -20,21 +20,28 @@ type internal Frame =
         Memory: torch.Tensor list
     }
 
-/// Lives through the whole solve, written in place: rows of finished parts are never written again.
-type internal Books =
-    {
-        Parts: int
-        /// A row for each part of the batch.
-        Best: torch.Tensor
-        BestResidual: torch.Tensor
-        Ledgers: Ledger[]
-        Outcomes: Outcome option[]
-        mutable Spent: int64
-        mutable Rows: TraceRow list
-    }
-
-/// What happens to samples and their parts between two evaluations: they are measured, remembered, come to rest, and leave.
+/// The states of a solve from one evaluation to the next: what is evaluated, and where the scheme goes from there.
 module internal Frame =
+
+    /// The first frame of a solve from `state` [B, ...].
+    let first (parts: int) (memory: torch.Tensor list) (state: torch.Tensor) : Frame =
+        let samples = int state.shape[0]
+
+        let numbers (many: int) =
+            torch.arange (int64 many, dtype = torch.int64, device = state.device)
+
+        let index = numbers samples
+
+        {
+            Number = 0
+            Active = Array.init samples id
+            Index = index
+            Moving = Array.init (samples * parts) id
+            MovingIndex = if parts = 1 then index else numbers (samples * parts)
+            Places = None
+            State = state
+            Memory = memory
+        }
 
     /// A row for each part: [A, parts, ...] -> [A * parts, ...]; samples of one part are rows already.
     let byPart (parts: int) (tensor: torch.Tensor) =
@@ -57,6 +64,7 @@ module internal Frame =
 
             rows.index_copy_(0, places, moving parts frame fresh).reshape held.shape
 
+    /// The images of the moving parts; the others keep their states. Raises ArgumentException "map" for what is no image.
     let evaluate (parts: int) (map: PartMap) (frame: Frame) : torch.Tensor =
         let image = map frame.State frame.Index frame.Places
 
@@ -79,173 +87,7 @@ module internal Frame =
 
         onlyMoving parts frame frame.State (image.detach ())
 
-    let measure (parts: int) (tolerance: Tolerance) (frame: Frame) (image: torch.Tensor) : Measured =
-        let measured =
-            tolerance.Measure (moving parts frame frame.State) (moving parts frame image)
-
-        for name, numbers in [ "absolute", measured.Absolute; "relative", measured.Relative ] do
-            if
-                not (Native.sameShape numbers frame.MovingIndex)
-                || numbers.dtype <> torch.float64
-            then
-                invalidArg "measure" $"the {name} residual must be float64 with one number a row"
-
-        measured
-
-    /// Keeps, of the moving parts, the states (or their images) that are better than all before, and those that have converged.
-    let remember (options: SolveOptions) (books: Books) (frame: Frame) (image: torch.Tensor) (measured: Measured) =
-        let tolerance = options.Tolerance
-        let everyone = frame.Moving.Length = books.Ledgers.Length
-
-        let current (book: torch.Tensor) =
-            if everyone then
-                book
-            else
-                book.index_select (0, frame.MovingIndex)
-
-        let write (book: torch.Tensor) (rows: torch.Tensor) =
-            if everyone then
-                book.copy_ rows |> ignore
-            else
-                book.index_copy_ (0, frame.MovingIndex, rows) |> ignore
-
-        let within (bound: float option) (numbers: torch.Tensor) (chosen: torch.Tensor) =
-            match bound with
-            | Some bound -> chosen.logical_or (numbers.le (bound.ToScalar()))
-            | None -> chosen
-
-        let before = current books.BestResidual
-
-        let chosen =
-            measured.Absolute.lt before
-            |> within tolerance.Absolute measured.Absolute
-            |> within tolerance.Relative measured.Relative
-
-        let choose (chosen: torch.Tensor) fresh (book: torch.Tensor) =
-            write book (torch.where (chosen, fresh, current book))
-
-        let kept =
-            moving books.Parts frame (if options.Answer = Image then image else frame.State)
-
-        choose (Native.overSamples kept chosen) kept books.Best
-        choose chosen measured.Absolute books.BestResidual
-
-    /// Writes the measured numbers into the ledgers; the parts that go on.
-    let settle (options: SolveOptions) (books: Books) (number: int) (parts: int[]) (numbers: float[]) : int[] =
-        let count = parts.Length
-
-        let going =
-            [|
-                for position in 0 .. count - 1 do
-                    let part = parts[position]
-
-                    let ledger =
-                        Ledger.observe numbers[position] numbers[count + position] books.Ledgers[part]
-
-                    books.Ledgers[part] <- ledger
-                    books.Outcomes[part] <- Ledger.verdict options.Tolerance options.Divergence ledger
-
-                    if books.Outcomes[part].IsNone then
-                        part
-            |]
-
-        if options.Trace then
-            let whole offset =
-                let row = Array.create books.Ledgers.Length nan
-
-                parts |> Array.iteri (fun at part -> row[part] <- numbers[offset + at])
-
-                row
-
-            books.Rows <-
-                {
-                    Evaluation = number + 1
-                    Absolute = whole 0
-                    Relative = whole count
-                }
-                :: books.Rows
-
-        going
-
-    /// The state and the image with the parts that have just come to rest at their answers, where the others see them.
-    let private rest (books: Books) (going: int[]) (frame: Frame) (image: torch.Tensor) =
-        if books.Parts = 1 || going.Length = frame.Moving.Length then
-            frame.State, image
-        else
-            let isGoing = Collections.Generic.HashSet going
-            let resting = frame.Moving |> Array.filter (isGoing.Contains >> not)
-
-            let place =
-                dict (frame.Active |> Array.mapi (fun at sample -> sample, at * books.Parts))
-
-            let onDevice (numbers: int[]) =
-                torch.tensor (numbers |> Array.map int64, device = frame.State.device)
-
-            let places =
-                onDevice (
-                    resting
-                    |> Array.map (fun part -> place[part / books.Parts] + part % books.Parts)
-                )
-
-            let answers = books.Best.index_select (0, onDevice resting)
-
-            let put (tensor: torch.Tensor) =
-                let rows = (byPart books.Parts tensor).clone()
-                rows.index_copy_(0, places, answers).reshape tensor.shape
-
-            put frame.State, put image
-
-    /// The frame and the image without what has finished: parts stay where they are and move no more, samples all of whose parts
-    /// have finished are gone.
-    let leave (books: Books) (going: int[]) (frame: Frame) (image: torch.Tensor) : Frame * torch.Tensor =
-        if going.Length = frame.Moving.Length then
-            frame, image
-        else
-            let onDevice (numbers: int[]) =
-                torch.tensor (numbers |> Array.map int64, device = frame.State.device)
-
-            let state, image = rest books going frame image
-            let samples = going |> Array.map (fun part -> part / books.Parts) |> Array.distinct
-            let left = Collections.Generic.HashSet samples
-
-            let positions =
-                [|
-                    for at in 0 .. frame.Active.Length - 1 do
-                        if left.Contains frame.Active[at] then
-                            at
-                |]
-
-            let rows = onDevice positions
-
-            let select (tensor: torch.Tensor) =
-                if positions.Length = frame.Active.Length then
-                    tensor
-                else
-                    tensor.index_select (0, rows)
-
-            let index = select frame.Index
-            let all = going.Length = samples.Length * books.Parts
-
-            { frame with
-                Active = samples
-                Index = index
-                Moving = going
-                MovingIndex = if books.Parts = 1 then index else onDevice going
-                Places =
-                    if all then
-                        None
-                    else
-                        let place = dict (samples |> Array.mapi (fun at sample -> sample, at * books.Parts))
-
-                        going
-                        |> Array.map (fun part -> place[part / books.Parts] + part % books.Parts)
-                        |> onDevice
-                        |> Some
-                State = select state
-                Memory = frame.Memory |> List.map select
-            },
-            select image
-
+    /// Asks the scheme for the next state of what still moves.
     let advance (parts: int) (scheme: Scheme) (frame: Frame) (image: torch.Tensor) : Frame =
         let advanced =
             scheme.Step

@@ -2,6 +2,17 @@ namespace DeqDet.Solver
 
 open System
 
+/// One evaluation of one sample (or part), as the measure sees it.
+[<Struct>]
+type internal Residual =
+    {
+        /// |f(z) - z|.
+        Absolute: float
+        Relative: float
+        /// What one unit in the last place of z comes to, in the same measure; 0 where nobody asked.
+        Resolution: float
+    }
+
 /// The bookkeeping of one sample, fed with one evaluation after the other.
 type internal Ledger =
     {
@@ -11,13 +22,27 @@ type internal Ledger =
         /// Absolute residuals, newest first, as many as the rate needs.
         Recent: float list
         LastRelative: float
+        /// The largest absolute residual that was clearly no rounding error; 0 before the first one.
+        Largest: float
         Broken: bool
     }
+
+/// How far an evaluation can be relied on.
+type internal Trust =
+    /// It may be the best one so far.
+    | Sound
+    /// The numbers are right, but the sample is not as near to a fixed point as they look: it is never the best one.
+    | Doubtful
+    /// The numbers say nothing.
+    | Meaningless
 
 module internal Ledger =
 
     /// Steps over which the rate is averaged: enough to smooth a rotating error, few enough to follow a change.
     let private rateSteps = 5
+
+    /// Units in the last place above which a residual is a step that the map made, and no rounding error of its own.
+    let private resolved = 16.0
 
     let empty: Ledger =
         {
@@ -26,35 +51,40 @@ module internal Ledger =
             BestRelative = infinity
             Recent = []
             LastRelative = nan
+            Largest = 0.0
             Broken = false
         }
 
+    /// Whether both residuals are numbers.
+    let finite (residual: Residual) : bool =
+        Double.IsFinite residual.Absolute && Double.IsFinite residual.Relative
+
     /// Adds an evaluation; after the first one that was not finite only the count goes on.
-    let observe (absolute: float) (relative: float) (ledger: Ledger) : Ledger =
+    let observe (trust: Trust) (residual: Residual) (ledger: Ledger) : Ledger =
         let counted =
             { ledger with
                 Evaluations = ledger.Evaluations + 1
             }
 
-        if ledger.Broken || not (Double.IsFinite absolute && Double.IsFinite relative) then
+        if ledger.Broken || not (finite residual) then
             { counted with Broken = true }
+        elif trust = Meaningless then
+            counted
         else
-            let better = absolute < ledger.Best
+            let absolute = residual.Absolute
+            let better = trust = Sound && absolute < ledger.Best
 
             { counted with
                 Best = (if better then absolute else ledger.Best)
-                BestRelative = (if better then relative else ledger.BestRelative)
+                BestRelative = (if better then residual.Relative else ledger.BestRelative)
                 Recent = absolute :: List.truncate rateSteps ledger.Recent
-                LastRelative = relative
+                LastRelative = residual.Relative
+                Largest =
+                    if absolute > resolved * residual.Resolution then
+                        max absolute ledger.Largest
+                    else
+                        ledger.Largest
             }
-
-    /// What can be said after the last evaluation; None: go on.
-    let verdict (tolerance: Tolerance) (divergence: float) (ledger: Ledger) : Outcome option =
-        match ledger.Recent with
-        | _ when ledger.Broken -> Some NonFinite
-        | last :: _ when Tolerance.reached tolerance last ledger.LastRelative -> Some Converged
-        | last :: _ when last > divergence * ledger.Best -> Some Diverged
-        | _ -> None
 
     let private rate (recent: float list) : float =
         match recent with

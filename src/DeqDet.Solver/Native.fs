@@ -22,6 +22,38 @@ module internal Native =
         else
             rows
 
+    /// An operation with a number. TorchSharp hands the number's native copy on without holding its owner, which may be collected
+    /// meanwhile: the operation then raises, or computes with whatever lies there.
+    let withNumber (operation: Scalar -> torch.Tensor) (number: float) : torch.Tensor =
+        let scalar = number.ToScalar()
+        let result = operation scalar
+        GC.KeepAlive scalar
+        result
+
+    /// tensor * number.
+    let times (number: float) (tensor: torch.Tensor) : torch.Tensor =
+        number |> withNumber (fun number -> tensor.mul number)
+
+    /// Powers of two near the largest component along some axes, which stay as axes of length 1. Numbers divided by them are of the
+    /// order of 1, so that their squares neither overflow nor vanish, and lose no digit by it. 1 where there is nothing to divide (zeros)
+    /// or nothing to save (infinity, NaN).
+    let powersOfTwo (axes: int64[]) (tensor: torch.Tensor) : torch.Tensor =
+        if tensor.numel () = 0L then
+            torch.ones (1L, dtype = tensor.dtype, device = tensor.device)
+        else
+            let peak = tensor.abs().amax(ReadOnlySpan axes, true)
+            let struct (mantissa, _) = peak.frexp ()
+            let powers = peak / times 2.0 mantissa
+            torch.where (powers.isfinite (), powers, torch.ones_like powers)
+
+    /// Euclidean norm of each sample, [B, ...] -> float64 [B], right over the whole range of its type: 32 bits square only up to
+    /// 1e19, 64 bits up to 1e154.
+    let lengths (tensor: torch.Tensor) : torch.Tensor =
+        let rows = (rows tensor).to_type torch.float64
+
+        let powers = powersOfTwo [| 1L |] rows
+        (rows / powers).norm(1, true, 2.0f).mul_(powers).squeeze 1
+
     /// [A] -> [A, 1, ..., 1], to be broadcast over the samples of `like`.
     let overSamples (like: torch.Tensor) (values: torch.Tensor) : torch.Tensor =
         values.reshape (Array.init (int (like.dim ())) (fun axis -> if axis = 0 then -1L else 1L))

@@ -2,14 +2,24 @@ namespace DeqDet.Solver
 
 /// How the solve of one sample ended.
 type Outcome =
-    /// The residual of the returned state is within the tolerance.
+    /// The residual of the returned state is within the tolerance, and not just because the state has grown.
     | Converged
     /// Steps, budget or the caller's patience (cancellation) ran out first.
     | StepLimit
-    /// The residual grew far beyond the smallest one seen.
+    /// The residual grew far beyond the smallest one seen, or the state grew until steps as long as those the map made before vanish
+    /// in its last place.
     | Diverged
     /// The map gave NaN or infinity.
     | NonFinite
+
+    /// The outcome as a sentence.
+    member this.Sentence =
+        match this with
+        | Converged -> "The residual is within the tolerance."
+        | StepLimit -> "Steps or budget ran out before the residual was within the tolerance."
+        | Diverged ->
+            "The residual grew far beyond the smallest one, or the state beyond the digits that the map's steps need."
+        | NonFinite -> "The map gave NaN or infinity."
 
 /// What was measured on one sample.
 type Report =

@@ -51,38 +51,65 @@ module Solve =
             if not (torch.isfinite(start).all().item<bool>()) then
                 invalidArg "start" "the initial state holds NaN or infinity"
 
-    let private ending (options: SolveOptions) (books: Books) (started: TimeSpan) (frame: Frame) : Ending option =
-        if frame.Active.Length = 0 then
-            Some AllFinished
-        elif frame.Number >= options.Steps then
-            Some StepsUsed
-        elif frame.Number = 0 then
-            None
-        elif options.Cancellation.IsCancellationRequested then
-            Some Cancelled
-        else
-            match options.Budget with
-            | Evaluations limit when books.Spent + int64 frame.Moving.Length > limit -> Some BudgetUsed
-            | Time(limit, clock) when clock () - started >= limit -> Some BudgetUsed
-            | _ -> None
+    /// One evaluation and what follows from it: the frame of the next one.
+    let private iterate options (map: PartMap) (books: Books) (log: torch.Tensor option) (frame: Frame) : Frame =
+        use _ = torch.NewDisposeScope()
+        let image = Frame.evaluate books.Parts map frame
+        let measured = Books.measure options.Tolerance books frame image
+        books.Spent <- books.Spent + int64 frame.Moving.Length
 
-    let private reports (options: SolveOptions) (books: Books) : Report[] =
-        Array.map2
-            (fun ledger outcome -> Ledger.report (options.Answer = Last) (defaultArg outcome StepLimit) ledger)
-            books.Ledgers
-            books.Outcomes
+        let going, unreliable =
+            match log with
+            | Some log ->
+                FixedSteps.note log frame.Number measured
+                frame.Moving, [||]
+            | None ->
+                Books.residuals options.Tolerance books frame measured
+                |> Books.settle options books frame.Number frame.Moving
 
-    /// Replays a log [N, 2, B] of a solve without tolerance, in which no sample ever left.
-    let private replay (options: SolveOptions) (books: Books) (log: torch.Tensor) : unit =
-        let count = books.Ledgers.Length
-        use onHost = log.cpu ()
-        let numbers = onHost.data<float>().ToArray()
+        Books.remember options books frame image measured unreliable
 
-        let everyone = Array.init count id
+        match options.Observer with
+        | Some observer ->
+            observer
+                {
+                    Evaluation = frame.Number + 1
+                    Index = frame.MovingIndex
+                    State = Frame.moving books.Parts frame frame.State
+                    Image = Frame.moving books.Parts frame image
+                }
+        | None -> ()
 
-        for number in 0 .. int log.shape[0] - 1 do
-            let row = numbers[2 * count * number .. 2 * count * (number + 1) - 1]
-            Frame.settle options books number everyone row |> ignore
+        let smaller, image = Leaving.leave books going frame image
+        let onlyTested = options.Answer <> Last && frame.Number + 1 >= options.Steps
+
+        let next =
+            if smaller.Active.Length = 0 || onlyTested then
+                { smaller with
+                    Number = smaller.Number + 1
+                }
+            else
+                Frame.advance books.Parts options.Scheme smaller image
+
+        Frame.replace frame next
+        next
+
+    /// A clock that shows the time since now; it is asked only where there is a budget of time.
+    let private stopwatch (budget: Budget) : unit -> TimeSpan =
+        match budget with
+        | Time(_, clock) ->
+            let started = clock ()
+            fun () -> clock () - started
+        | _ -> fun () -> TimeSpan.Zero
+
+    let private standing (books: Books) (elapsed: unit -> TimeSpan) (frame: Frame) : Standing =
+        {
+            Number = frame.Number
+            Active = frame.Active.Length
+            Moving = frame.Moving.Length
+            Spent = books.Spent
+            Elapsed = elapsed
+        }
 
     /// Solves z = f(z) for each sample of `start` [B, P, ...], whose `parts` P come to rest one by one: a part that has finished stays at
     /// its answer, bit for bit, where the other parts of its sample see it, and is neither evaluated nor moved any more; the sample
@@ -95,134 +122,50 @@ module Solve =
         if parts < 1 || parts > 1 && (start.dim () < 2L || start.shape[1] <> int64 parts) then
             invalidArg (nameof parts) $"the start must be [B, {parts}, ...], a row for each part"
 
-        use scope = torch.NewDisposeScope()
+        use _ = torch.NewDisposeScope()
         use _ = torch.no_grad ()
-        let live = Tolerance.tests options.Tolerance
-        let samples = int start.shape[0]
-        let count = samples * parts
-        let onDevice = start.device
-        let first = start.detach().clone()
-
-        let books =
-            {
-                Parts = parts
-                Best = (Frame.byPart parts first).clone()
-                BestResidual = torch.full ([| int64 count |], infinity.ToScalar(), torch.float64, onDevice)
-                Ledgers = Array.create count Ledger.empty
-                Outcomes = Array.create count None
-                Spent = 0L
-                Rows = []
-            }
+        let books = Books.create parts start
 
         let log =
-            if live then
+            if Tolerance.tests options.Tolerance then
                 None
             else
-                Some(torch.zeros ([| int64 options.Steps; 2L; int64 count |], torch.float64, onDevice))
+                Some(FixedSteps.log options books)
 
-        let iterate (frame: Frame) : Frame =
-            use _ = torch.NewDisposeScope()
-            let image = Frame.evaluate parts map frame
-            let measured = Frame.measure parts options.Tolerance frame image
-            books.Spent <- books.Spent + int64 frame.Moving.Length
-            Frame.remember options books frame image measured
-
-            match options.Observer with
-            | Some observer ->
-                observer
-                    {
-                        Evaluation = frame.Number + 1
-                        Index = frame.MovingIndex
-                        State = Frame.moving parts frame frame.State
-                        Image = Frame.moving parts frame image
-                    }
-            | None -> ()
-
-            let numbers = torch.stack ([| measured.Absolute; measured.Relative |])
-
-            let going =
-                match log with
-                | Some log ->
-                    log.select(0, int64 frame.Number).copy_ numbers |> ignore
-                    frame.Moving
-                | None -> Frame.settle options books frame.Number frame.Moving (numbers.cpu().data<float>().ToArray())
-
-            let smaller, image = Frame.leave books going frame image
-            let onlyTested = options.Answer <> Last && frame.Number + 1 >= options.Steps
-
-            let next =
-                if smaller.Active.Length = 0 || onlyTested then
-                    { smaller with
-                        Number = smaller.Number + 1
-                    }
-                else
-                    Frame.advance parts options.Scheme smaller image
-
-            Frame.replace frame next
-            next
-
-        let started =
-            match options.Budget with
-            | Time(_, clock) -> clock ()
-            | _ -> TimeSpan.Zero
+        let first = start.detach().clone()
+        let elapsed = stopwatch options.Budget
 
         let rec loop (frame: Frame) =
-            match ending options books started frame with
+            match Termination.ending options (standing books elapsed frame) with
             | Some ending -> frame, ending
-            | None -> loop (iterate frame)
+            | None -> loop (iterate options map books log frame)
 
-        let numbers (many: int) =
-            torch.arange (int64 many, dtype = torch.int64, device = onDevice)
+        let final, ending = loop (Frame.first parts (options.Scheme.Init first) first)
 
-        let index = numbers samples
+        let answer =
+            (Books.answer options books final).reshape(start.shape).MoveToOuterDisposeScope()
 
-        let final, ending =
-            loop
-                {
-                    Number = 0
-                    Active = Array.init samples id
-                    Index = index
-                    Moving = Array.init count id
-                    MovingIndex = if parts = 1 then index else numbers count
-                    Places = None
-                    State = first
-                    Memory = options.Scheme.Init first
-                }
+        let read =
+            match log with
+            | None -> lazy ()
+            | Some log ->
+                let log = log.narrow(0, 0, int64 final.Number).MoveToOuterDisposeScope()
 
-        if options.Answer = Last && final.Moving.Length = count then
-            books.Best.copy_ (Scheme.finiteOr books.Best (Frame.byPart parts final.State))
-            |> ignore
-        elif options.Answer = Last && final.Moving.Length > 0 then
-            let best = books.Best.index_select (0, final.MovingIndex)
-
-            books.Best.index_copy_ (0, final.MovingIndex, Scheme.finiteOr best (Frame.moving parts final final.State))
-            |> ignore
-
-        let answer = books.Best.reshape(start.shape).MoveToOuterDisposeScope()
-
-        match log with
-        | None ->
-            let rows = List.rev books.Rows
-            Solution(answer, ending, lazy (reports options books), lazy rows)
-        | Some log ->
-            let log = log.narrow(0, 0, int64 final.Number).MoveToOuterDisposeScope()
-
-            let read =
                 lazy
-                    (replay options books log
+                    (FixedSteps.replay options books log
                      log.Dispose())
 
-            let reports =
-                lazy
-                    (read.Force()
-                     reports options books)
+        let reports =
+            lazy
+                (read.Force()
+                 Books.reports options books)
 
-            let trace =
-                lazy
-                    (read.Force()
-                     List.rev books.Rows)
+        let trace =
+            lazy
+                (read.Force()
+                 List.rev books.Rows)
 
-            Solution(answer, ending, reports, trace)
+        Solution(answer, ending, reports, trace)
 
     /// Solves z = f(z) for each sample of `start` [B, ...]. No gradients are recorded; attach one with `Gradient`.
     /// A hard problem is an outcome, not an exception. Raises ArgumentException, naming the argument, for settings out of

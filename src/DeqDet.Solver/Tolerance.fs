@@ -26,21 +26,31 @@ type Tolerance =
 /// Residuals and the bounds on them.
 module Tolerance =
 
-    /// Keeps the relative residual defined where the image is zero.
-    let private tiny = 1e-9
+    /// What is added to the sizes of images, so that the relative residual stays defined where an image is zero: 1e-9, but no more
+    /// than a millionth of the sizes [B] at hand. A problem of tiny numbers is not solved because its numbers are tiny.
+    let private floorOf (sizes: torch.Tensor) : torch.Tensor =
+        let floor = Native.times 1e-6 sizes
+        let floor = 1e-9 |> Native.withNumber floor.clamp_max
+        // above 0, also where both tensors are 0
+        2.3e-308 |> Native.withNumber floor.clamp_min
 
-    let private norms (tensor: torch.Tensor) : torch.Tensor =
-        (Native.wide tensor).norm(1, false, 2.0f).to_type torch.float64
-
-    /// Absolute: |f(z) - z|, relative: |f(z) - z| / (|f(z)| + 1e-9), Euclidean norms of each sample.
-    let euclidean: Measure =
+    let private compare (floor: torch.Tensor) : Measure =
         fun state image ->
-            let absolute = norms (image - state)
+            let inFull (tensor: torch.Tensor) = tensor.to_type torch.float64
+            let absolute = Native.lengths (inFull image - inFull state)
 
             {
                 Absolute = absolute
-                Relative = absolute / norms(image).add_(tiny.ToScalar())
+                Relative = absolute / (Native.lengths image + floor)
             }
+
+    let private floor (state: torch.Tensor) (image: torch.Tensor) : torch.Tensor =
+        floorOf (torch.maximum (Native.lengths state, Native.lengths image))
+
+    /// Absolute: |f(z) - z|, relative: |f(z) - z| / (|f(z)| + 1e-9), Euclidean norms of each sample in float64. Where the sizes that a
+    /// sample begins with, |z| and |f(z)|, are below 1e-3, a millionth of the larger one stands in the place of 1e-9; a call outside
+    /// a solve takes those of the two tensors.
+    let euclidean: Measure = fun state image -> compare (floor state image) state image
 
     /// No bound: every sample takes all steps.
     let never: Tolerance =
@@ -68,6 +78,26 @@ module Tolerance =
             | None -> false
 
         within tolerance.Absolute absolute || within tolerance.Relative relative
+
+    /// What the measure needs to know of the beginning of a solve: a number for each row of the start, None where it needs nothing.
+    let internal anchor (tolerance: Tolerance) (start: torch.Tensor) (image: torch.Tensor) : torch.Tensor option =
+        if obj.ReferenceEquals(tolerance.Measure, euclidean) then
+            Some(floor start image)
+        else
+            None
+
+    /// The measure of a solve with such an anchor, rows being those that are compared.
+    let internal anchored (tolerance: Tolerance) (anchor: torch.Tensor option) : Measure =
+        match anchor with
+        | Some floor -> compare floor
+        | None -> tolerance.Measure
+
+    /// The resolution of a state: what the measure makes of one unit in the last place of all components that have left their start.
+    /// The others have taken part in no sum that could have swallowed anything.
+    let internal resolution (measure: Measure) (start: torch.Tensor) (state: torch.Tensor) : torch.Tensor =
+        let eps = torch.finfo(state.dtype).eps
+        let nudged = Native.times (1.0 - eps) state
+        (measure state (torch.where (state.eq start, state, nudged))).Absolute
 
     /// Raises ArgumentException "tolerance" for a bound that is not a positive finite number.
     let internal check (tolerance: Tolerance) : unit =
