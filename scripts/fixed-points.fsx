@@ -46,3 +46,6 @@ for name, scheme in schemes do
     for report in solution.Reports do
         printfn
             $"{name, -9} {report.Outcome}: {report.Evaluations, 3} evaluations, residual {report.RelativeResidual:e1}, rate {report.ContractionRate:f2}"
+
+        if report.Outcome <> Converged then
+            printfn $"          {report.Outcome.Sentence}"

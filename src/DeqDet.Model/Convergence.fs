@@ -135,7 +135,7 @@ module Convergence =
 
         use _ = torch.NewDisposeScope()
         let point = QueryState.pack query
-        // Eigenvalues do not depend on units, but the digits of the power iteration do: pixels are large numbers.
+        // Eigenvalues do not depend on units, but the rounding errors of products do: pixels are large numbers.
         let units = QueryState.units point
 
         let map (state: Tensor) =

@@ -3,14 +3,14 @@ namespace DeqDet.Solver
 open System
 open TorchSharp
 
-/// Settings of the power iteration.
+/// Settings of the search for the spectral radius.
 type SpectralOptions =
     {
         /// Products with the Jacobian at most.
         Steps: int
-        /// A sample is done when its residual (see `SpectralReport`) is this small.
+        /// A sample is done when the relative error of its radius is estimated to be this small.
         Tolerance: float
-        /// Of the random vector the iteration starts from.
+        /// Of the random vector that the search starts from.
         Seed: int64
     }
 
@@ -19,11 +19,12 @@ type SpectralReport =
     {
         /// The estimate of the spectral radius, max |eigenvalue|.
         Radius: float
-        /// |J^2 v - a J v - b v| / |J^2 v|, how far the last directions are from an invariant plane (0: the estimate is exact).
+        /// Estimate of the radius' relative error: of the subspace that was searched and of the rounding of the products, both times the
+        /// condition number of the eigenvalue, which is 1 for symmetric Jacobians and large for those far from normal.
         Residual: float
         /// Products with the Jacobian that were used.
         Steps: int
-        /// Whether the residual came within the tolerance.
+        /// Whether the estimated error came within the tolerance.
         Converged: bool
     }
 
@@ -33,44 +34,84 @@ module Spectral =
     let defaults: SpectralOptions =
         {
             Steps = 500
-            Tolerance = 1e-4
+            Tolerance = 1e-7
             Seed = 0L
         }
 
-    let private dot (a: torch.Tensor) (b: torch.Tensor) = (a * b).sum 1L
+    /// Directions that are kept at most, and after a restart.
+    let private most, kept = 40, 16
 
-    /// |z|, and z of length 1 (or still 0).
-    let private normalised (z: torch.Tensor) =
-        let size = z.norm (1, true, 2.0f)
-        size.squeeze 1, torch.where (size.gt (0.0.ToScalar()), z / size, torch.zeros_like z)
+    /// Directions before which an eigenvalue that has settled may still not be the largest one.
+    let private least = 10
 
-    /// The larger root of l^2 = a l + b in modulus, where unit vectors obey
-    /// J v0 = g1 v1, J v1 = g2 v2 and v2 is nearest to alpha v1 + beta v0; and what is left of v2. Both [B].
-    /// A plane is fitted because the dominant eigenvalues may be a conjugate pair or +l and -l, where a line never settles.
-    let private fit (v0: torch.Tensor) (v1: torch.Tensor) (v2: torch.Tensor) (g1: torch.Tensor) (g2: torch.Tensor) =
-        let cosine = dot v0 v1
-        let onV1, onV0 = dot v2 v1, dot v2 v0
-        let determinant = 1.0.ToScalar() - cosine * cosine
-        // v0 and v1 on one line: the eigenvector is found, and v1 alone carries v2.
-        let line = determinant.lt (1e-10.ToScalar())
-        let safe = torch.where (line, torch.ones_like determinant, determinant)
-        let alpha = torch.where (line, onV1, (onV1 - cosine * onV0) / safe)
+    /// J^T for rows of directions, float64 [B, d], computed in the type of the point.
+    let private transposed (map: torch.Tensor -> torch.Tensor) (point: torch.Tensor) =
+        let input = point.detach().requires_grad_()
 
-        let beta = torch.where (line, torch.zeros_like onV0, (onV0 - cosine * onV1) / safe)
+        let output =
+            use _ = torch.enable_grad ()
+            map input
 
-        let rest =
-            (v2 - alpha.unsqueeze 1 * v1 - beta.unsqueeze 1 * v0).norm(1, false, 2.0f)
+        let product (directions: torch.Tensor) =
+            (directions.to_type(point.dtype).reshape point.shape
+             |> Native.vectorJacobian output input
+             |> Native.rows)
+                .to_type
+                torch.float64
 
-        let half, b = alpha * g2 / 2.0.ToScalar(), beta * g1 * g2
-        let discriminant = half * half + b
-        let real = half.abs () + discriminant.clamp_min(0.0.ToScalar()).sqrt()
-        let pair = b.neg().clamp_min(0.0.ToScalar()).sqrt()
-        let radius = torch.where (discriminant.ge (0.0.ToScalar()), real, pair)
-        radius, rest
+        // Where the map itself has no value its Jacobian has none, whatever the backward pass makes of it.
+        product, torch.isfinite(Native.rows output).all(1L, false).cpu().data<bool>().ToArray()
 
-    /// Radius of each sample of `point` [B, ...] for a map of the whole batch, by power iteration with vector-Jacobian
-    /// products (the transposed Jacobian has the same eigenvalues). Raises ArgumentException "point" without a batch axis
-    /// and "steps" or "tolerance" where they are not positive. Where f is not finite the radius is NaN.
+    let private report (options: SpectralOptions) (step: int) (found: Dominant) : SpectralReport =
+        let error =
+            match found.Truncation + found.Rounding with
+            | 0.0 -> 0.0
+            | error -> error / found.Modulus
+
+        {
+            Radius = found.Modulus
+            Residual = error
+            Steps = step
+            Converged = error <= options.Tolerance
+        }
+
+    let private unknown: SpectralReport =
+        {
+            Radius = nan
+            Residual = infinity
+            Steps = 0
+            Converged = false
+        }
+
+    /// A sample after a product: what is known of it, and the subspace to go on with; None where more products are of no use.
+    let private follow (options: SpectralOptions) (unit: float) step (krylov: Krylov) (known: SpectralReport) product =
+        if not (torch.isfinite(product).all().ToBoolean()) then
+            { unknown with Steps = step }, None
+        else
+            let krylov = Krylov.extend krylov product
+            let full = int64 krylov.Count + 1L = krylov.Vectors.shape[0]
+            let over = Krylov.invariant krylov || step = options.Steps
+
+            if not (over || full || krylov.Count % 4 = 0) then
+                known, Some krylov
+            else
+                let found = Krylov.dominant unit krylov
+                let report = report options step found
+                // what is left to gain is below the rounding of the products
+                let exhausted = found.Truncation <= 0.1 * found.Rounding
+
+                if over || krylov.Count >= least && (report.Converged || exhausted) then
+                    report, None
+                elif full then
+                    report, Some(Krylov.restart kept krylov)
+                else
+                    report, Some krylov
+
+    /// Radius of each sample of `point` [B, ...] for a map of the whole batch, by Arnoldi's method with vector-Jacobian products (the
+    /// transposed Jacobian has the same eigenvalues) and restarts: conjugate pairs and eigenvalues of equal modulus are no obstacle.
+    /// Products are computed in the type of the point, all else in float64; in float32 six digits are the most that can be had, fewer
+    /// where the Jacobian is far from normal, and `Residual` says so. Raises ArgumentException "point" without a batch axis and "steps" or
+    /// "tolerance" where they are not positive. Where f or its Jacobian is not finite the radius is NaN.
     let radius (options: SpectralOptions) (map: torch.Tensor -> torch.Tensor) (point: torch.Tensor) : SpectralReport[] =
         if point.dim () < 1L then
             invalidArg (nameof point) "the point has no batch axis: its shape must be [B, ...]"
@@ -82,75 +123,51 @@ module Spectral =
             invalidArg "tolerance" $"the tolerance must be positive, not {options.Tolerance}"
 
         use _ = torch.NewDisposeScope()
-        let input = point.detach().requires_grad_()
-
-        let output =
-            use _ = torch.enable_grad ()
-            map input
-
         use _ = torch.no_grad ()
-        let count = int point.shape[0]
+        let product, defined = transposed map point
         use generator = new torch.Generator(uint64 options.Seed, point.device)
 
         let random =
             torch.randn (point.shape, dtype = point.dtype, device = point.device, generator = generator)
+            |> Native.rows
 
-        let product (direction: torch.Tensor) =
-            (direction.reshape point.shape
-             |> Native.vectorJacobian output input
-             |> Native.rows)
-                .to_type
-                torch.float64
-            |> normalised
+        let size = int random.shape[1]
+        let unit = torch.finfo(point.dtype).eps
+        let found = Array.create defined.Length unknown
 
-        let inDtype (direction: torch.Tensor) = direction.to_type point.dtype
+        let searches =
+            defined
+            |> Array.mapi (fun sample defined ->
+                if defined && size > 0 then
+                    Some(Krylov.start (min most size) (random.select (0, int64 sample)))
+                else
+                    None)
 
-        let unknown =
-            {
-                Radius = nan
-                Residual = infinity
-                Steps = 0
-                Converged = false
-            }
+        let multiply step =
+            use _ = torch.NewDisposeScope()
+            let nothing = torch.zeros (int64 size, dtype = torch.float64, device = point.device)
 
-        let found = Array.create count unknown
+            let directions =
+                searches
+                |> Array.map (Option.map Krylov.direction >> Option.defaultValue nothing)
 
-        // Where the map itself has no value its Jacobian has none, whatever the backward pass makes of it.
-        let defined =
-            torch.isfinite(Native.rows output).all(1L, false).cpu().data<bool>().ToArray()
+            let products = product (torch.stack directions)
 
-        let note step (radius: torch.Tensor) (rest: torch.Tensor) =
-            let numbers = torch.stack([| radius; rest |]).cpu().data<float>().ToArray()
+            searches
+            |> Array.iteri (fun sample search ->
+                match search with
+                | Some krylov ->
+                    let report, next =
+                        follow options unit step krylov found[sample] (products.select (0, int64 sample))
 
-            for sample in 0 .. count - 1 do
-                if defined[sample] && not found[sample].Converged then
-                    let residual = numbers[count + sample]
+                    found[sample] <- report
+                    searches[sample] <- next
+                | None -> ())
 
-                    found[sample] <-
-                        {
-                            Radius = numbers[sample]
-                            Residual = residual
-                            Steps = step
-                            Converged = residual <= options.Tolerance
-                        }
+        let rec iterate step =
+            if step <= options.Steps && Array.exists Option.isSome searches then
+                multiply step
+                iterate (step + 1)
 
-        let rec iterate step (v0: torch.Tensor) (v1: torch.Tensor) (g1: torch.Tensor) =
-            if
-                step <= options.Steps
-                && found |> Array.exists (fun report -> not report.Converged)
-            then
-                let following =
-                    use _ = torch.NewDisposeScope()
-                    let g2, v2 = product (inDtype v1)
-                    let radius, rest = fit v0 v1 v2 g1 g2
-                    note step radius rest
-                    Native.keep [ g2; v2 ]
-                    v0.Dispose()
-                    v2, g2
-
-                iterate (step + 1) v1 (fst following) (snd following)
-
-        let _, v0 = normalised ((Native.rows random).to_type torch.float64)
-        let g1, v1 = product (inDtype v0)
-        iterate 2 v0 v1 g1
+        iterate 1
         found

@@ -141,7 +141,7 @@ let private spectralTests =
                         (fun report truth ->
                             Expect.isTrue report.Converged $"{report}"
 
-                            Expect.isLessThan (abs (report.Radius - truth) / truth) 1e-5 $"{report}, truth {truth}")
+                            Expect.isLessThan (abs (report.Radius - truth) / truth) 1e-6 $"{report}, truth {truth}")
                         known
                         truth
 

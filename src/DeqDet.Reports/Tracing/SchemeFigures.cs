@@ -106,7 +106,7 @@ internal static class SchemeFigures
                 + (
                     undecided == 0
                         ? "."
-                        : $"; on {undecided} the power iteration had not come within {AccuracyFigures.Tolerance(Tracer.SpectralTolerance)} of an invariant plane, so take those as indications."
+                        : $"; on {undecided} its relative error may exceed {AccuracyFigures.Tolerance(Tracer.SpectralTolerance)}, so take those as indications."
                 ),
             Table(
                 ["", "image", "spectral radius", "undecided", "observed rate"],

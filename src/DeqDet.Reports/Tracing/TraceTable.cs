@@ -46,7 +46,7 @@ public static class TraceTable
         ("change", "how far it took the content, in lengths of the content (plain iteration only)"),
         ("score", "best class score of the query where plain iteration ended, 0 to 1"),
         ("spectral_radius", "of the refinement head's Jacobian where plain iteration ended"),
-        ("spectral_error", "what is left undecided of it, 0 to 1"),
+        ("spectral_error", "estimate of its relative error"),
         ("rate", "factor of the image's median residual per application"),
         ("ap", "COCO's AP of the read-out"),
         ("ap50", "AP at an IoU of 0.5"),

@@ -21,7 +21,7 @@ public sealed class Tracer(TrainedModel model, Device device, int applications, 
     /// <summary>Tolerances at which AP is measured.</summary>
     public static IReadOnlyList<double> Tolerances { get; } = [0.1, 0.03, 0.01, 0.003, 0.001];
 
-    /// <summary>How far from an invariant plane the power iteration may stop.</summary>
+    /// <summary>Relative error at which the search for the spectral radius may stop.</summary>
     public const double SpectralTolerance = 1e-3;
 
     private const int SpectralSteps = 300;
