@@ -94,6 +94,32 @@ let private detect work images solver warm =
 
 let private list (element: JsonElement) = List.ofSeq (element.EnumerateArray())
 
+/// What results.json says of the refinement of one image, query by query.
+type private Refinement =
+    {
+        Steps: int[]
+        Residuals: float[]
+        Settled: int
+    }
+
+let private refinements (json: JsonElement) : Refinement list =
+    [
+        for image in list (json.GetProperty "images") do
+            let refinement = image.GetProperty "refinement"
+
+            {
+                Steps =
+                    [|
+                        for steps in list (refinement.GetProperty "query_steps") -> steps.GetInt32()
+                    |]
+                Residuals =
+                    [|
+                        for residual in list (refinement.GetProperty "query_residuals") -> residual.GetDouble()
+                    |]
+                Settled = refinement.GetProperty("settled").GetInt32()
+            }
+    ]
+
 [<Tests>]
 let tests =
     testSequenced
@@ -130,37 +156,99 @@ let tests =
 
                             Expect.equal (detection.GetProperty("steps").GetInt32()) 5 "its query's steps")
 
-            testCase "detect: scheme, steps and tolerance of the command line"
+            testCase "detect: scheme and steps of the command line"
             <| fun () ->
                 withModel [] (fun work images ->
-                    let solver =
-                        { asIs with
-                            Scheme = Some AndersonScheme
-                            Steps = Some 9
-                            // so wide that every query has settled at once
-                            Tolerance = Some 1e9
-                        }
+                    // so tight that every query takes all steps
+                    let residuals scheme =
+                        let said, json =
+                            detect
+                                work
+                                images
+                                { asIs with
+                                    Scheme = Some scheme
+                                    Steps = Some 9
+                                    Tolerance = Some 1e-9
+                                }
+                                false
 
-                    let said, json = detect work images solver false
-                    Expect.stringContains said "refinement: 1.0 applications to a query of 10 at most" "it says so"
+                        Expect.stringContains
+                            said
+                            "refinement: 10.0 applications to a query of 10 at most"
+                            "it says so"
 
-                    for image in list (json.GetProperty "images") do
-                        let refinement = image.GetProperty "refinement"
-                        Expect.equal (refinement.GetProperty("settled").GetInt32()) 6 "all settled"
-                        Expect.equal (refinement.GetProperty("steps").GetInt32()) 1 "at once")
+                        let refinements = refinements json
+                        Expect.all refinements (fun found -> Array.forall ((=) 10) found.Steps) "steps of each query"
+                        Expect.all refinements (fun found -> found.Settled = 0) "none has settled"
+                        refinements |> List.map (fun found -> Array.max found.Residuals)
+
+                    let plain, anderson, broyden =
+                        residuals PicardScheme, residuals AndersonScheme, residuals BroydenScheme
+
+                    // plain iteration shrinks residuals by about a half a step here; each method arrives elsewhere
+                    for plain, anderson, broyden in List.zip3 plain anderson broyden do
+                        Expect.isLessThan anderson (0.7 * plain) "Anderson's method is ahead"
+                        Expect.isLessThan broyden (0.7 * plain) "Broyden's method is ahead"
+                        Expect.notEqual anderson broyden "and they differ")
+
+            testCase "detect: the tolerance of the command line"
+            <| fun () ->
+                withModel [] (fun work images ->
+                    let found tolerance =
+                        detect
+                            work
+                            images
+                            { asIs with
+                                Scheme = Some PicardScheme
+                                Steps = Some 60
+                                Tolerance = Some tolerance
+                            }
+                            false
+                        |> snd
+                        |> refinements
+
+                    for rough, fine in List.zip (found 1e-2) (found 1e-4) do
+                        for tolerance, found in [ 1e-2, rough; 1e-4, fine ] do
+                            Expect.equal found.Settled 6 $"{tolerance}: all have settled"
+                            Expect.all found.Residuals (fun residual -> residual <= tolerance) $"within {tolerance}"
+                            Expect.all found.Steps (fun steps -> steps > 1 && steps < 61) $"{tolerance}: not at once"
+
+                        // the one before the last was not within it: a step shrinks a residual by about a half
+                        Expect.all rough.Residuals (fun residual -> residual > 1e-3) "no finer than asked for"
+                        Expect.isLessThan (Array.max rough.Steps) (Array.min fine.Steps) "a finer one takes more steps")
 
             testCase "detect: a warm start begins at the image before, and needs a tolerance"
             <| fun () ->
                 withModel [] (fun work images ->
-                    let solver = { asIs with Tolerance = Some 1e9 }
+                    let solver =
+                        { asIs with
+                            Steps = Some 60
+                            Tolerance = Some 1e-3
+                        }
+
                     let frames = Path.Combine(work, "frames")
                     Directory.CreateDirectory frames |> ignore
 
-                    for frame in 1..3 do
-                        File.Copy(Path.Combine(images, "000001.png"), Path.Combine(frames, $"{frame}.png"))
+                    // two of one picture, two of another
+                    for frame, picture in [ 1, 1; 2, 1; 3, 2; 4, 2 ] do
+                        File.Copy(Path.Combine(images, $"00000{picture}.png"), Path.Combine(frames, $"{frame}.png"))
 
-                    let said, _ = detect work frames solver true
-                    Expect.stringContains said "warm start: 2 of 3 images" "all but the first"
+                    let cold, warm =
+                        detect work frames solver false |> snd, detect work frames solver true
+
+                    Expect.stringContains (fst warm) "warm start: 3 of 4 images" "all but the first"
+                    let cold, warm = refinements cold, refinements (snd warm)
+                    Expect.equal warm[0] cold[0] "the first one begins as usual"
+                    Expect.all cold (fun found -> Array.min found.Steps > 1) "no image is done at once by itself"
+
+                    for frame, before in [ 2, 1; 4, 3 ] do
+                        Expect.all
+                            warm[frame - 1].Steps
+                            ((=) 1)
+                            $"frame {frame} is done at frame {before}'s equilibrium"
+
+                    Expect.all warm[2].Steps (fun steps -> steps > 1) "another picture's equilibrium is not its own"
+                    Expect.all warm[2].Residuals (fun residual -> residual <= 1e-3) "it arrives all the same"
 
                     Expect.throwsC (fun () -> detect work images asIs true |> ignore) (fun error ->
                         Expect.isTrue (error :? InputError) "an input error"

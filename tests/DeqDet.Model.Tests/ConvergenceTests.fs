@@ -125,6 +125,35 @@ let tests =
                 Expect.equal (evaluations 1e6) (Array.init 2 (fun _ -> Array.create 6 1)) "at once"
                 Expect.equal (evaluations 1e-12) (Array.init 2 (fun _ -> Array.create 6 4)) "never"
 
+                // Between these: the path of queries that never stop says when each comes within the tolerance, as long as none has
+                // stopped before it (then the others see it at rest).
+                let paths, _ = follow 4 detector ready
+
+                let tolerance =
+                    let second = paths |> Array.collect (fun path -> path.Residual[1]) |> Array.sort
+                    second[second.Length / 2]
+
+                for path, found in Array.zip paths (evaluations tolerance) do
+                    let reached =
+                        [|
+                            for query in 0..5 ->
+                                path.Residual
+                                |> Array.tryFindIndex (fun residuals -> residuals[query] <= tolerance)
+                                |> Option.map (fun at -> at + 1)
+                                |> Option.defaultValue 4
+                        |]
+
+                    let first = Array.min reached
+
+                    for reached, found in Array.zip reached found do
+                        if reached = first then
+                            Expect.equal found first "as soon as it is within the tolerance"
+                        else
+                            Expect.isGreaterThan found first "not before it is"
+
+                let different = evaluations tolerance |> Array.concat |> Array.distinct
+                Expect.isGreaterThan different.Length 1 "queries stop one by one"
+
             testCase "the spectral radius is that of the map itself, by differences"
             <| fun () ->
                 use _ = torch.NewDisposeScope()
