@@ -73,7 +73,7 @@ let experiment (arguments: string list) : Experiment =
         printfn "no checkpoint is named: a random detector on noise"
         random ()
     | checkpoint :: rest ->
-        let model = TrainedModel.Load(checkpoint, torch.CPU)
+        let model = TrainedModel.loadTrainable checkpoint torch.CPU
 
         let settings =
             match rest with
@@ -95,6 +95,6 @@ let experiment (arguments: string list) : Experiment =
 
         {
             Detector = model.Detector
-            Batch = BatchTensors.Images(batch, torch.CPU)
-            Targets = BatchTensors.Targets(batch, torch.CPU)
+            Batch = BatchTensors.images torch.CPU batch
+            Targets = BatchTensors.targets torch.CPU batch
         }

@@ -52,6 +52,9 @@ public sealed record CocoDataset(
         return builder.Build(imageFolder);
     }
 
+    /// <summary>The set with its first images only.</summary>
+    public CocoDataset First(int count) => this with { Images = [.. Images.Take(count)] };
+
     /// <summary>Path of an image's file, found as <see cref="ImageNames.PathOf"/> says.</summary>
     public string PathOf(DataImage image) => ImageNames.PathOf(ImageFolder, image.FileName);
 

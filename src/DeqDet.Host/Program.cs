@@ -63,8 +63,7 @@ public static class Program
                 Test(test.Item);
                 break;
             case Request.Detect detect:
-                DetectCommand.Run(detect.Item, Console.Out);
-                break;
+                return DetectCommand.Run(detect.Item, Console.Out);
             case Request.Trace trace:
                 TraceCommand.Run(trace.Item, Spectre.Console.AnsiConsole.Console, Console.Out);
                 break;

@@ -51,21 +51,15 @@ module Detector =
     /// Every tensor of the official state dict, in its order, nothing allocated.
     let specs (settings: DetectorSettings) : Spec list = WeightSource.list (recipe settings)
 
-    /// A detector whose weights come from `find`; trainable parameters become leaves that require gradients. The tensors found are
-    /// the detector's from then on: their handles are taken over.
-    let build (settings: DetectorSettings) (find: Spec -> Tensor) : Detector =
+    let private assemble
+        (settings: DetectorSettings)
+        (wrap: Spec -> Tensor -> Tensor)
+        (find: Spec -> Tensor)
+        : Detector =
         let tensors = ResizeArray()
 
         let take (spec: Spec) =
-            let found = find spec
-            let learns = spec.Role = Parameter && spec.Trainable
-            // TorchSharp's optimisers want its Parameter class, which takes the handle over from the tensor it is made of
-            let tensor =
-                if learns then
-                    new TorchSharp.Modules.Parameter(found, true) :> Tensor
-                else
-                    found
-
+            let tensor = wrap spec (find spec)
             tensor.DetachFromDisposeScope() |> ignore
             tensors.Add(spec, tensor)
             tensor
@@ -77,6 +71,22 @@ module Detector =
             Weights = weights
             Tensors = List.ofSeq tensors
         }
+
+    /// A detector whose weights come from `find`; trainable parameters become leaves that require gradients. The tensors found are
+    /// the detector's from then on: their handles are taken over.
+    let build (settings: DetectorSettings) (find: Spec -> Tensor) : Detector =
+        let wrap (spec: Spec) (found: Tensor) =
+            // TorchSharp's optimisers want its Parameter class, which takes the handle over from the tensor it is made of
+            if spec.Role = Parameter && spec.Trainable then
+                new TorchSharp.Modules.Parameter(found, true) :> Tensor
+            else
+                found
+
+        assemble settings wrap find
+
+    /// The same for prediction alone: nothing requires gradients.
+    let buildFixed (settings: DetectorSettings) (find: Spec -> Tensor) : Detector =
+        assemble settings (fun _ found -> found) find
 
     /// A detector with the official initialisation, drawn from a seed on the CPU and moved to the device.
     let initialise (settings: DetectorSettings) (seed: uint64) (device: torch.Device) : Detector =

@@ -453,7 +453,7 @@ let batches =
                 use _ = torch.NewDisposeScope()
 
                 let images, targets =
-                    BatchTensors.Images(batch, torch.CPU), BatchTensors.Targets(batch, torch.CPU)
+                    BatchTensors.images torch.CPU batch, BatchTensors.targets torch.CPU batch
 
                 Expect.equal images.Images.shape [| 2L; 3L; 6L; 4L |] "shape"
                 Expect.equal (images.Images.data<float32>().ToArray()) values "pixels"

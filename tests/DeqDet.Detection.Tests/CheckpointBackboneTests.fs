@@ -13,7 +13,7 @@ let private converted (tensors: (string * torch.Tensor) list) (test: StoredTenso
         let path = Path.Combine(folder, "a.pth")
         PthWriter.Write(path, [| for name, tensor in tensors -> Tensors.ToWrite(name, tensor) |])
         use file = TensorFile.Open path
-        test (List.ofSeq (BackboneNames.Convert file)))
+        test (List.ofSeq (BackboneNames.convert file)))
 
 let private same (a: torch.Tensor) (b: torch.Tensor) =
     a.shape = b.shape && a.eq(b).all().ToBoolean()
@@ -165,7 +165,7 @@ let tests =
                         )
 
                         use file = TensorFile.Open path
-                        problem <- refusal path (fun () -> BackboneNames.Convert file |> ignore))
+                        problem <- refusal path (fun () -> BackboneNames.convert file |> ignore))
 
                     problem
 
@@ -199,7 +199,8 @@ let tests =
                     let wanted =
                         [| expected "backbone.a"; expected "backbone.norm0.weight"; expected "neck.b" |]
 
-                    let load () = BackboneWeights.Load(path, wanted)
+                    let load () =
+                        BackboneWeights.load path wanted torch.CPU
 
                     let write names =
                         SafetensorsWriter.Write(path, [| for name in names -> Tensors.ToWrite(name, one) |])

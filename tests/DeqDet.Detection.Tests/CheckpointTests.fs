@@ -232,7 +232,7 @@ let tests =
                     }
 
                 let describe (spec: Spec) =
-                    let e = ExpectedWeights.Of spec
+                    let e = ExpectedWeights.ofSpec spec
                     e.Name, Seq.toList e.Shape, e.Type, e.Needed
 
                 Expect.equal

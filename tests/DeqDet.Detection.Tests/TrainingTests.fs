@@ -3,6 +3,7 @@ module DeqDet.Tests.TrainingTests
 open System
 open System.Collections.Generic
 open System.IO
+open System.Text.Json.Nodes
 open System.Threading
 open Expecto
 open TorchSharp
@@ -27,19 +28,26 @@ let private small =
         "schedule.warmup_steps=4"
     ]
 
+/// The same with three steps an epoch, every image read anew.
+let private tiny =
+    small
+    @ [ "data.shapes.train_images=12"; "data.shapes.val_images=2"; "data.cache_mb=0" ]
+
 /// What a training told its observer.
 type private Told() =
     member val Steps = List<StepReport>()
     member val Validations = List<int * int64>()
     /// Called after each step.
     member val After: StepReport -> unit = ignore with get, set
+    /// Called while validating, with the steps so far.
+    member val During: int64 -> unit = ignore with get, set
 
     interface ITrainingObserver with
         member told.Stepped report =
             told.Steps.Add report
             told.After report
 
-        member _.Validating(_, _) = ()
+        member told.Validating(_, _) = told.During(int64 told.Steps.Count)
         member told.Validated(epoch, step, _) = told.Validations.Add((epoch, step))
 
 /// Settings and loaders over generated data in a folder of the whole list of tests.
@@ -51,23 +59,29 @@ type private Setting(folder: string, assignments: string list) =
         DataSets.Ensure(read.Data, null, CancellationToken.None) |> ignore
         Settings.withClasses (DataSets.ForTraining(read.Data).Categories.Count) read
 
-    let loader = DataLoader(DataSets.ForTraining settings.Data, settings.Data)
-    let validation = DataSets.Validation(settings, loader.Data.Categories)
+    let setup =
+        let loader = DataLoader(DataSets.ForTraining settings.Data, settings.Data)
+
+        {
+            Settings = settings
+            Loader = loader
+            Validation = Validation.Of(settings, loader.Data.Categories)
+            Device = torch.CPU
+            Version = "test"
+        }
 
     let work name =
-        let path = Path.Combine(folder, name)
-        Directory.CreateDirectory path |> ignore
-        WorkFolder path
+        let folder = WorkFolder.at (Path.Combine(folder, name))
+        Directory.CreateDirectory folder.Path |> ignore
+        folder
 
     member _.Settings = settings
+    member _.Setup = setup
     member _.Work(name: string) : WorkFolder = work name
+    member _.Start(maxSteps: int64 option) = TrainingRun.Start(setup, maxSteps)
 
-    member _.Start(name: string) =
-        TrainingRun.Start(settings, loader, validation, torch.CPU, work name, "test")
-
-    member _.Resume(name: string) =
-        use checkpoint = CheckpointFile.Open (work name).Latest
-        TrainingRun.Resume(checkpoint, settings, loader, validation, torch.CPU, work name, "test")
+    member _.Resume(name: string, maxSteps: int64 option) =
+        TrainingRun.Resume(setup, maxSteps, (work name).Latest)
 
 let private inFolder (action: string -> unit) =
     let folder = Directory.CreateTempSubdirectory "deqdet-training-"
@@ -77,11 +91,48 @@ let private inFolder (action: string -> unit) =
     finally
         folder.Delete true
 
-let private train (run: TrainingRun) (maxSteps: int64) =
+let private train (run: TrainingRun) (folder: WorkFolder) =
     let told = Told()
     use _ = run
-    run.Train(told, Nullable maxSteps, CancellationToken.None) |> ignore
+    run.Train(folder, told, CancellationToken.None) |> ignore
     told
+
+let private train' (run: TrainingRun) (folder: WorkFolder) (told: Told) =
+    use _ = run
+    run.Train(folder, told, CancellationToken.None) |> ignore
+
+/// Trains as the command does, with a line of metrics for each step and validation.
+let private logged (run: TrainingRun) (folder: WorkFolder) (told: Told) (interruption: CancellationToken) =
+    use log = MetricsLog.Open(folder.Metrics, run.Progress.Step, run.Progress.Validated)
+    let inner = told :> ITrainingObserver
+
+    run.Train(
+        folder,
+        { new ITrainingObserver with
+            member _.Stepped report =
+                log.Step report
+                inner.Stepped report
+
+            member _.Validating(images, all) = inner.Validating(images, all)
+
+            member _.Validated(epoch, step, result) =
+                log.Validation(epoch, step, result.Evaluation)
+                inner.Validated(epoch, step, result)
+        },
+        interruption
+    )
+
+/// Lines of metrics without what depends on the clock.
+let private metrics (folder: WorkFolder) =
+    [
+        for line in File.ReadAllLines folder.Metrics ->
+            let json = JsonNode.Parse(line).AsObject()
+
+            for key in [ "time"; "data_time"; "memory" ] do
+                json.Remove key |> ignore
+
+            json.ToJsonString()
+    ]
 
 let private losses (told: Told) =
     [
@@ -97,6 +148,13 @@ let private tensors (path: string) =
                 use tensor = Tensors.Load stored
                 stored.Name, tensor.bytes.ToArray()
         ]
+
+let private sameTensors (a: string) (b: string) =
+    let a, b = tensors a, tensors b
+    Expect.equal (Map.keys b |> List.ofSeq) (Map.keys a |> List.ofSeq) "names"
+
+    for entry in a do
+        Expect.isTrue (b[entry.Key].AsSpan().SequenceEqual(entry.Value)) entry.Key
 
 /// Total loss of the first 20 steps of the default training on 160 pictures, as measured on x86-64.
 let private trace =
@@ -138,7 +196,7 @@ let tests =
                             [ "data.shapes.train_images=160"; "data.shapes.val_images=4"; "train.epochs=1" ]
                         )
 
-                    let told = train (setting.Start "run") 20L
+                    let told = train (setting.Start(Some 20L)) (setting.Work "run")
                     let found = [ for step in told.Steps -> step.Loss ]
                     Expect.equal found.Length trace.Length $"steps of %A{found}"
 
@@ -151,26 +209,25 @@ let tests =
             <| fun () ->
                 inFolder (fun folder ->
                     let setting = Setting(folder, small)
-                    let whole = train (setting.Start "whole") 9L
+                    let whole = train (setting.Start(Some 9L)) (setting.Work "whole")
                     // stopped within an epoch, and again at its end
-                    let first = train (setting.Start "parts") 4L
-                    let second = train (setting.Resume "parts") 6L
-                    let third = train (setting.Resume "parts") 9L
+                    let first = train (setting.Start(Some 4L)) (setting.Work "parts")
+                    let second = train (setting.Resume("parts", Some 6L)) (setting.Work "parts")
+                    let third = train (setting.Resume("parts", Some 9L)) (setting.Work "parts")
                     Expect.equal (losses first @ losses second @ losses third) (losses whole) "losses"
 
-                    let a, b =
-                        tensors (setting.Work "whole").Latest, tensors (setting.Work "parts").Latest
-
-                    Expect.equal (Map.keys b |> List.ofSeq) (Map.keys a |> List.ofSeq) "names"
-
-                    for entry in a do
-                        Expect.isTrue (b[entry.Key].AsSpan().SequenceEqual(entry.Value)) entry.Key)
+                    sameTensors (setting.Work "whole").Latest (setting.Work "parts").Latest)
 
             testCase "losses fall"
             <| fun () ->
                 inFolder (fun folder ->
                     let setting = Setting(folder, small @ [ "train.epochs=6"; "optimiser.lr=0.002" ])
-                    let found = [ for step in (train (setting.Start "run") 36L).Steps -> step.Loss ]
+
+                    let found =
+                        [
+                            for step in (train (setting.Start None) (setting.Work "run")).Steps -> step.Loss
+                        ]
+
                     let mean values = List.average values
 
                     Expect.isLessThan
@@ -190,19 +247,19 @@ let tests =
                             if report.Step = 3L then
                                 source.Cancel()
 
-                    using (setting.Start "run") (fun run ->
-                        let outcome = run.Train(told, Nullable(), source.Token)
+                    using (setting.Start None) (fun run ->
+                        let outcome = run.Train(setting.Work "run", told, source.Token)
                         Expect.isFalse outcome.Finished "finished"
-                        Expect.equal run.Step 3L "step")
+                        Expect.equal run.Progress.Step 3L "step")
 
-                    use again = setting.Resume "run"
-                    Expect.equal again.Step 3L "resumed at")
+                    use again = setting.Resume("run", None)
+                    Expect.equal again.Progress.Step 3L "resumed at")
 
             testCase "validates after epochs and at the end, and keeps the best"
             <| fun () ->
                 inFolder (fun folder ->
                     let setting = Setting(folder, small)
-                    let told = train (setting.Start "run") 100L
+                    let told = train (setting.Start(Some 100L)) (setting.Work "run")
                     Expect.equal (List.ofSeq told.Validations) [ 1, 6L; 2, 12L ] "epoch and step"
                     Expect.isTrue (File.Exists (setting.Work "run").Best) "best"
                     use best = CheckpointFile.Open (setting.Work "run").Best
@@ -218,21 +275,198 @@ let tests =
                             @ [ "optimiser.clip_norm=1e30"; "optimiser.lr=1e6"; "schedule.warmup_steps=1" ]
                         )
 
-                    use run = setting.Start "run"
+                    use run = setting.Start None
 
                     Expect.throwsT<TrainingDivergedException>
-                        (fun () -> run.Train(Told(), Nullable(), CancellationToken.None) |> ignore)
+                        (fun () -> run.Train(setting.Work "run", Told(), CancellationToken.None) |> ignore)
                         "diverges"
 
                     Expect.isFalse (setting.Work "run").HasCheckpoint "nothing written")
 
+            testCase "interrupted anywhere, a resumed run leaves the files of the uninterrupted one"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, tiny)
+                    let whole = setting.Work "whole"
+                    let all = Told()
+
+                    using (setting.Start None) (fun run -> logged run whole all CancellationToken.None |> ignore)
+
+                    // after a step within an epoch, at an epoch's last step, in a validation, in the last validation
+                    for at in [ Choice1Of2 2L; Choice1Of2 3L; Choice2Of2 3L; Choice2Of2 6L ] do
+                        let name = $"parts-%A{at}".Replace(' ', '-')
+                        let parts = setting.Work name
+                        use source = new CancellationTokenSource()
+                        let first = Told()
+
+                        first.After <-
+                            fun report ->
+                                if at = Choice1Of2 report.Step then
+                                    source.Cancel()
+
+                        first.During <-
+                            fun step ->
+                                if at = Choice2Of2 step then
+                                    source.Cancel()
+
+                        using (setting.Start None) (fun run ->
+                            let outcome = logged run parts first source.Token
+                            Expect.isFalse outcome.Finished $"{name}: interrupted")
+
+                        using (setting.Resume(name, None)) (fun run ->
+                            let outcome = logged run parts (Told()) CancellationToken.None
+                            Expect.isTrue outcome.Finished $"{name}: finished")
+
+                        sameTensors whole.Best parts.Best
+                        sameTensors whole.Latest parts.Latest
+
+                        Expect.equal (metrics parts) (metrics whole) $"{name}: metrics")
+
+            testCase "an image that cannot be read ends the run with its state saved"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, tiny)
+                    let work = setting.Work "run"
+                    // of epoch 2, so that it is met after at least 3 steps
+                    let broken = Path.Combine(setting.Settings.Data.Root, "train", "000005.png")
+                    let whole = File.ReadAllBytes broken
+                    let told = Told()
+
+                    told.During <-
+                        fun step ->
+                            if step = 3L then
+                                File.WriteAllBytes(broken, whole[.. whole.Length / 2])
+
+                    let message =
+                        complaint (fun () ->
+                            use run = setting.Start None
+                            run.Train(work, told, CancellationToken.None))
+
+                    let saved =
+                        use file = CheckpointFile.Open work.Latest
+                        file.Info.Progress.Step
+
+                    Expect.equal saved (int64 told.Steps.Count) "every step that was taken is saved"
+                    Expect.isGreaterThanOrEqual saved 3L "steps"
+                    expectParts message [ "000005.png"; $"after step {saved}"; "latest.safetensors" ]
+
+                    // and with the image mended, the run goes on as though nothing had been
+                    File.WriteAllBytes(broken, whole)
+                    train (setting.Resume("run", None)) work |> ignore
+                    let other = setting.Work "whole"
+                    train (setting.Start None) other |> ignore
+                    sameTensors other.Latest work.Latest)
+
+            testCase "an error of the observer, such as a full disk at a metrics line, loses nothing that was trained"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, tiny)
+                    let work = setting.Work "run"
+                    let told = Told()
+
+                    told.After <-
+                        fun report ->
+                            if report.Step = 4L then
+                                raise (IOException "No space left on device")
+
+                    Expect.throwsC
+                        (fun () ->
+                            use run = setting.Start None
+                            run.Train(work, told, CancellationToken.None) |> ignore)
+                        (fun error ->
+                            expectParts
+                                error.Message
+                                [ "No space left on device"; "after step 4"; "latest.safetensors" ])
+
+                    use again = setting.Resume("run", None)
+                    Expect.equal again.Progress.Step 4L "resumed at")
+
+            testCase "save_steps saves within an epoch, and a run killed after it goes on from there"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, tiny @ [ "train.save_steps=2" ])
+                    let work = setting.Work "run"
+                    let copies = Dictionary<int64, byte[] * byte[]>()
+                    let told = Told()
+
+                    told.After <-
+                        fun report ->
+                            if File.Exists work.Latest then
+                                let best =
+                                    if File.Exists work.Best then
+                                        File.ReadAllBytes work.Best
+                                    else
+                                        [||]
+
+                                copies[report.Step] <- (File.ReadAllBytes work.Latest, best)
+
+                    train' (setting.Start None) work told
+
+                    // as a kill in step 6 leaves it
+                    let killed = setting.Work "killed"
+                    let latest, best = copies[6L]
+                    File.WriteAllBytes(killed.Latest, latest)
+                    File.WriteAllBytes(killed.Best, best)
+
+                    using (setting.Resume("killed", None)) (fun run ->
+                        Expect.equal run.Progress.Step 5L "the last save"
+                        run.Train(killed, Told(), CancellationToken.None) |> ignore)
+
+                    sameTensors work.Latest killed.Latest
+                    sameTensors work.Best killed.Best)
+
+            testCase "resuming refuses other classes and another length of an epoch"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, small)
+                    let work = setting.Work "run"
+                    train (setting.Start(Some 2L)) work |> ignore
+
+                    let message =
+                        complaint (fun () -> Setting(folder, small @ [ "train.batch_size=6" ]).Resume("run", None))
+
+                    expectParts message [ "6 steps"; "4 now"; "batch size" ]
+                    let root = setting.Settings.Data.Root
+
+                    for part in [ setting.Settings.Data.Train; setting.Settings.Data.Val ] do
+                        let file = Path.Combine(root, part.Annotations)
+                        // two classes change their names with each other: every shape fits, every label would be wrong
+                        let text = File.ReadAllText file
+                        Expect.stringContains text "\"disc\"" "a class"
+
+                        File.WriteAllText(
+                            file,
+                            text
+                                .Replace("\"disc\"", "\"?\"")
+                                .Replace("\"ring\"", "\"disc\"")
+                                .Replace("\"?\"", "\"ring\"")
+                        )
+
+                    // the data set as it now is; making it again would put it right
+                    let changed = Setting(folder, small @ [ "data.shapes=null" ])
+                    let message = complaint (fun () -> changed.Resume("run", None))
+                    expectParts message [ "disc"; "ring"; "was trained on the classes" ])
+
+            testCase "a resumed run holds no file of the checkpoint open"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, small)
+                    let work = setting.Work "run"
+                    train (setting.Start(Some 2L)) work |> ignore
+                    use _ = setting.Resume("run", None)
+
+                    if OperatingSystem.IsLinux() then
+                        let maps = File.ReadAllText "/proc/self/maps"
+                        Expect.isFalse (maps.Contains work.Latest) "mapped")
+
             testCase "a checkpoint of another model is refused, naming every tensor"
             <| fun () ->
                 inFolder (fun folder ->
-                    train (Setting(folder, small).Start "run") 1L |> ignore
+                    let setting = Setting(folder, small)
+                    train (setting.Start(Some 1L)) (setting.Work "run") |> ignore
 
                     let message =
-                        complaint (fun () -> Setting(folder, small @ [ "head.groups=8" ]).Resume "run")
+                        complaint (fun () -> Setting(folder, small @ [ "head.groups=8" ]).Resume("run", None))
 
                     expectParts message [ "latest.safetensors"; "of another shape"; "adaptive_mixing" ])
 
@@ -244,12 +478,12 @@ let tests =
                     let message = complaint (fun () -> DataSets.ForTraining settings.Data)
                     expectParts message [ "1 of 24 images"; "000002.png" ])
 
-            testCase "a trained model detects in the original image's pixels"
+            testCase "a trained model is opened with the classes and settings it was trained with"
             <| fun () ->
                 inFolder (fun folder ->
                     let setting = Setting(folder, small)
-                    train (setting.Start "run") 1L |> ignore
-                    let model = TrainedModel.Load((setting.Work "run").Path, torch.CPU)
-                    Expect.equal model.Classes.Count 6 "classes"
-                    Expect.equal model.Settings setting.Settings "settings")
+                    train (setting.Start(Some 1L)) (setting.Work "run") |> ignore
+                    use session = DetectorSession.Open((setting.Work "run").Path)
+                    Expect.equal session.Model.Classes setting.Setup.Classes "classes"
+                    Expect.equal session.Model.Settings setting.Settings "settings")
         ]

@@ -103,7 +103,7 @@ let private bare (path: string) (specs: Spec list) (meta: string) =
         path,
         [|
             for spec in specs do
-                let expected = ExpectedWeights.Of spec
+                let expected = ExpectedWeights.ofSpec spec
 
                 let count = (spec.Shape |> Array.fold (*) 1L) * int64 (expected.Type.ByteSize())
                 TensorToWrite.Of(spec.Name, expected.Type, spec.Shape, Array.zeroCreate (int count))
@@ -117,7 +117,7 @@ let private sparse (path: string) (specs: Spec list) =
         path,
         [|
             for spec in specs do
-                let expected = ExpectedWeights.Of spec
+                let expected = ExpectedWeights.ofSpec spec
                 let count = (spec.Shape |> Array.fold (*) 1L) * int64 (expected.Type.ByteSize())
 
                 let skip (stream: Stream) =
@@ -204,7 +204,7 @@ let tests =
                     torch.linspace(-1.0, 1.0, 1L * 3L * 64L * 64L).reshape(1L, 3L, 64L, 64L)
 
                 let detect (path: string) =
-                    let model = TrainedModel.Load(path, torch.CPU)
+                    let model = TrainedModel.load path torch.CPU
 
                     let found =
                         Detector.detect
@@ -362,9 +362,9 @@ let tests =
                         (backbone |> List.filter isLive |> List.map _.Name)
                         "names"
 
-                    let expected = backbone |> List.map ExpectedWeights.Of
+                    let expected = backbone |> List.map ExpectedWeights.ofSpec
 
-                    for tensor in BackboneWeights.Load(target, expected).Values do
+                    for tensor in (BackboneWeights.load target expected torch.CPU).Values do
                         tensor.Dispose()
 
                     Expect.stringContains (told target) "backbone ResNet-18" "info"))
@@ -385,7 +385,7 @@ let tests =
                                 let settings = SettingsFile.load (config name) []
                                 sparse path (Detector.specs settings.Detector)
                                 use file = TensorFile.Open path
-                                let struct (found, which) = KnownModels.Find file
+                                let found, which = KnownModels.find file
                                 Expect.equal which name "name"
                                 Expect.equal found settings "settings"
                                 let text = told path

@@ -215,7 +215,7 @@ let tests =
             testCase "the end names what is there, and the next command"
             <| fun () ->
                 inFolder (fun folder ->
-                    let work = WorkFolder folder
+                    let work = WorkFolder.at folder
                     File.WriteAllText(work.Best, "")
                     File.WriteAllText(work.Metrics, "")
 

@@ -24,19 +24,19 @@ let stepReport (step: int) : StepReport =
                 KeyValuePair(stage + "pos_acc", 50.0)
         ]
 
-    StepReport(
-        Epoch = 1 + (step - 1) / 10,
-        Epochs = 2,
-        Step = int64 step,
-        Steps = 20L,
-        LearningRate = 2.5e-5,
-        Losses = ResizeArray losses,
-        GradNorm = 1.5,
-        Images = 8,
-        Time = TimeSpan.FromSeconds 2.0,
-        DataTime = TimeSpan.FromSeconds 0.5,
+    {
+        Epoch = 1 + (step - 1) / 10
+        Epochs = 2
+        Step = int64 step
+        Steps = 20L
+        LearningRate = 2.5e-5
+        Losses = ResizeArray losses
+        GradNorm = 1.5
+        Images = 8
+        Time = TimeSpan.FromSeconds 2.0
+        DataTime = TimeSpan.FromSeconds 0.5
         MemoryBytes = 300L * 1024L * 1024L
-    )
+    }
 
 /// COCO's evaluation of a golden case.
 let evaluation (case: string) : EvaluationResult =
@@ -50,7 +50,7 @@ let evaluation (case: string) : EvaluationResult =
     )
 
 let private write path (resumeAt: int) (steps: int seq) =
-    use log = MetricsLog.Open(path, resumeAt)
+    use log = MetricsLog.Open(path, resumeAt, resumeAt)
 
     for step in steps do
         log.Step(stepReport step)
@@ -115,7 +115,7 @@ let tests =
                 inFile (fun path ->
                     let result = evaluation "synth-base"
 
-                    using (MetricsLog.Open(path, 0L)) (fun log -> log.Validation(2, 40L, result))
+                    using (MetricsLog.Open(path, 0L, 0L)) (fun log -> log.Validation(2, 40L, result))
                     let line = (lines path)[0]
 
                     Expect.equal
@@ -136,7 +136,7 @@ let tests =
             <| fun () ->
                 inFile (fun path ->
                     write path 0 [ 1..7 ]
-                    using (MetricsLog.Open(path, 5L)) (fun log -> log.Validation(1, 5L, evaluation "synth-base"))
+                    using (MetricsLog.Open(path, 5L, 5L)) (fun log -> log.Validation(1, 5L, evaluation "synth-base"))
                     let before = File.ReadAllLines path
                     write path 5 [ 6; 7 ]
                     Expect.equal (steps path) [ 1; 2; 3; 4; 5; 5; 6; 7 ] "steps"
@@ -177,21 +177,21 @@ let tests =
                     let good = stepReport 1
 
                     let report =
-                        StepReport(
-                            Epoch = 1,
-                            Epochs = 1,
-                            Step = 1L,
-                            Steps = 1L,
-                            LearningRate = good.LearningRate,
-                            Losses = losses,
-                            GradNorm = Double.PositiveInfinity,
-                            Images = 1,
-                            Time = good.Time,
-                            DataTime = good.DataTime,
+                        {
+                            Epoch = 1
+                            Epochs = 1
+                            Step = 1L
+                            Steps = 1L
+                            LearningRate = good.LearningRate
+                            Losses = losses
+                            GradNorm = Double.PositiveInfinity
+                            Images = 1
+                            Time = good.Time
+                            DataTime = good.DataTime
                             MemoryBytes = 1L
-                        )
+                        }
 
-                    using (MetricsLog.Open(path, 0L)) (fun log -> log.Step report)
+                    using (MetricsLog.Open(path, 0L, 0L)) (fun log -> log.Step report)
 
                     for key in [ "loss"; "loss_cls"; "grad_norm" ] do
                         let value = (Array.head (lines path)).GetProperty key
@@ -200,7 +200,7 @@ let tests =
             testCase "lines can be read while the file is written"
             <| fun () ->
                 inFile (fun path ->
-                    use log = MetricsLog.Open(path, 0L)
+                    use log = MetricsLog.Open(path, 0L, 0L)
                     log.Step(stepReport 1)
 
                     use stream =
@@ -213,6 +213,8 @@ let tests =
             <| fun () ->
                 inFolder (fun folder ->
                     Expect.throwsT<InputError>
-                        (fun () -> MetricsLog.Open(Path.Combine(folder, "missing", "metrics.jsonl"), 0L).Dispose())
+                        (fun () ->
+                            MetricsLog.Open(Path.Combine(folder, "missing", "metrics.jsonl"), 0L, 0L)
+                            |> ignore)
                         "no such folder")
         ]

@@ -47,26 +47,31 @@ let withModel (assignments: string list) (test: string -> string -> unit) =
         DataSets.Ensure(settings.Data, null, CancellationToken.None) |> ignore
         let training = DataSets.ForTraining settings.Data
         let settings = Settings.withClasses training.Categories.Count settings
-        let loader = DataLoader(training, settings.Data)
-        let validation = DataSets.Validation(settings, training.Categories)
+
+        let setup =
+            {
+                Settings = settings
+                Loader = DataLoader(training, settings.Data)
+                Validation = Validation.Of(settings, training.Categories)
+                Device = torch.CPU
+                Version = "test"
+            }
+
         let work = Path.Combine(folder, "work")
         Directory.CreateDirectory work |> ignore
 
-        let run =
-            TrainingRun.Start(settings, loader, validation, torch.CPU, WorkFolder work, "test")
+        using (TrainingRun.Start(setup, Some 1L)) (fun run ->
+            run.Train(
+                WorkFolder.at work,
+                { new ITrainingObserver with
+                    member _.Stepped _ = ()
+                    member _.Validating(_, _) = ()
+                    member _.Validated(_, _, _) = ()
+                },
+                CancellationToken.None
+            )
+            |> ignore)
 
-        run.Train(
-            { new ITrainingObserver with
-                member _.Stepped _ = ()
-                member _.Validating(_, _) = ()
-                member _.Validated(_, _, _) = ()
-            },
-            Nullable 1L,
-            CancellationToken.None
-        )
-        |> ignore
-
-        (run :> IDisposable).Dispose()
         test work (Path.Combine(folder, "data", "val"))
     finally
         Directory.Delete(folder, true)
@@ -89,6 +94,7 @@ let private detect work images solver warm =
         },
         output
     )
+    |> ignore
 
     output.ToString(), JsonDocument.Parse(File.ReadAllText(Path.Combine(out, "results.json"))).RootElement
 

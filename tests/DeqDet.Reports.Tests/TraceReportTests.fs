@@ -8,6 +8,7 @@ open System.Text.Json
 open Expecto
 open FsCheck
 open FsCheck.FSharp
+open DeqDet.Detection
 open DeqDet.Reports.Tracing
 open DeqDet.Model
 

@@ -21,13 +21,15 @@ public static class ConvertCommand
     public static void Run(ConvertRequest request, string version, TextWriter output)
     {
         var pth = IsPth(request.Out);
-        using var file = TensorFile.Open(WorkFolder.CheckpointOf(request.In));
-        var what = KnownModels.IsDetector(file) ? Detector(file, request, pth, version) : Backbone(file, request, pth);
+        using var file = TensorFile.Open(WorkFolderModule.checkpointOf(request.In));
+        var what = KnownModels.isDetector(file) ? Detector(file, request, pth, version) : Backbone(file, request, pth);
         var bytes = new FileInfo(request.Out).Length;
         output.WriteLine($"{request.Out}: {what}, {Human.Bytes(bytes)}");
-        if (!KnownModels.IsDetector(file))
+        if (!KnownModels.isDetector(file))
         {
-            output.WriteLine($"train from it: {Human.Command($"train --set backbone.weights={request.Out}")}");
+            output.WriteLine(
+                $"train from it: {Human.Command($"train --set {Shell.quote($"backbone.weights={request.Out}")}")}"
+            );
         }
     }
 
@@ -43,11 +45,10 @@ public static class ConvertCommand
 
     private static string Detector(ITensorFile file, ConvertRequest request, bool pth, string version)
     {
-        var detector = DetectorFile.Read(file, request.Config?.Value, request.Classes?.Value);
-        if (detector.Info.Version == "")
-        {
-            detector = detector with { Info = detector.Info with { Version = version } };
-        }
+        var detector = DetectorFileModule.withVersion(
+            version,
+            DetectorFileModule.read(request.Config, request.Classes, file)
+        );
         var specs = DetectorModule.specs(detector.Settings.Detector);
         var live = specs.Where(spec => !spec.Role.IsDead).ToList();
         if (pth)
@@ -87,7 +88,7 @@ public static class ConvertCommand
                         : Tensors.ToWrite(spec.Name, InitialiserModule.draw(generator, spec))
                 ),
             ],
-            detector.ToMeta()
+            DetectorFileModule.toMeta(detector)
         );
     }
 
@@ -97,7 +98,7 @@ public static class ConvertCommand
         {
             throw new InputError($"{file.Path}: holds a backbone; --config and --classes are for whole detectors");
         }
-        var (kind, tensors) = KnownModels.FindBackbone(file);
+        var (kind, tensors) = KnownModels.findBackbone(file);
         TensorToWrite[] list = [.. tensors.Select(tensor => TensorToWrite.Of(tensor))];
         if (pth)
         {

@@ -1,38 +1,25 @@
-using System.Text.Json;
-using DeqDet.Coco;
-using DeqDet.Coco.Evaluation;
 using DeqDet.CommandLine;
 using DeqDet.Data;
 using DeqDet.Detection;
 using DeqDet.Host.Devices;
 using DeqDet.Host.Terminal;
 using DeqDet.Images;
-using DeqDet.Model;
 using DeqDet.Reports;
-using DeqDet.Settings;
-using DeqDet.Solver;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
-using static TorchSharp.torch;
 
 namespace DeqDet.Host.Commands;
 
 /// <summary>`detect`: what a checkpoint finds in images, as JSON and as pictures.</summary>
 public static class DetectCommand
 {
-    /// <summary>An image that was looked at: the path as the user gave it, its size, what was found.</summary>
-    private sealed record Seen(
-        string File,
-        string Picture,
-        int Width,
-        int Height,
-        IReadOnlyList<Finding> Found,
-        IReadOnlyList<Report> Refinement
-    );
-
-    /// <summary>Runs the command. Images that cannot be read are named and left out; the others are done first.</summary>
+    /// <summary>
+    /// Runs the command. Images that cannot be read are named and left out; the others are done first. Results are kept whatever happens,
+    /// and say which images are missing.
+    /// </summary>
+    /// <returns>0 when every image was looked at; what a shell expects of an interrupted program otherwise.</returns>
     /// <exception cref="InputError">The checkpoint is missing or damaged, or some image could not be read.</exception>
-    public static void Run(DetectRequest request, TextWriter output)
+    public static int Run(DetectRequest request, TextWriter output)
     {
         var (files, passedOver) = ImageSearch.Find(request.Images);
         foreach (var notice in passedOver)
@@ -40,10 +27,11 @@ public static class DetectCommand
             output.WriteLine($"note: {notice}");
         }
 
-        var device = ComputeDevice.Choose(DeviceChoice.Auto);
-        ComputeDevice.UseThreads(null);
+        var device = ComputeDevice.Choose(request.Device);
+        ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
-        var model = TrainedModel.Load(request.Checkpoint, request.Solver, device);
+        using var session = Open(request.Checkpoint, request.Solver, request.Ema, device);
+        var model = session.Model;
         if (request.WarmStart && OptionModule.IsNone(model.Settings.Detector.Solver.Tolerance))
         {
             throw new InputError(
@@ -51,85 +39,110 @@ public static class DetectCommand
             );
         }
 
-        CreateFolder(request.Out);
-        var pictures = PictureNames(files);
-        var seen = new List<Seen>();
+        Outputs.MakeFolder("--out", request.Out);
+        var json = Path.Combine(request.Out, "results.json");
+        var pictures = PictureNames(request.Out, json, files);
+        var results = new DetectionResults(json, model.Classes, files);
         var refused = new List<string>();
         var refinements = new Refinements();
-        using var frames = request.WarmStart ? new FrameSequence(model.Detector, device) : null;
-        foreach (var file in files)
+        using var frames = request.WarmStart ? new FrameSequence(session) : null;
+        try
         {
-            if (interruption.Token.IsCancellationRequested)
+            foreach (var file in files)
             {
-                break;
-            }
-
-            try
-            {
-                var image = ImageFile.Load(file);
-                using var batch = ImageFiles.Batch(image, model.Settings.Data);
-                var prediction =
-                    frames?.Next(batch, interruption.Token)
-                    ?? Prediction.Of(model.Detector, batch, device, interruption.Token)[0];
-                if (interruption.Token.IsCancellationRequested)
+                interruption.Token.ThrowIfCancellationRequested();
+                try
                 {
-                    // a refinement that was cut short is no result
-                    break;
+                    var image = ImageFile.Load(file);
+                    using var batch = ImageBatching.ofImages(model.Settings.Data, ListModule.OfSeq([image]));
+                    var prediction =
+                        frames?.Next(batch, interruption.Token) ?? session.Predict(batch, interruption.Token)[0];
+                    var found = prediction.Findings.Where(finding => finding.Score >= request.Threshold).ToList();
+                    refinements.Add(prediction.Refinement);
+                    var picture = Path.Combine(request.Out, pictures[file]);
+                    Draw(image, found).Save(picture);
+                    results.Add(new(file, pictures[file], image.Width, image.Height, found, prediction.Refinement));
+                    output.WriteLine($"{file}: {Summary(found)} -> {picture}");
                 }
-
-                var found = prediction.Findings.Where(finding => finding.Score >= request.Threshold).ToList();
-                refinements.Add(prediction.Refinement);
-                var picture = Path.Combine(request.Out, pictures[file]);
-                Draw(model, image, found).Save(picture);
-                seen.Add(new(file, pictures[file], image.Width, image.Height, found, prediction.Refinement));
-                output.WriteLine($"{file}: {Told(model, found)} -> {picture}");
-            }
-            catch (InputError error)
-            {
-                refused.Add(error.Message);
-                output.WriteLine($"skipped: {error.Message}");
+                catch (InputError error)
+                {
+                    refused.Add(error.Message);
+                    output.WriteLine($"skipped: {error.Message}");
+                }
             }
         }
-
-        var json = Path.Combine(request.Out, "results.json");
-        AtomicFile.Write(json, stream => Write(model, seen, stream));
-        output.WriteLine(
-            $"{seen.Sum(image => image.Found.Count)} detections of at least {request.Threshold:0.##} in {seen.Count} images: {json}"
-        );
-        if (refinements.Told(model.Settings.Detector.Solver) is { } told)
+        catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)
         {
-            output.WriteLine(told);
+            // a refinement that was cut short is no result: its image is one of the missing
+        }
+        finally
+        {
+            results.Write();
+        }
+
+        output.WriteLine(
+            $"{Counted(results.Images.Sum(image => image.Found.Count), "detection")} of at least {request.Threshold:0.##} in {Counted(results.Images.Count, "image")}: {json}"
+        );
+        if (refinements.Summary(model.Settings.Detector.Solver) is { Value: var summary })
+        {
+            output.WriteLine(summary);
         }
 
         if (frames is not null)
         {
             output.WriteLine(
-                $"warm start: {frames.Warm} of {seen.Count} images began at the equilibrium of the one before, {frames.Failed} failed and began anew"
+                $"warm start: {frames.Warm} of {Counted(results.Images.Count, "image")} began at the equilibrium of the one before, {frames.Failed} failed and began anew"
             );
         }
 
-        if (refused.Count > 0)
+        if (interruption.Token.IsCancellationRequested)
         {
-            throw new InputError($"{refused.Count} of {files.Count} images could not be used; the first: {refused[0]}");
+            output.WriteLine(
+                $"interrupted: {results.Missing.Count} of {Counted(files.Count, "image")} missing, named in {json}"
+            );
+            return interruption.ExitCode;
+        }
+
+        return refused.Count == 0
+            ? 0
+            : throw new InputError(
+                $"{refused.Count} of {Counted(files.Count, "image")} could not be used; the first: {refused[0]}"
+            );
+    }
+
+    /// <summary>A session over a checkpoint, with what a command line changes of how the equilibrium is solved for.</summary>
+    /// <exception cref="InputError">The checkpoint cannot be used, or something is to be changed of a model that has no equilibrium.</exception>
+    public static DetectorSession Open(
+        string checkpoint,
+        SolverRequest solver,
+        bool averaged,
+        TorchSharp.torch.Device device
+    )
+    {
+        var model = TrainedModelModule.load(checkpoint, device);
+        try
+        {
+            var change = FuncConvert.FromFunc((Model.DetectorSettings settings) => solver.Over(settings));
+            return DetectorSession.Of(TrainedModelModule.withDetectorSettings(change, model), device);
+        }
+        catch
+        {
+            TrainedModelModule.dispose(model);
+            throw;
         }
     }
 
-    private static Picture Draw(TrainedModel model, RgbImage image, IReadOnlyList<Finding> found) =>
+    private static Picture Draw(RgbImage image, IReadOnlyList<Finding> found) =>
         Picture.Annotate(
             image,
             [
                 .. found
                     .OrderBy(finding => finding.Score)
-                    .Select(finding => new DrawnBox(
-                        finding.Box,
-                        finding.Label,
-                        model.Classes[finding.Label].Name,
-                        finding.Score
-                    )),
+                    .Select(finding => new DrawnBox(finding.Box, finding.Label, finding.Name, finding.Score)),
             ]
         );
 
-    private static string Told(TrainedModel model, IReadOnlyList<Finding> found) =>
+    private static string Summary(IReadOnlyList<Finding> found) =>
         found.Count == 0
             ? "nothing"
             : string.Join(
@@ -137,19 +150,27 @@ public static class DetectCommand
                 found
                     .GroupBy(finding => finding.Label)
                     .OrderBy(group => group.Key)
-                    .Select(group => $"{group.Count()} {model.Classes[group.Key].Name}")
+                    .Select(group => $"{group.Count()} {group.First().Name}")
             );
 
-    // The image's own name with .png; where two images share one, they are numbered.
-    private static Dictionary<string, string> PictureNames(IReadOnlyList<string> files)
+    // The image's own name with .png; numbered where two images share one, or a file of that name is an input or not of our making.
+    private static Dictionary<string, string> PictureNames(string folder, string results, IReadOnlyList<string> files)
     {
+        var ours = File.Exists(results)
+            ? DetectionResults.PicturesOf(results)
+                ?? throw new InputError(
+                    $"--out {folder}: holds a {Path.GetFileName(results)} that `detect` did not write; choose another folder"
+                )
+            : new HashSet<string>();
+        Outputs.CheckInputs("--out", results, files);
+        var inputs = files.Select(Outputs.Real).ToHashSet(StringComparer.Ordinal);
         var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         var names = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var file in files)
         {
             var stem = Path.GetFileNameWithoutExtension(file);
             var name = $"{stem}.png";
-            for (var i = 2; !taken.Add(name); i++)
+            for (var i = 2; !IsFree(name) || !taken.Add(name); i++)
             {
                 name = $"{stem}-{i}.png";
             }
@@ -158,114 +179,13 @@ public static class DetectCommand
         }
 
         return names;
-    }
 
-    private static void CreateFolder(string folder)
-    {
-        try
+        bool IsFree(string name)
         {
-            Directory.CreateDirectory(folder);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new InputError($"--out {folder}: cannot be made ({error.Message}); choose another folder");
+            var path = Path.Combine(folder, name);
+            return !Path.Exists(path) || (ours.Contains(name) && !inputs.Contains(Outputs.Real(path)));
         }
     }
 
-    // How many applications each query took, and how far it then still was from being a fixed point.
-    private static void WriteRefinement(Utf8JsonWriter writer, IReadOnlyList<Report> queries)
-    {
-        if (queries.Count == 0)
-        {
-            return;
-        }
-
-        writer.WriteStartObject("refinement");
-        writer.WriteNumber("steps", Refinements.Steps(queries));
-        writer.WriteNumber("settled", Refinements.Settled(queries));
-        writer.WriteStartArray("query_steps");
-        foreach (var query in queries)
-        {
-            writer.WriteNumberValue(query.Evaluations);
-        }
-
-        writer.WriteEndArray();
-        writer.WriteStartArray("query_residuals");
-        foreach (var query in queries)
-        {
-            if (double.IsFinite(query.RelativeResidual))
-            {
-                writer.WriteNumberValue((float)query.RelativeResidual);
-            }
-            else
-            {
-                writer.WriteNullValue();
-            }
-        }
-
-        writer.WriteEndArray();
-        writer.WriteEndObject();
-    }
-
-    // COCO's layout, so that tools which read annotations can read it: boxes are [x, y, width, height] in px of the image.
-    private static void Write(TrainedModel model, IReadOnlyList<Seen> images, Stream stream)
-    {
-        using var writer = new Utf8JsonWriter(stream, new() { Indented = true });
-        writer.WriteStartObject();
-        writer.WriteStartArray("images");
-        for (var i = 0; i < images.Count; i++)
-        {
-            writer.WriteStartObject();
-            writer.WriteNumber("id", i + 1);
-            writer.WriteString("file_name", images[i].File);
-            writer.WriteNumber("width", images[i].Width);
-            writer.WriteNumber("height", images[i].Height);
-            writer.WriteString("picture", images[i].Picture);
-            WriteRefinement(writer, images[i].Refinement);
-            writer.WriteEndObject();
-        }
-
-        writer.WriteEndArray();
-        writer.WriteStartArray("categories");
-        foreach (var category in model.Classes)
-        {
-            writer.WriteStartObject();
-            writer.WritePropertyName("id");
-            category.Id.Write(writer);
-            writer.WriteString("name", category.Name);
-            writer.WriteEndObject();
-        }
-
-        writer.WriteEndArray();
-        writer.WriteStartArray("annotations");
-        var id = 0;
-        for (var i = 0; i < images.Count; i++)
-        {
-            foreach (var finding in images[i].Found)
-            {
-                writer.WriteStartObject();
-                writer.WriteNumber("id", ++id);
-                writer.WriteNumber("image_id", i + 1);
-                writer.WritePropertyName("category_id");
-                model.Classes[finding.Label].Id.Write(writer);
-                writer.WriteStartArray("bbox");
-                writer.WriteNumberValue(finding.Box.X1);
-                writer.WriteNumberValue(finding.Box.Y1);
-                writer.WriteNumberValue(finding.Box.X2 - finding.Box.X1);
-                writer.WriteNumberValue(finding.Box.Y2 - finding.Box.Y1);
-                writer.WriteEndArray();
-                writer.WriteNumber("score", finding.Score);
-                writer.WriteNumber("query", finding.Query);
-                if (finding.Refinement is { } refinement)
-                {
-                    DetectionsWriter.WriteRefinement(writer, new(refinement.Evaluations, refinement.RelativeResidual));
-                }
-
-                writer.WriteEndObject();
-            }
-        }
-
-        writer.WriteEndArray();
-        writer.WriteEndObject();
-    }
+    private static string Counted(int count, string thing) => $"{count} {thing}{(count == 1 ? "" : "s")}";
 }

@@ -19,7 +19,7 @@ public static class InfoCommand
     /// <exception cref="Settings.InputError">It is missing, damaged or of no known kind.</exception>
     public static void Run(string checkpoint, TextWriter output)
     {
-        var path = WorkFolder.CheckpointOf(checkpoint);
+        var path = WorkFolderModule.checkpointOf(checkpoint);
         using var file = TensorFile.Open(path);
         var lines = Known(file);
         output.WriteLine(Human.Path(path));
@@ -34,9 +34,9 @@ public static class InfoCommand
     {
         try
         {
-            return KnownModels.IsDetector(file) ? Detector(file) : Backbone(file);
+            return KnownModels.isDetector(file) ? Detector(file) : Backbone(file);
         }
-        catch (CheckpointError) when (!DetectorFile.HasOwnInfo(file))
+        catch (CheckpointError) when (!DetectorFileModule.hasOwnInfo(file))
         {
             var lines = new List<(string, string)>
             {
@@ -53,7 +53,7 @@ public static class InfoCommand
 
     private static List<(string, string)> Detector(ITensorFile file)
     {
-        var detector = DetectorFile.Read(file);
+        var detector = DetectorFileModule.read(null, null, file);
         var (settings, info) = (detector.Settings.Detector, detector.Info);
         var specs = DetectorModule.specs(settings).ToList();
         var applied = settings.Kind.IsDeqDet
@@ -115,7 +115,7 @@ public static class InfoCommand
         {
             yield return ("written by", $"DeqDet {info.Version}");
         }
-        var state = detector.File.Tensors.Count - detector.Weights.Count;
+        var state = detector.File.Tensors.Count - detector.Weights.Length;
         if (detector.IsOwn)
         {
             yield return (
@@ -127,7 +127,7 @@ public static class InfoCommand
 
     private static List<(string, string)> Backbone(ITensorFile file)
     {
-        var (kind, tensors) = KnownModels.FindBackbone(file);
+        var (kind, tensors) = KnownModels.findBackbone(file);
         return
         [
             ("model", $"backbone {ModelNames.Of(kind)}, usable by --set backbone.weights={file.Path}"),

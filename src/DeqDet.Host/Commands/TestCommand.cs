@@ -1,10 +1,12 @@
 using DeqDet.Coco.Analysis;
 using DeqDet.Coco.Evaluation;
 using DeqDet.CommandLine;
+using DeqDet.Data;
 using DeqDet.Detection;
 using DeqDet.Host.Devices;
 using DeqDet.Host.Terminal;
 using DeqDet.Reports.Pages;
+using DeqDet.Settings;
 using RunSettings = DeqDet.Settings.Settings;
 using SettingsOf = DeqDet.Settings.SettingsModule;
 
@@ -17,35 +19,32 @@ public static class TestCommand
     /// <param name="request">What was asked for.</param>
     /// <param name="display">Where progress is shown.</param>
     /// <param name="output">Where the table goes.</param>
-    /// <exception cref="Settings.InputError">The checkpoint or the data are missing or malformed.</exception>
+    /// <exception cref="InputError">The checkpoint or the data are missing or malformed, or an output cannot be written.</exception>
     public static void Run(TestRequest request, TrainingDisplay display, TextWriter output)
     {
-        if (request.Report?.Value is { } place)
-        {
-            EvaluationPage.CheckPlace(place);
-        }
-
-        var device = ComputeDevice.Choose(DeviceChoice.Auto);
-        ComputeDevice.UseThreads(null);
+        var device = ComputeDevice.Choose(request.Device);
+        ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
-        var model = TrainedModel.Load(request.Checkpoint, request.Solver, device);
-        var settings = request.Data?.Value is { } root ? SettingsOf.withDataRoot(root, model.Settings) : model.Settings;
+        using var session = DetectCommand.Open(request.Checkpoint, request.Solver, request.Ema, device);
+        var settings = Settings(request, session.Model.Settings);
         DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
-        var validation = DataSets.Validation(settings, model.Classes);
+        var part = DataPart.Find(settings.Data.Root, settings.Data.Val);
+        CheckOutputs(request, part);
+        var validation = Validation.Of(settings, session.Model.Classes);
         foreach (var notice in validation.Data.Notices)
         {
             output.WriteLine($"note: {notice}");
         }
 
-        var result = validation.Run(model.Detector, device, display.Validating, interruption.Token);
+        var result = validation.Run(session, display.Validating, interruption.Token);
         EvaluationText.WriteSummary(result.Evaluation, output);
         output.WriteLine();
         EvaluationText.WriteClasses(result.Evaluation, output);
         var images = validation.Data.Images.Count;
         output.WriteLine();
-        if (result.Refinements.Told(model.Settings.Detector.Solver) is { } told)
+        if (result.Refinements.Summary(session.Model.Settings.Detector.Solver) is { Value: var summary })
         {
-            output.WriteLine(told);
+            output.WriteLine(summary);
         }
 
         output.WriteLine(
@@ -63,6 +62,17 @@ public static class TestCommand
             page.Save(report);
             ReportText.Write(page, report, output);
         }
+    }
+
+    private static RunSettings Settings(TestRequest request, RunSettings settings) =>
+        request.Data?.Value is { } root ? SettingsOf.withDataRoot(root, settings) : settings;
+
+    // Before the work: an evaluation may take hours.
+    private static void CheckOutputs(TestRequest request, DataPart part)
+    {
+        string[] inputs = [part.AnnotationFile, WorkFolderModule.checkpointOf(request.Checkpoint)];
+        Outputs.Check("--out", request.Out?.Value, inputs, Outputs.IsResults);
+        Outputs.Check("--report", request.Report?.Value, inputs, Outputs.IsPage);
     }
 
     private static EvaluationPage Page(

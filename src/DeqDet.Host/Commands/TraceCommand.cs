@@ -7,6 +7,7 @@ using DeqDet.Host.Terminal;
 using DeqDet.Images;
 using DeqDet.Reports.Tracing;
 using DeqDet.Settings;
+using Microsoft.FSharp.Collections;
 using Spectre.Console;
 using RunSettings = DeqDet.Settings.Settings;
 using RunSettingsModule = DeqDet.Settings.SettingsModule;
@@ -34,7 +35,8 @@ public static class TraceCommand
         var device = ComputeDevice.Choose(request.Device);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
-        var model = TrainedModel.Load(request.Checkpoint, device);
+        using var session = DetectorSession.Of(TrainedModelModule.load(request.Checkpoint, device), device);
+        var model = session.Model;
         var kind = model.Settings.Detector.Kind;
         if (!kind.IsDeqDet)
         {
@@ -58,8 +60,7 @@ public static class TraceCommand
             named.Count > 0 ? Files(named, settings.Data) : First(judged!, settings.Data, request.ImageCount);
         var folder = new TraceFolder(request.Out);
         var tracer = new Tracer(
-            model,
-            device,
+            session,
             Math.Max(request.Steps, model.Settings.Detector.Solver.Steps + 1),
             interruption.Token
         );
@@ -102,7 +103,12 @@ public static class TraceCommand
     }
 
     private static List<Followed> Files(IReadOnlyList<string> files, DataSettings settings) =>
-        [.. files.Select(file => new Followed(file, () => ImageFiles.Batch(ImageFile.Load(file), settings)))];
+        [
+            .. files.Select(file => new Followed(
+                file,
+                () => ImageBatching.ofImages(settings, ListModule.OfSeq([ImageFile.Load(file)]))
+            )),
+        ];
 
     private static List<Followed> First(Judged judged, DataSettings settings, int count)
     {

@@ -9,6 +9,7 @@ using DeqDet.Host.Terminal;
 using DeqDet.Model;
 using DeqDet.Reports;
 using DeqDet.Settings;
+using Microsoft.FSharp.Core;
 using static TorchSharp.torch;
 using RunSettings = DeqDet.Settings.Settings;
 
@@ -25,7 +26,14 @@ public static class TrainCommand
     /// <exception cref="InputError">Settings, data or checkpoint are missing or malformed.</exception>
     public static int Run(TrainRequest request, TrainingDisplay display, string version)
     {
-        using var checkpoint = OpenCheckpoint(request, out var resumed);
+        var checkpoint = Checkpoint(request);
+        // held before the checkpoint is read: nobody else may be writing it
+        using var resumed = checkpoint is null ? null : RunFolder.ofResumed(request.WorkDir, checkpoint);
+        if (checkpoint is null)
+        {
+            RunFolder.checkNew(request.WorkDir);
+        }
+
         var settings = request.Over(Load(request, checkpoint));
         var device = ComputeDevice.Choose(request.Device);
         ComputeDevice.UseThreads(request.Threads?.Value);
@@ -33,90 +41,122 @@ public static class TrainCommand
         var made = DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
         var data = DataSets.ForTraining(settings.Data);
         settings = SettingsModule.withClasses(data.Categories.Count, settings);
-        var loader = new DataLoader(data, settings.Data);
-        var validation = DataSets.Validation(settings, data.Categories);
-        var folder = resumed ?? WorkFolder.ForNewRun(request.WorkDir?.Value, NameOf(request));
+        var setup = new TrainingSetup(
+            settings,
+            new DataLoader(data, settings.Data),
+            Validation.Of(settings, data.Categories),
+            device,
+            version
+        );
+        var maxSteps = request.MaxSteps is { Value: var most } ? FSharpOption<long>.Some(most) : null;
         using var run = checkpoint is null
-            ? TrainingRun.Start(settings, loader, validation, device, folder, version)
-            : TrainingRun.Resume(checkpoint, settings, loader, validation, device, folder, version);
+            ? TrainingRun.Start(setup, maxSteps)
+            : TrainingRun.Resume(setup, maxSteps, checkpoint);
+        // taken only now: what cannot be started leaves no folder behind
+        using var fresh = resumed is null ? RunFolder.ofNew(request.WorkDir, NameOf(request)) : null;
+        var folder = (resumed ?? fresh)!.Folder;
+        if (checkpoint is not null)
+        {
+            RunFolder.bringAlong(checkpoint, folder);
+        }
+
         AtomicFile.Write(
             folder.Settings,
             stream => stream.Write(Encoding.UTF8.GetBytes(SettingsFile.toJson(settings)))
         );
-
-        using var metrics = MetricsLog.Open(folder.Metrics, run.Step);
-        display.Start(
-            new()
-            {
-                // a resumed run has its settings from the checkpoint, not from a file with a name
-                Settings = resumed is null ? NameOf(request) : Path.GetFileName(folder.Path),
-                TrainingImages = data.Images.Count,
-                ValidationImages = validation.Data.Images.Count,
-                Classes = data.Categories.Count,
-                Parameters = run
-                    .Detector.Tensors.Where(entry => entry.Item1.Role.IsParameter)
-                    .Sum(entry => entry.Item2.numel()),
-                TrainableParameters = DetectorModule.trainable(run.Detector).Sum(entry => entry.Item2.numel()),
-                Device = device.ToString(),
-                Threads = get_num_threads(),
-                WorkFolder = folder.Path,
-                FirstStep = run.Step,
-                Notices = [.. made, .. data.Notices, .. validation.Data.Notices, .. Warnings(settings)],
-            }
-        );
+        using var metrics = MetricsLog.Open(folder.Metrics, run.Progress.Step, run.Progress.Validated);
+        display.Start(Summary(request, setup, run, folder, made));
         var observer = new Observer(display, metrics, folder, settings.Train.LogEvery);
-        var outcome = run.Train(observer, request.MaxSteps is { Value: var steps } ? steps : null, interruption.Token);
+        var outcome = run.Train(folder, observer, interruption.Token);
         if (!outcome.Finished)
         {
-            display.Interrupted(run.Step, folder.Path, $"train --resume {Relative(folder.Path)}");
+            display.Interrupted(run.Progress.Step, folder.Path, ResumeArguments(request, folder));
             return interruption.ExitCode;
         }
 
-        if (outcome.Last is { } last)
+        var validation = setup.Validation;
+        if (outcome.Last is { Value: var last })
         {
             ValidationPictures.Draw(validation.Data, last.Detections, settings.Evaluation, folder.Pictures);
         }
 
         display.Finish(
-            outcome.Last?.Evaluation,
+            outcome.Last?.Value.Evaluation,
             folder,
-            $"detect {Relative(folder.Path)} {Relative(AnyImage(validation.Data))}"
+            $"detect {Quoted(folder.Path)} {Quoted(validation.Data.PathOf(validation.Data.Images[0]))}"
         );
         return 0;
     }
 
-    private static CheckpointFile? OpenCheckpoint(TrainRequest request, out WorkFolder? folder)
+    private static TrainingSummary Summary(
+        TrainRequest request,
+        TrainingSetup setup,
+        TrainingRun run,
+        WorkFolder folder,
+        IReadOnlyList<string> made
+    ) =>
+        new()
+        {
+            // a resumed run has its settings from the checkpoint, not from a file with a name
+            Settings = request.Resume.IsFresh ? NameOf(request) : Path.GetFileName(folder.Path),
+            TrainingImages = setup.Loader.Data.Images.Count,
+            ValidationImages = setup.Validation.Data.Images.Count,
+            Classes = setup.Classes.Length,
+            Parameters = run
+                .Detector.Tensors.Where(entry => entry.Item1.Role.IsParameter)
+                .Sum(entry => entry.Item2.numel()),
+            TrainableParameters = DetectorModule.trainable(run.Detector).Sum(entry => entry.Item2.numel()),
+            Device = setup.Device.ToString(),
+            Threads = get_num_threads(),
+            WorkFolder = folder.Path,
+            FirstStep = run.Progress.Step,
+            Notices =
+            [
+                .. made,
+                .. setup.Loader.Data.Notices,
+                .. setup.Validation.Data.Notices,
+                .. Warnings(setup.Settings),
+            ],
+        };
+
+    // The file to go on from; null for a new run.
+    private static string? Checkpoint(TrainRequest request)
     {
-        folder = null;
         switch (request.Resume)
         {
             case Resume.From from when File.Exists(from.checkpoint):
-                folder = new(
-                    Path.GetFullPath(
-                        request.WorkDir?.Value ?? Path.GetDirectoryName(Path.GetFullPath(from.checkpoint))!
-                    )
-                );
-                return CheckpointFile.Open(from.checkpoint);
+                return from.checkpoint;
             case Resume.From from when Directory.Exists(from.checkpoint):
-                folder = WorkFolder.ToResume(from.checkpoint, "");
-                return CheckpointFile.Open(folder.Latest);
+                return WorkFolderModule.toResume(from.checkpoint, "").Latest;
             case Resume.From from:
                 throw new InputError($"--resume {from.checkpoint}: no such checkpoint or work folder");
             case var resume when resume.IsLatest:
-                folder = WorkFolder.ToResume(request.WorkDir?.Value, NameOf(request));
-                return CheckpointFile.Open(folder.Latest);
+                return WorkFolderModule.toResume(request.WorkDir, NameOf(request)).Latest;
             default:
                 return null;
         }
     }
 
-    private static RunSettings Load(TrainRequest request, CheckpointFile? checkpoint) =>
-        checkpoint is not null && request.Config is null
-            ? SettingsFile.parse($"{checkpoint.Path} (settings)", checkpoint.Info.Settings, request.Set)
-            : SettingsFile.load(request.Config?.Value ?? RequestParser.defaultConfig, request.Set);
+    private static RunSettings Load(TrainRequest request, string? checkpoint)
+    {
+        if (checkpoint is null || request.Config is not null)
+        {
+            return SettingsFile.load(request.Config?.Value ?? RequestParser.defaultConfig, request.Set);
+        }
+
+        using var file = CheckpointFile.Open(checkpoint);
+        return SettingsFile.parse($"{checkpoint} (settings)", file.Info.Settings, request.Set);
+    }
 
     private static string NameOf(TrainRequest request) =>
         Path.GetFileNameWithoutExtension(request.Config?.Value ?? RequestParser.defaultConfig);
+
+    // What computes the same numbers again: another number of threads or another device would round differently.
+    private static string ResumeArguments(TrainRequest request, WorkFolder folder) =>
+        $"train --resume {Quoted(folder.Path)}"
+        + (request.Threads is { Value: var threads } ? $" --threads {threads}" : "")
+        + (request.Device.IsAuto ? "" : $" --device {request.Device}")
+        + (request.MaxSteps is { Value: var steps } ? $" --max-steps {steps}" : "");
 
     private static IEnumerable<string> Warnings(RunSettings settings)
     {
@@ -134,14 +174,8 @@ public static class TrainCommand
 
     private static bool IsSwin(BackboneKind kind) => kind.IsSwinT || kind.IsSwinS || kind.IsSwinB;
 
-    private static string AnyImage(CocoDataset data) => data.PathOf(data.Images[0]);
-
     // Shorter to type where it lies below the current folder.
-    private static string Relative(string path)
-    {
-        var relative = Path.GetRelativePath(Environment.CurrentDirectory, path);
-        return relative.StartsWith("..", StringComparison.Ordinal) ? path : relative;
-    }
+    private static string Quoted(string path) => Shell.quote(Human.Path(path));
 
     private sealed class Observer(TrainingDisplay display, MetricsLog metrics, WorkFolder folder, int logEvery)
         : ITrainingObserver
@@ -155,7 +189,7 @@ public static class TrainCommand
             }
         }
 
-        public void Validating(int done, int all) => display.Validating(done, all);
+        public void Validating(int images, int all) => display.Validating(images, all);
 
         public void Validated(int epoch, long step, ValidationResult result)
         {

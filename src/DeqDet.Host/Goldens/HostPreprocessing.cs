@@ -19,7 +19,7 @@ public sealed class HostPreprocessing : IPreprocessing
         // blue, green, red planes become pixels of red, green, blue
         var images = pictures.Select(picture => Picture(picture.flip(0).permute(1, 2, 0))).ToList();
         using var batch = normalisation.Collate([.. images.Select(image => (new ImageView(image), About(image)))]);
-        return BatchTensors.Images(batch, torch.CPU).Images.MoveToOuterDisposeScope();
+        return BatchTensors.images(torch.CPU, batch).Images.MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DeqDet.Detection;
 using DeqDet.Reports.Charts;
 using static DeqDet.Reports.Tracing.TraceFigures;
 

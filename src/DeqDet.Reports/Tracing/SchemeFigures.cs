@@ -1,3 +1,4 @@
+using DeqDet.Detection;
 using DeqDet.Reports.Charts;
 using static DeqDet.Reports.Tracing.TraceFigures;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DeqDet.Detection;
 using DeqDet.Reports.Charts;
 
 namespace DeqDet.Reports.Tracing;
@@ -21,7 +22,7 @@ public static class TraceFigures
         new("depth of training", Grey, results.Subject.Trained, OfX: true);
 
     internal static IReadOnlyList<int> Milestones(TraceResults results) =>
-        TraceStatistics.Milestones(results.Subject.Trained, results.Subject.Applications);
+        Detection.Milestones.upTo(results.Subject.Trained, results.Subject.Applications);
 
     internal static List<ChartPoint> Points(IReadOnlyList<Spread> curve, Func<Spread, double> number) =>
         [.. curve.Select((spread, at) => new ChartPoint(at + 1, number(spread)))];

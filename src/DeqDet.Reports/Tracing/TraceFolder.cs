@@ -1,4 +1,5 @@
 using System.Text;
+using DeqDet.Detection;
 using DeqDet.Reports.Charts;
 using DeqDet.Settings;
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using DeqDet.Detection;
 using DeqDet.Reports.Charts;
 
 namespace DeqDet.Reports.Tracing;

@@ -1,3 +1,4 @@
+using DeqDet.Detection;
 using DeqDet.Model;
 
 namespace DeqDet.Reports.Tracing;
@@ -92,20 +93,6 @@ public static class TraceStatistics
             ? double.NaN
             : Math.Pow(residuals[last] / residuals[first], 1.0 / (last - first));
     }
-
-    /// <summary>Numbers of applications to look at: 1, 2, 3, 5, 10, ..., the depth of training, the last one.</summary>
-    public static IReadOnlyList<int> Milestones(int trained, int last) =>
-        [
-            .. Enumerable
-                .Range(0, 10)
-                .SelectMany(power => new[] { 1, 2, 3, 5 }.Select(digit => digit * (long)Math.Pow(10, power)))
-                .Where(at => at < last)
-                .Select(at => (int)at)
-                .Append(Math.Min(trained, last))
-                .Append(last)
-                .Distinct()
-                .Order(),
-        ];
 
     /// <summary>The rate of one image under plain iteration: that of its queries' median residual.</summary>
     public static double Rate(TracedImage image) =>

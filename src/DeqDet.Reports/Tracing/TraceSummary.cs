@@ -1,4 +1,5 @@
 using System.Text.Json;
+using DeqDet.Detection;
 
 namespace DeqDet.Reports.Tracing;
 

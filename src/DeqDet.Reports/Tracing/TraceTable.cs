@@ -1,4 +1,5 @@
 using System.Globalization;
+using DeqDet.Detection;
 
 namespace DeqDet.Reports.Tracing;
 

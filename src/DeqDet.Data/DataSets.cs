@@ -1,10 +1,8 @@
 using DeqDet.Coco.Evaluation;
-using DeqDet.Data;
 using DeqDet.Data.Shapes;
 using DeqDet.Settings;
-using RunSettings = DeqDet.Settings.Settings;
 
-namespace DeqDet.Detection;
+namespace DeqDet.Data;
 
 /// <summary>The data sets that settings name, made first where they are to be made.</summary>
 public static class DataSets
@@ -42,13 +40,6 @@ public static class DataSets
         }
 
         return (MissingImages.Refuse(set), GroundTruthReader.Load(part.AnnotationFile));
-    }
-
-    /// <summary>A loader and a judge for the validation images.</summary>
-    public static Validation Validation(RunSettings settings, IReadOnlyList<ObjectClass> classes)
-    {
-        var (data, truth) = ForValidation(settings.Data, classes);
-        return new(new(data, settings.Data), truth, settings.Evaluation.BatchSize);
     }
 
     private static string Some(IReadOnlyList<ObjectClass> classes) =>

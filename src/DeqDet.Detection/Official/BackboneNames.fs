@@ -1,0 +1,91 @@
+namespace DeqDet.Detection
+
+open System
+open System.Text.RegularExpressions
+open DeqDet.Checkpoints
+
+/// Brings the weights of image classifiers, as their authors publish them, under the names (and into the order) that detectors use:
+/// torchvision's ResNet and the original Swin Transformer. Nothing is copied; a reordered tensor is a view on the file.
+module BackboneNames =
+
+    /// What the names of a detector's backbone start with.
+    let prefix = "backbone."
+
+    let private isBackbone (tensor: StoredTensor) =
+        tensor.Name.StartsWith(prefix, StringComparison.Ordinal)
+
+    /// Whether a backbone weight belongs to the normalisation of a Swin level's output, which classifiers do not have.
+    let isOutputNorm (name: string) : bool =
+        Regex.IsMatch(name, @"^backbone\.norm\d\.")
+
+    /// Whether a backbone tensor is one that nothing computes with: batch counters, tables of positions.
+    let isBookkeeping (name: string) : bool =
+        name.EndsWith(".num_batches_tracked", StringComparison.Ordinal)
+        || name.EndsWith(".relative_position_index", StringComparison.Ordinal)
+
+    // torchvision/models/resnet.py has the detectors' names already; fc is the classifier.
+    let private resNet (tensor: StoredTensor) : StoredTensor option =
+        if tensor.Name.StartsWith("fc.", StringComparison.Ordinal) then
+            None
+        else
+            Some(tensor.Renamed(prefix + tensor.Name))
+
+    /// Patch merging concatenates the C channels of four neighbours, in the original in the order (row, column) = (0,0), (1,0),
+    /// (0,1), (1,1), channel by channel within each; here channel by channel, and (0,0), (0,1), (1,0), (1,1) within each.
+    let private merging (path: string) (tensor: StoredTensor) (name: string) : StoredTensor =
+        let shape = tensor.Shape
+
+        if shape.Count = 0 || shape[shape.Count - 1] % 4L <> 0L then
+            raise (
+                CheckpointError(
+                    path,
+                    $"'{tensor.Name}' has the shape {TensorShape.Text shape}; patch merging needs a multiple of 4 inputs"
+                )
+            )
+
+        let channels = shape[shape.Count - 1] / 4L
+        // channel, row, column
+        tensor.Reordered(name, [| channels; 2L; 2L |], [| 1L; channels; 2L * channels |])
+
+    // Original names: github.com/microsoft/Swin-Transformer, models/swin_transformer.py; ours: mmdet's SwinTransformer.
+    let private swin (path: string) (tensor: StoredTensor) : StoredTensor option =
+        let name = tensor.Name
+
+        if name = "absolute_pos_embed" then
+            raise (CheckpointError(path, "has an absolute position embedding, which no detector here uses"))
+        elif name.StartsWith "head." || name.StartsWith "norm." || name.EndsWith ".attn_mask" then
+            None
+        else
+            let own =
+                prefix
+                + Regex
+                    .Replace(name, @"^layers\.", "stages.")
+                    .Replace(".attn.", ".attn.w_msa.")
+                    .Replace(".mlp.fc1.", ".ffn.layers.0.0.")
+                    .Replace(".mlp.fc2.", ".ffn.layers.1.")
+                    .Replace("patch_embed.proj.", "patch_embed.projection.")
+
+            if name.Contains ".downsample." then
+                Some(merging path tensor own)
+            else
+                Some(tensor.Renamed own)
+
+    /// The backbone's tensors under names that start with `backbone.`; the classifier's own layers are left out. Of a detector's
+    /// weights only the backbone is taken. Raises CheckpointError where the file is none of these.
+    let convert (file: ITensorFile) : StoredTensor list =
+        let has (name: string) = not (isNull (file.Find name))
+        let tensors = List.ofSeq file.Tensors
+
+        if tensors |> List.exists isBackbone then
+            tensors |> List.filter isBackbone
+        elif has "layer1.0.conv1.weight" then
+            tensors |> List.choose resNet
+        elif has "layers.0.blocks.0.attn.qkv.weight" then
+            tensors |> List.choose (swin file.Path)
+        else
+            raise (
+                CheckpointError(
+                    file.Path,
+                    "holds no known backbone; known are torchvision's ResNet, the original Swin Transformer, and detectors with 'backbone.' names"
+                )
+            )

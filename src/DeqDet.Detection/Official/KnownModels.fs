@@ -1,0 +1,146 @@
+namespace DeqDet.Detection
+
+open System
+open System.Collections.Generic
+open System.IO
+open DeqDet.Checkpoints
+open DeqDet.Model
+open DeqDet.Settings
+
+/// Recognises models by the names and shapes of their tensors.
+module KnownModels =
+
+    let private classLayer = ".fc_cls.weight"
+
+    let private backbones =
+        [
+            "resnet18"
+            "resnet34"
+            "resnet50"
+            "resnet101"
+            "swin_t"
+            "swin_s"
+            "swin_b"
+        ]
+
+    /// Whether the tensors are those of a whole detector, not of a backbone alone.
+    let isDetector (file: ITensorFile) : bool =
+        file.Tensors
+        |> Seq.exists (fun tensor -> tensor.Name.StartsWith("roi_head.", StringComparison.Ordinal))
+
+    /// A settings file for as many classes as the detector's tensors are made for. Raises InputError where the settings are wrong or
+    /// the detector has no classifier.
+    let settings (file: ITensorFile) (config: string) : Settings =
+        let isClassifier (tensor: StoredTensor) =
+            tensor.Name.EndsWith(classLayer, StringComparison.Ordinal)
+            && tensor.Shape.Count = 2
+            && tensor.Shape[0] > 0L
+
+        match file.Tensors |> Seq.tryFind isClassifier with
+        | Some layer -> SettingsFile.load config [ $"classes={layer.Shape[0]}" ]
+        | None -> raise (CheckpointError(file.Path, $"has no classifier: no tensor '*{classLayer}' of two dimensions"))
+
+    /// How many tensors of a file and of a model do not fit each other.
+    let private differences (stored: StoredTensor seq) (expected: ExpectedTensor seq) : int =
+        let wanted = dict [ for tensor in expected -> tensor.Name, tensor ]
+        let names = HashSet [ for tensor in stored -> tensor.Name ]
+
+        let isForeign (tensor: StoredTensor) =
+            match wanted.TryGetValue tensor.Name with
+            | true, other ->
+                other.Needed
+                && not (
+                    Seq.forall2 (=) other.Shape tensor.Shape
+                    && other.Shape.Count = tensor.Shape.Count
+                )
+            | _ -> true
+
+        (stored |> Seq.filter isForeign |> Seq.length)
+        + (expected
+           |> Seq.filter (fun tensor -> tensor.Needed && not (names.Contains tensor.Name))
+           |> Seq.length)
+
+    // The current folder's, or those of the repository that the program was built in.
+    let private configFolder (path: string) : string =
+        let rec upward (folder: DirectoryInfo) =
+            if isNull folder then
+                None
+            else
+                let configs = Path.Combine(folder.FullName, "configs")
+
+                if File.Exists(Path.Combine(configs, "deqdet_r50_1x_coco.json")) then
+                    Some configs
+                else
+                    upward folder.Parent
+
+        [ Environment.CurrentDirectory; AppContext.BaseDirectory ]
+        |> List.tryPick (DirectoryInfo >> upward)
+        |> Option.defaultWith (fun () ->
+            raise (
+                CheckpointError(
+                    path,
+                    "the official settings (configs/deqdet_r50_1x_coco.json and others) are not found, so nothing tells which model it is; name its settings by --config"
+                )
+            ))
+
+    /// The first of the official models that a detector's tensors fit: its settings, for as many classes as the detector has, and the
+    /// settings file's name without ending. Raises CheckpointError where they fit none: what is wrong with the nearest one.
+    let find (file: ITensorFile) : Settings * string =
+        let candidates =
+            Directory.GetFiles(configFolder file.Path, "*.json")
+            |> Array.filter (fun config -> Path.GetFileName(config).Contains("x_coco", StringComparison.Ordinal))
+            |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b))
+            |> Array.map (fun config ->
+                let settings = settings file config
+                let expected = ExpectedWeights.ofDetector settings.Detector
+                config, settings, expected, differences file.Tensors expected)
+
+        let nearest, settings, expected, _ =
+            candidates |> Array.minBy (fun (_, _, _, different) -> different)
+
+        let name = Path.GetFileNameWithoutExtension nearest
+
+        try
+            Weights.Check(file.Path, file.Tensors, expected)
+            settings, name
+        with :? CheckpointError as error ->
+            raise (
+                CheckpointError(
+                    file.Path,
+                    $"fits no official model; name the settings it was trained with by --config. Compared with the nearest, {name}, {error.Problem}",
+                    error
+                )
+            )
+
+    /// The backbone of a file that `BackboneNames.convert` knows: its kind and its tensors in the official order under `backbone.`
+    /// names, without those that nothing computes with. Raises CheckpointError where it is no backbone known here.
+    let findBackbone (file: ITensorFile) : BackboneKind * StoredTensor list =
+        let stored =
+            dict
+                [
+                    for tensor in BackboneNames.convert file do
+                        if not (BackboneNames.isBookkeeping tensor.Name) then
+                            tensor.Name, tensor
+                ]
+
+        let isWanted (tensor: ExpectedTensor) =
+            tensor.Name.StartsWith(BackboneNames.prefix, StringComparison.Ordinal)
+            && (stored.ContainsKey tensor.Name || not (BackboneNames.isOutputNorm tensor.Name))
+
+        let kind, expected =
+            [
+                for name in backbones ->
+                    let text = $$"""{ "backbone": { "kind": "{{name}}", "frozen_stages": -1 } }"""
+                    let settings = (SettingsFile.parse name text []).Detector
+                    settings.Backbone.Kind, ExpectedWeights.ofDetector settings |> Array.filter isWanted
+            ]
+            |> List.minBy (fun (_, expected) -> differences stored.Values expected)
+
+        Weights.Check(file.Path, Array.ofSeq stored.Values, expected)
+
+        kind,
+        [
+            for tensor in expected do
+                if tensor.Needed then
+                    stored[tensor.Name]
+        ]

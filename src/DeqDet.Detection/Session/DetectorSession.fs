@@ -1,0 +1,130 @@
+namespace DeqDet.Detection
+
+open System
+open System.Collections.Generic
+open System.Diagnostics
+open System.Runtime.InteropServices
+open System.Threading
+open TorchSharp
+open DeqDet
+open DeqDet.Data
+open DeqDet.Images
+open DeqDet.Model
+open DeqDet.Settings
+
+/// A detector that is opened, asked and disposed: the one way from pixels to detections. For one thread at a time.
+[<Sealed>]
+type DetectorSession internal (model: TrainedModel, device: torch.Device, owned: bool) =
+
+    let mutable disposed = false
+
+    /// What a prediction may take: time by the machine's clock, for budgets, and a way to end it.
+    let effort (cancellation: CancellationToken) : Effort =
+        let watch = Stopwatch.StartNew()
+
+        {
+            Clock =
+                fun () ->
+                    // on an accelerator time is that of the work done, not of the work asked for
+                    if device.``type`` = DeviceType.CUDA then
+                        torch.cuda.synchronize device
+
+                    watch.Elapsed
+            Cancellation = cancellation
+        }
+
+    let alive () =
+        ObjectDisposedException.ThrowIf(disposed, typeof<DetectorSession>)
+
+    /// Images of one size (to the padding) in a row, as one batch may hold.
+    let groups (most: int) (images: RgbImage list) : (int * RgbImage) list list =
+        images
+        |> List.indexed
+        |> List.groupBy (fun (_, image) -> ImageBatching.sizeOf model.Settings.Data image)
+        |> List.collect (snd >> List.chunkBySize most)
+
+    /// The model, its settings and its classes.
+    member _.Model: TrainedModel = model
+
+    /// Where it computes.
+    member _.Device: torch.Device = device
+
+    /// Opens a checkpoint of this program, or the one of a work folder. `device`: where to compute, by default the CPU. `threads`: for
+    /// tensor operations on the CPU, which all sessions of a process share; by default as they are.
+    /// Raises InputError where there is no checkpoint, it is damaged, or its weights do not fit its settings.
+    static member Open
+        (
+            checkpoint: string,
+            [<Optional; DefaultParameterValue(null: torch.Device)>] device: torch.Device,
+            [<Optional; DefaultParameterValue(Nullable<int>())>] threads: Nullable<int>
+        ) : DetectorSession =
+        if threads.HasValue then
+            torch.set_num_threads threads.Value
+
+        let device = if isNull device then torch.CPU else device
+        new DetectorSession(TrainedModel.load checkpoint device, device, owned = true)
+
+    /// A session over a model that is already there, which Dispose then frees.
+    static member Of(model: TrainedModel, device: torch.Device) : DetectorSession =
+        new DetectorSession(model, device, owned = true)
+
+    /// A session over a model that somebody else owns, such as one in training.
+    static member Over(model: TrainedModel, device: torch.Device) : DetectorSession =
+        new DetectorSession(model, device, owned = false)
+
+    /// What is found in each image of a batch. `warm`: the state in which the images' predecessors came to rest (None: as usual). Gives
+    /// the state reached, in no dispose scope (the caller disposes of it), and whether it was reached from the warm one.
+    /// Raises OperationCanceledException when cancelled: a refinement that was cut short is no result.
+    member _.PredictFrom
+        (warm: Query option, batch: Batch, cancellation: CancellationToken)
+        : Prediction[] * Query * bool =
+        alive ()
+        use _ = torch.NewDisposeScope()
+
+        let found =
+            BatchTensors.images device batch
+            |> Detector.detectFrom warm (effort cancellation) model.Detector
+
+        cancellation.ThrowIfCancellationRequested()
+        let predictions = Prediction.ofBatch model.Classes batch found
+        predictions, Query.map (fun tensor -> tensor.DetachFromDisposeScope()) found.State, found.Warm
+
+    /// What is found in each image of a batch. Raises OperationCanceledException when cancelled.
+    member session.Predict(batch: Batch, cancellation: CancellationToken) : Prediction[] =
+        let predictions, state, _ = session.PredictFrom(None, batch, cancellation)
+
+        for tensor in Query.tensors state do
+            tensor.Dispose()
+
+        predictions
+
+    /// What is found in a picture, best first, boxes in its own pixels.
+    member session.Detect(image: RgbImage) : IReadOnlyList<Finding> = session.Detect([ image ])[0]
+
+    /// What is found in each of several pictures, in their order. Those that the network sees at one size go through it together, at
+    /// most `batchSize` of them: padding changes nothing then, and the result is that of one picture at a time up to rounding.
+    member session.Detect
+        (images: IEnumerable<RgbImage>, [<Optional; DefaultParameterValue(4)>] batchSize: int)
+        : IReadOnlyList<IReadOnlyList<Finding>> =
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1)
+        let images = List.ofSeq images
+        let results = Array.zeroCreate images.Length
+
+        for group in groups batchSize images do
+            use batch = ImageBatching.ofImages model.Settings.Data (List.map snd group)
+            let predictions = session.Predict(batch, CancellationToken.None)
+
+            for (index, _), prediction in Seq.zip group predictions do
+                results[index] <- prediction.Findings
+
+        results
+
+    interface IDisposable with
+
+        /// Frees every tensor of the session.
+        member _.Dispose() =
+            if not disposed then
+                disposed <- true
+
+                if owned then
+                    TrainedModel.dispose model

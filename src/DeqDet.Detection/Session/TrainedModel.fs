@@ -1,0 +1,60 @@
+namespace DeqDet.Detection
+
+open TorchSharp
+open DeqDet
+open DeqDet.Checkpoints
+open DeqDet.Model
+open DeqDet.Settings
+
+/// A detector with all that is needed to use it: its settings and the classes behind its labels.
+type TrainedModel =
+    {
+        Detector: Detector
+        Settings: Settings
+        /// In the order of the model's outputs.
+        Classes: ObjectClass[]
+    }
+
+module TrainedModel =
+
+    /// The weights of a file on a device by name. Raises InputError where a detector with these settings has others.
+    let weights (settings: DetectorSettings) (path: string) (stored: StoredTensor seq) (device: torch.Device) =
+        Weights.Load(path, Array.ofSeq stored, ExpectedWeights.ofDetector settings, device)
+
+    let private read build (path: string) (device: torch.Device) : TrainedModel =
+        use file = TensorFile.Open(WorkFolder.checkpointOf path)
+
+        if not (KnownModels.isDetector file) then
+            raise (CheckpointError(file.Path, "holds no detector: it has no tensor 'roi_head.*'"))
+
+        let detector = DetectorFile.read None None file
+        let settings = detector.Settings.Detector
+        let found = weights settings file.Path detector.Weights device
+
+        {
+            Detector = build settings (fun (spec: Spec) -> found[spec.Name])
+            Settings = detector.Settings
+            Classes = Array.ofSeq detector.Info.Classes
+        }
+
+    /// Loads a detector from a checkpoint of this program, from the best or latest one of a work folder, or from an official one, to a
+    /// device; the file is closed again. Its weights require no gradients. Raises InputError where there is none, it is damaged, or its
+    /// weights do not fit its settings.
+    let load (path: string) (device: torch.Device) : TrainedModel = read Detector.buildFixed path device
+
+    /// The same for experiments with gradients: trainable parameters require them.
+    let loadTrainable (path: string) (device: torch.Device) : TrainedModel = read Detector.build path device
+
+    /// The same model, solved for in another way: `change` may alter solver, RAG and RAP, which ask for no other weights.
+    let withDetectorSettings (change: DetectorSettings -> DetectorSettings) (model: TrainedModel) : TrainedModel =
+        let detector = change model.Settings.Detector
+
+        { model with
+            Detector = Detector.withSettings detector model.Detector
+            Settings = Settings.withDetector detector model.Settings
+        }
+
+    /// Frees all its tensors.
+    let dispose (model: TrainedModel) : unit =
+        for _, tensor in model.Detector.Tensors do
+            tensor.Dispose()

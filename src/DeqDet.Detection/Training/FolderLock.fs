@@ -1,0 +1,153 @@
+namespace DeqDet.Detection
+
+open System
+open System.IO
+open DeqDet
+
+/// A work folder that belongs to this run as long as the lock is held. The lock is the operating system's, on an open file: that of a
+/// process that was killed is gone with it, so none is ever stale.
+[<Sealed>]
+type FolderLock private (folder: WorkFolder, file: FileStream, made: bool) =
+
+    static let owner (folder: WorkFolder) =
+        try
+            File.ReadAllText(folder.Owner).Trim()
+        with
+        | :? IOException
+        | :? UnauthorizedAccessException -> "another process"
+
+    /// Takes a folder, which is made if it is not there. None where another run holds it.
+    static member TryTake(folder: WorkFolder) : FolderLock option =
+        try
+            let made = not (Directory.Exists folder.Path)
+            Directory.CreateDirectory folder.Path |> ignore
+
+            try
+                let file =
+                    new FileStream(folder.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)
+
+                File.WriteAllText(
+                    folder.Owner,
+                    $"process {Environment.ProcessId} on {Environment.MachineName}, since {DateTime.UtcNow:u}\n"
+                )
+
+                // what a killed run has left behind
+                AtomicFile.RemoveStale folder.Path |> ignore
+                Some(new FolderLock(folder, file, made))
+            with :? IOException when File.Exists folder.Lock ->
+                None
+        with
+        | :? IOException
+        | :? UnauthorizedAccessException as error ->
+            raise (
+                InputError(
+                    $"{folder.Path}: cannot be made or written to ({error.Message}); choose another folder with --work-dir",
+                    error
+                )
+            )
+
+    /// Takes a folder. Raises InputError, naming the owner, where another run holds it.
+    static member Take(folder: WorkFolder) : FolderLock =
+        match FolderLock.TryTake folder with
+        | Some taken -> taken
+        | None ->
+            raise (
+                InputError
+                    $"{folder.Path}: another run is writing into this folder ({owner folder}); wait for it, or choose another folder with --work-dir"
+            )
+
+    /// The folder.
+    member _.Folder: WorkFolder = folder
+
+    interface IDisposable with
+
+        /// Gives the folder up; one that was made for this run, and into which nothing was written, goes again.
+        member _.Dispose() =
+            File.Delete folder.Owner
+
+            let onlyLock =
+                made
+                && Directory.EnumerateFileSystemEntries folder.Path |> Seq.forall ((=) folder.Lock)
+
+            if onlyLock then
+                File.Delete folder.Lock
+
+            file.Dispose()
+
+            if onlyLock then
+                try
+                    Directory.Delete folder.Path
+                with :? IOException ->
+                    // somebody else has begun to use it
+                    ()
+
+/// Which folder a run writes into.
+module RunFolder =
+
+    let private refuseUsed (asked: string) (folder: WorkFolder) =
+        if folder.HasRun then
+            raise (
+                InputError
+                    $"--work-dir {asked}: holds a training run already; continue it with --resume, or name another folder"
+            )
+
+    /// Raises InputError where a new run cannot have the folder that was asked for: said before the work begins.
+    let checkNew (asked: string option) : unit =
+        asked |> Option.iter (fun path -> refuseUsed path (WorkFolder.at path))
+
+    /// The folder of a new run: the one asked for, which must hold no run, or the first free one of work/NAME, work/NAME-2, ...
+    /// Runs that start together get different ones.
+    let ofNew (asked: string option) (name: string) : FolderLock =
+        match asked with
+        | Some path ->
+            let folder = WorkFolder.at path
+            let taken = FolderLock.Take folder
+
+            try
+                refuseUsed path folder
+                taken
+            with _ ->
+                (taken :> IDisposable).Dispose()
+                reraise ()
+        | None ->
+            WorkFolder.numbered name
+            |> Seq.filter (fun folder -> not (Directory.Exists folder.Path))
+            |> Seq.pick FolderLock.TryTake
+
+    /// Where a run goes on that is resumed from a checkpoint file: in the checkpoint's own folder, or in another one that holds no run.
+    let ofResumed (asked: string option) (checkpoint: string) : FolderLock =
+        let home = WorkFolder.at (Path.GetDirectoryName(Path.GetFullPath checkpoint))
+
+        match asked |> Option.map WorkFolder.at with
+        | Some other when other <> home ->
+            let taken = FolderLock.Take other
+
+            try
+                refuseUsed asked.Value other
+
+                taken
+            with _ ->
+                (taken :> IDisposable).Dispose()
+                reraise ()
+        | _ ->
+            if Path.GetFullPath checkpoint <> home.Latest && home.HasRun then
+                raise (
+                    InputError
+                        $"--resume {checkpoint}: lies in the folder of a run that has its own {Path.GetFileName home.Latest}, which would be overwritten; continue in a new folder with --work-dir"
+                )
+
+            FolderLock.Take home
+
+    /// Brings what the run has written beside a checkpoint so far, its metrics and best weights, into the folder in which it goes on.
+    let bringAlong (checkpoint: string) (folder: WorkFolder) : unit =
+        let home = WorkFolder.at (Path.GetDirectoryName(Path.GetFullPath checkpoint))
+
+        if home <> folder then
+            for source, target in [ home.Metrics, folder.Metrics; home.Best, folder.Best ] do
+                if File.Exists source then
+                    AtomicFile.Write(
+                        target,
+                        fun stream ->
+                            use file = File.OpenRead source
+                            file.CopyTo stream
+                    )

@@ -1,0 +1,144 @@
+namespace DeqDet.Detection
+
+open System
+
+/// What a training is to do, counted in optimiser steps.
+type TrainingPlan =
+    {
+        StepsPerEpoch: int64
+        /// The step at which training ends.
+        End: int64
+        /// Epochs between validations; the end is always validated.
+        ValidateEvery: int
+        /// Steps after which the state is saved within an epoch; None: only at epochs.
+        SaveSteps: int64 option
+        /// Time after which the state is saved within an epoch.
+        SaveEvery: TimeSpan option
+    }
+
+/// What a training has done: with the weights and the optimiser's state all that its future depends on.
+type Progress =
+    {
+        /// Optimiser steps taken.
+        Step: int64
+        /// The step of the last validation; 0 before the first.
+        Validated: int64
+        /// The best AP of all validations; NaN before the first.
+        BestAp: float
+        /// The step that BestAp comes from.
+        BestStep: int64
+        /// The step that best.safetensors is of; 0 while there is none.
+        BestSaved: int64
+        /// Step and last validation that latest.safetensors is of; None while there is none.
+        Saved: (int64 * int64) option
+    }
+
+/// What is done next.
+type TrainingAction =
+    /// One optimiser step.
+    | TrainBatch
+    | Validate
+    /// Write the weights as the best so far.
+    | SaveBest
+    /// Write the state from which training can go on.
+    | SaveLatest
+    /// Training has come to its end.
+    | Finish
+    /// Training was interrupted and can go on.
+    | Stop
+
+/// What the outside world has to say before each decision.
+type Circumstances =
+    {
+        /// Somebody asked for the end.
+        Interrupted: bool
+        /// Time since the state was last saved, or since the run began.
+        SinceSaved: TimeSpan
+    }
+
+/// The training loop as a decision: what to do follows from what has been done, and from nothing else that would be lost with the process.
+/// So a run that goes on from any saved state does what the uninterrupted one would have done.
+module Progress =
+
+    /// Before the first step.
+    let start: Progress =
+        {
+            Step = 0L
+            Validated = 0L
+            BestAp = nan
+            BestStep = 0L
+            BestSaved = 0L
+            Saved = None
+        }
+
+    /// The last step, up to `step`, after which a validation belongs.
+    let lastValidation (plan: TrainingPlan) (step: int64) : int64 =
+        if step >= plan.End then
+            step
+        else
+            let every = plan.StepsPerEpoch * int64 plan.ValidateEvery
+            step / every * every
+
+    let private isSaved (progress: Progress) =
+        progress.Saved = Some(progress.Step, progress.Validated)
+
+    let private isSaveDue (plan: TrainingPlan) (circumstances: Circumstances) (progress: Progress) =
+        let saved = progress.Saved |> Option.map fst |> Option.defaultValue 0L
+        let since = progress.Step - saved
+
+        progress.Step % plan.StepsPerEpoch = 0L
+        || progress.Step >= plan.End
+        || plan.SaveSteps |> Option.exists (fun steps -> since >= steps)
+        || plan.SaveEvery
+           |> Option.exists (fun time -> since > 0L && circumstances.SinceSaved >= time)
+
+    /// What to do next, in this order; then ask again.
+    let next (plan: TrainingPlan) (circumstances: Circumstances) (progress: Progress) : TrainingAction list =
+        // best before latest: a state that was saved without it repeats the validation, and so writes it
+        let best =
+            if progress.BestSaved = progress.BestStep then
+                []
+            else
+                [ SaveBest ]
+
+        let save = if isSaved progress then [] else best @ [ SaveLatest ]
+
+        if circumstances.Interrupted then
+            save @ [ Stop ]
+        elif progress.Validated < lastValidation plan progress.Step then
+            // saved before, so that a validation that is never finished costs no training
+            save @ [ Validate ]
+        elif not save.IsEmpty && progress.Step > 0L && isSaveDue plan circumstances progress then
+            save
+        elif progress.Step < plan.End then
+            [ TrainBatch ]
+        else
+            [ Finish ]
+
+    /// After an optimiser step.
+    let stepped (progress: Progress) : Progress =
+        { progress with
+            Step = progress.Step + 1L
+        }
+
+    /// After a validation with this AP. The first one counts as the best whatever it found.
+    let validated (ap: float) (progress: Progress) : Progress =
+        let isBetter = not (ap <= progress.BestAp)
+
+        { progress with
+            Validated = progress.Step
+            BestAp = if isBetter then ap else progress.BestAp
+            BestStep = if isBetter then progress.Step else progress.BestStep
+        }
+
+    /// After the best weights were written.
+    let savedBest (progress: Progress) : Progress =
+        { progress with
+            BestSaved = progress.BestStep
+        }
+
+    /// After the state was written.
+    let savedLatest (progress: Progress) : Progress =
+        { progress with
+            Saved = Some(progress.Step, progress.Validated)
+        }

@@ -1,0 +1,209 @@
+namespace DeqDet.Detection
+
+open System
+open System.Collections.Generic
+open System.Text.Json.Nodes
+open TorchSharp
+open DeqDet
+open DeqDet.Checkpoints
+open DeqDet.Data
+open DeqDet.Model
+open DeqDet.Settings
+
+/// What a training trains on and with.
+type TrainingSetup =
+    {
+        Settings: Settings
+        Loader: DataLoader
+        Validation: Validation
+        Device: torch.Device
+        /// The program's version, for the checkpoint.
+        Version: string
+    }
+
+    /// Optimiser steps of an epoch.
+    member setup.StepsPerEpoch: int64 =
+        int64 (setup.Loader.BatchesPerEpoch setup.Settings.Train.BatchSize)
+
+    /// Optimiser steps of the whole training.
+    member setup.StepsInAll: int64 =
+        setup.StepsPerEpoch * int64 setup.Settings.Train.Epochs
+
+    /// The classes, in the order of the model's outputs.
+    member setup.Classes: ObjectClass[] = Array.ofSeq setup.Loader.Data.Categories
+
+/// A detector in training, its optimiser, and how far they have come. Everything random in step n is drawn from (seed, n), so no
+/// generator's state belongs to it.
+type TrainingState =
+    {
+        Detector: Detector
+        Optimiser: Optimiser
+        Progress: Progress
+    }
+
+/// A training state on disk and back.
+module TrainingState =
+
+    /// A run from the start: weights drawn from the seed, the backbone's from a file where the settings name one. Raises InputError where
+    /// that file is missing, damaged or of another backbone.
+    let create (setup: TrainingSetup) : TrainingState =
+        let settings = setup.Settings.Detector
+
+        let detector =
+            Detector.initialise settings (uint64 setup.Settings.Train.Seed) setup.Device
+
+        settings.Backbone.Weights
+        |> Option.iter (fun file -> BackboneWeights.copyInto detector file setup.Device)
+
+        {
+            Detector = detector
+            Optimiser = new Optimiser(detector, setup.Settings.Optimiser)
+            Progress = Progress.start
+        }
+
+    /// Frees all tensors.
+    let dispose (state: TrainingState) : unit =
+        (state.Optimiser :> IDisposable).Dispose()
+
+        for _, tensor in state.Detector.Tensors do
+            tensor.Dispose()
+
+    /// Writes the weights, and with `resumable` all that is needed to go on. Raises InputError where the system refuses.
+    let save (setup: TrainingSetup) (resumable: bool) (path: string) (state: TrainingState) : unit =
+        use _ = torch.NewDisposeScope()
+        let progress = state.Progress
+        let training = JsonObject()
+        training["data"] <- setup.Loader.Data.ImageFolder
+        training["images"] <- setup.Loader.Data.Images.Count
+        training["epochs"] <- float progress.Step / float setup.StepsPerEpoch
+        training["steps_per_epoch"] <- setup.StepsPerEpoch
+        training["validated"] <- progress.Validated
+
+        training["best_ap"] <-
+            (if Double.IsFinite progress.BestAp then
+                 JsonValue.Create progress.BestAp
+             else
+                 null)
+
+        let tensors =
+            [
+                for spec, tensor in state.Detector.Tensors do
+                    struct (spec.Name, tensor)
+
+                if resumable then
+                    for name, tensor in state.Optimiser.State() do
+                        struct (name, tensor)
+            ]
+
+        CheckpointFile.Write(
+            path,
+            tensors,
+            CheckpointInfo(
+                SettingsFile.toJson setup.Settings,
+                setup.Classes,
+                CheckpointProgress(int (progress.Step / setup.StepsPerEpoch), progress.Step),
+                uint64 setup.Settings.Train.Seed,
+                setup.Version,
+                training
+            )
+        )
+
+    let private number (training: JsonObject) (key: string) : float option =
+        match training[key] with
+        | :? JsonValue as value ->
+            match value.TryGetValue<float>() with
+            | true, number -> Some number
+            | _ -> None
+        | _ -> None
+
+    let private refuse (path: string) (text: string) = raise (CheckpointError(path, text))
+
+    let private named (classes: ObjectClass[]) =
+        classes |> Array.map (fun c -> $"{c.Id} {c.Name}") |> String.concat ", "
+
+    /// What would silently give labels another meaning, or make the schedule jump, is refused.
+    let private check (setup: TrainingSetup) (file: CheckpointFile) =
+        if file.State.Count = 0 then
+            refuse
+                file.Path
+                "holds weights but not the optimiser's state, so training cannot go on from it; resume from latest.safetensors"
+
+        let before, now = Array.ofSeq file.Info.Classes, setup.Classes
+
+        if before <> now then
+            refuse
+                file.Path
+                $"was trained on the classes {named before}, but the data has {named now}; resume with the data it was started with"
+
+        let training = file.Info.Training
+
+        let stepsBefore =
+            match number training "steps_per_epoch", number training "images" with
+            | Some steps, _ -> Some(int64 steps)
+            // files of version 0.1.0 say how many images there were
+            | None, Some images ->
+                let saved = SettingsFile.parse $"{file.Path} (settings)" file.Info.Settings []
+                let batch = float saved.Train.BatchSize
+                Some(int64 (ceil (images / batch)))
+            | None, None -> None
+
+        match stepsBefore with
+        | Some steps when steps <> setup.StepsPerEpoch ->
+            refuse
+                file.Path
+                $"an epoch had {steps} steps when it was saved, and would have {setup.StepsPerEpoch} now, so that the schedule would jump; resume with the data and the batch size it was started with"
+        | _ -> ()
+
+        if file.Info.Progress.Step > setup.StepsInAll then
+            refuse
+                file.Path
+                $"was saved at step {file.Info.Progress.Step}, but with this data and these settings training has {setup.StepsInAll}; resume with the data and batch size it was started with"
+
+    let private progressOf (plan: TrainingPlan) (info: CheckpointInfo) : Progress =
+        let step = info.Progress.Step
+
+        let validated =
+            match number info.Training "validated" with
+            | Some validated -> int64 validated
+            // files of version 0.1.0 were saved after their validation
+            | None -> Progress.lastValidation { plan with End = Int64.MaxValue } step
+
+        let bestAp = number info.Training "best_ap" |> Option.defaultValue nan
+
+        {
+            Step = step
+            // a run that is resumed at its end shows once more what it came to
+            Validated =
+                if step >= plan.End then
+                    min validated (step - 1L)
+                else
+                    validated
+            BestAp = bestAp
+            BestStep = validated
+            BestSaved = validated
+            Saved = Some(step, validated)
+        }
+
+    /// The state that a checkpoint holds, read into memory; the file is closed again. Raises InputError where the checkpoint is damaged,
+    /// holds no state to go on from, or was made with other classes, another number of steps an epoch, or another model.
+    let read (setup: TrainingSetup) (plan: TrainingPlan) (path: string) : TrainingState =
+        use file = CheckpointFile.Open path
+        check setup file
+        let settings = setup.Settings.Detector
+        let weights = TrainedModel.weights settings file.Path file.Weights setup.Device
+        let detector = Detector.build settings (fun spec -> weights[spec.Name])
+        let optimiser = new Optimiser(detector, setup.Settings.Optimiser)
+
+        let stored =
+            Weights.Load(file.Path, file.State, optimiser.ExpectedState(), torch.CPU)
+
+        optimiser.Restore stored
+
+        for tensor in stored.Values do
+            tensor.Dispose()
+
+        {
+            Detector = detector
+            Optimiser = optimiser
+            Progress = progressOf plan file.Info
+        }

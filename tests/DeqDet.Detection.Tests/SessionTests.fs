@@ -1,0 +1,257 @@
+/// A detector as a program uses it: opened, asked, disposed.
+module DeqDet.Tests.SessionTests
+
+open System
+open System.IO
+open System.Threading
+open Expecto
+open TorchSharp
+open DeqDet
+open DeqDet.Checkpoints
+open DeqDet.Detection
+open DeqDet.Images
+open DeqDet.Model
+open DeqDet.Settings
+open DeqDet.Tests.SettingsFiles
+
+let private settings (assignments: string list) : Settings =
+    SettingsFile.load
+        (config "shapes")
+        ([
+            "classes=3"
+            "backbone.width=8"
+            "head.channels=32"
+            "head.feed_forward=32"
+            "queries.count=6"
+            "queries.detections=6"
+            "data.resize.short_side=64"
+            "data.resize.long_max=128"
+         ]
+         @ assignments)
+
+let private classes =
+    [|
+        for i in 0..2 ->
+            {
+                Id = CocoId(int64 (10 * i + 5))
+                Name = $"class {i}"
+            }
+    |]
+
+let private model (assignments: string list) : TrainedModel =
+    let settings = settings assignments
+
+    {
+        Detector = Detector.initialise settings.Detector 5UL torch.CPU
+        Settings = settings
+        Classes = classes
+    }
+
+let private picture (seed: int) (width: int) (height: int) : RgbImage =
+    let pixels = Array.zeroCreate (width * height * 3)
+    Random(seed).NextBytes pixels
+    RgbImage(pixels, width, height)
+
+let private numbers (findings: Finding seq) =
+    [
+        for finding in findings ->
+            let box = finding.Box
+            finding.Label, finding.Query, [ finding.Score; box.X1; box.Y1; box.X2; box.Y2 ]
+    ]
+
+let private near (a: (int * int * float32 list) list) (b: (int * int * float32 list) list) =
+    a.Length = b.Length
+    && List.forall2
+        (fun (label, query, x) (label', query', y) ->
+            label = label'
+            && query = query'
+            && List.forall2 (fun (p: float32) q -> abs (p - q) <= 1e-3f * (1.0f + abs q)) x y)
+        a
+        b
+
+let private withCheckpoint (assignments: string list) (test: string -> unit) =
+    let folder = Directory.CreateTempSubdirectory("deqdet-session-").FullName
+
+    try
+        let path = Path.Combine(folder, "best.safetensors")
+        let model = model assignments
+
+        CheckpointFile.Write(
+            path,
+            [ for spec, tensor in model.Detector.Tensors -> struct (spec.Name, tensor) ],
+            CheckpointInfo(
+                SettingsFile.toJson model.Settings,
+                classes,
+                CheckpointProgress(0, 0L),
+                5UL,
+                "test",
+                System.Text.Json.Nodes.JsonObject()
+            )
+        )
+
+        TrainedModel.dispose model
+        test path
+    finally
+        Directory.Delete(folder, true)
+
+[<Tests>]
+let tests =
+    testSequenced
+    <| testList
+        "Session"
+        [
+            testCase "opened, asked and disposed, it leaves no tensor behind"
+            <| fun () ->
+                withCheckpoint [] (fun path ->
+                    let round () =
+                        use session = DetectorSession.Open path
+                        session.Detect(picture 1 80 60) |> ignore
+                        session.Detect([ picture 2 80 60; picture 3 60 80 ]) |> ignore
+                        use frames = new FrameSequence(session)
+                        use batch = ImageBatching.ofImages session.Model.Settings.Data [ picture 4 80 60 ]
+                        frames.Next(batch, CancellationToken.None) |> ignore
+                        frames.Next(batch, CancellationToken.None) |> ignore
+
+                    // what libtorch and the settings make once
+                    round ()
+                    let before = torch.Tensor.TotalCount
+                    round ()
+                    Expect.equal torch.Tensor.TotalCount before "tensors alive")
+
+            testCase "after Dispose it says so, and Dispose can be called again"
+            <| fun () ->
+                withCheckpoint [] (fun path ->
+                    let session = DetectorSession.Open path
+                    (session :> IDisposable).Dispose()
+                    (session :> IDisposable).Dispose()
+
+                    Expect.throwsT<ObjectDisposedException>
+                        (fun () -> session.Detect(picture 1 80 60) |> ignore)
+                        "disposed")
+
+            testCase "a session over somebody else's model leaves it alone"
+            <| fun () ->
+                let model = model []
+
+                do
+                    use session = DetectorSession.Over(model, torch.CPU)
+                    session.Detect(picture 1 80 60) |> ignore
+
+                Expect.isFalse (snd model.Detector.Tensors.Head).IsInvalid "its weights are alive"
+                TrainedModel.dispose model
+
+            testCase "a finding has the class's name and id, the query and what was measured of it"
+            <| fun () ->
+                withCheckpoint [] (fun path ->
+                    use session = DetectorSession.Open(path, torch.CPU, Nullable 1)
+                    let found = session.Detect(picture 1 80 60)
+                    Expect.equal found.Count 6 "as many as the settings want"
+
+                    for finding in found do
+                        Expect.equal finding.Name $"class {finding.Label}" "name"
+                        Expect.equal finding.Class.Id (CocoId(int64 (10 * finding.Label + 5))) "id"
+                        Expect.isTrue (finding.Residual.HasValue && finding.Steps.Value = 5) "refinement"
+                        Expect.isTrue (finding.Query >= 0 && finding.Query < 6) "query"
+
+                    let scores = [ for finding in found -> finding.Score ]
+                    Expect.equal scores (List.sortDescending scores) "best first")
+
+            testCase "a model without equilibrium has no residuals"
+            <| fun () ->
+                withCheckpoint [ "kind=ffndet"; "head.stages=2" ] (fun path ->
+                    use session = DetectorSession.Open path
+
+                    for finding in session.Detect(picture 1 80 60) do
+                        Expect.isFalse finding.Residual.HasValue "residual"
+                        Expect.isFalse finding.Steps.HasValue "steps")
+
+            testCase "many images in one call are those of one at a time, in their order"
+            <| fun () ->
+                withCheckpoint [] (fun path ->
+                    use session = DetectorSession.Open path
+
+                    let pictures =
+                        [
+                            for i, (w, h) in List.indexed [ 80, 60; 60, 80; 80, 60; 96, 64; 80, 60 ] -> picture i w h
+                        ]
+
+                    for batchSize in [ 1; 2; 4 ] do
+                        let together = session.Detect(pictures, batchSize)
+
+                        for picture, found in Seq.zip pictures together do
+                            Expect.isTrue
+                                (near (numbers found) (numbers (session.Detect picture)))
+                                $"{picture.Width} x {picture.Height} in batches of {batchSize}")
+
+            testCase "boxes are in the picture's own pixels, x and y each by its own factor"
+            <| fun () ->
+                // a box over the whole network input is one over the whole picture, whatever the resize did
+                let model = model []
+
+                let found: Model.Detections =
+                    let whole = [| 0.0f; 0.0f; 96.0f; 64.0f |]
+
+                    {
+                        Scores = torch.tensor([| 0.5f |]).reshape(1L, 1L)
+                        Labels = torch.tensor([| 2L |]).reshape(1L, 1L)
+                        Boxes = torch.tensor(whole).reshape(1L, 1L, 4L)
+                        Queries = torch.tensor([| 3L |]).reshape(1L, 1L)
+                        Reports = [||]
+                        State =
+                            {
+                                Position = torch.zeros 1L
+                                Content = torch.zeros 1L
+                                Box = torch.zeros 1L
+                            }
+                        Warm = false
+                    }
+
+                // 301 x 200 -> 96 x 64: the factors differ
+                use batch = ImageBatching.ofImages model.Settings.Data [ picture 1 301 200 ]
+                Expect.notEqual batch.Images[0].ScaleX batch.Images[0].ScaleY "the factors differ"
+                let prediction = (Prediction.ofBatch classes batch found)[0]
+                let box = prediction.Findings[0].Box
+                Expect.floatClose { absolute = 1e-3; relative = 0.0 } (float box.X2) 301.0 "right edge"
+                Expect.floatClose { absolute = 1e-3; relative = 0.0 } (float box.Y2) 200.0 "lower edge"
+                TrainedModel.dispose model
+
+            testCase "each corner is checked on its own: opposite infinities are no finite box, large ones are"
+            <| fun () ->
+                let largest = Single.MaxValue
+
+                for corners, kept in
+                    [
+                        [| 0.0f; 0.0f; 1.0f; 1.0f |], true
+                        [| -infinityf; 0.0f; infinityf; 1.0f |], false
+                        [| nanf; 0.0f; 1.0f; 1.0f |], false
+                        [| largest; largest; largest; largest |], true
+                    ] do
+                    let settings = settings []
+                    use batch = ImageBatching.ofImages settings.Data [ picture 1 64 64 ]
+
+                    let found: Model.Detections =
+                        {
+                            Scores = torch.tensor([| 0.5f |]).reshape(1L, 1L)
+                            Labels = torch.tensor([| 2L |]).reshape(1L, 1L)
+                            Boxes = torch.tensor(corners).reshape(1L, 1L, 4L)
+                            Queries = torch.tensor([| 3L |]).reshape(1L, 1L)
+                            Reports = [||]
+                            State =
+                                {
+                                    Position = torch.zeros 1L
+                                    Content = torch.zeros 1L
+                                    Box = torch.zeros 1L
+                                }
+                            Warm = false
+                        }
+
+                    let findings = (Array.head (Prediction.ofBatch classes batch found)).Findings
+                    Expect.equal findings.Count (if kept then 1 else 0) $"%A{corners}"
+
+            testCase "what is no detector is refused by name"
+            <| fun () ->
+                let complain path =
+                    complaint (fun () -> (DetectorSession.Open path :> IDisposable).Dispose())
+
+                Expect.stringContains (complain "/no/such/file.safetensors") "/no/such/file.safetensors" "the file"
+        ]
