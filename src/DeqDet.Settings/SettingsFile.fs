@@ -13,6 +13,30 @@ module SettingsFile =
     /// Settings are a few kB; what is larger is some other file.
     let private largest = 1L <<< 20
 
+    /// Where the text of settings comes from.
+    type private Source =
+        | OnDisk of file: string
+        /// A file of configs/ that the program carries.
+        | Carried of name: string
+
+        /// What messages call it.
+        member source.Name =
+            match source with
+            | OnDisk file -> file
+            | Carried name -> Configurations.path name
+
+        /// Equal for two ways to one file.
+        member source.Full =
+            match source with
+            | OnDisk file -> Path.GetFullPath file
+            | Carried name -> Configurations.path name
+
+    /// A file wins over a configuration of its name.
+    let private sourceOf (file: string) : Source =
+        match Configurations.tryFind file with
+        | Some name when not (File.Exists file) -> Carried name
+        | _ -> OnDisk file
+
     let private suggestion (file: string) =
         let folder =
             match Path.GetDirectoryName file with
@@ -20,17 +44,24 @@ module SettingsFile =
             | "" -> "."
             | folder -> folder
 
-        if not (Directory.Exists folder) then
-            $"there is no folder {folder} (the current directory is {Directory.GetCurrentDirectory()})"
-        else
-            let names =
-                Directory.GetFiles(folder, "*.json") |> Array.map Path.GetFileName |> Array.sort
+        let onDisk =
+            if Directory.Exists folder then
+                Directory.GetFiles(folder, "*.json")
+                |> Array.map (fun path -> Path.Combine(folder, Path.GetFileName path))
+                |> Array.sort
+                |> List.ofArray
+            else
+                []
 
-            match Nearest.find names (Path.GetFileName file) with
-            | Some name ->
-                let path = Path.Combine(folder, name)
-                $"did you mean {path}?"
-            | None -> $"there are no settings files in {Path.GetFullPath folder}"
+        let byName =
+            onDisk @ Configurations.candidates file
+            |> List.map (fun path -> Path.GetFileName path, path)
+
+        match Nearest.find (List.map fst byName) (Path.GetFileName file) with
+        | Some name -> $"did you mean {byName |> List.find (fun (known, _) -> known = name) |> snd}?"
+        | None when not (Directory.Exists folder) ->
+            $"there is no folder {folder} (the current directory is {Directory.GetCurrentDirectory()})"
+        | None -> $"there are no settings files in {Path.GetFullPath folder}"
 
     let private bytesOf (file: string) : byte[] =
         if Directory.Exists file then
@@ -62,34 +93,55 @@ module SettingsFile =
             found |> List.tryHead |> Option.map _.Content, { node with Value = Members rest }
         | _ -> None, node
 
-    /// A file merged over its bases. `visited` are the files on the way here.
-    let rec private chain (visited: string list) (file: string) : Node =
-        match take "base" (Parse.file file (bytesOf file)) with
-        | None, node -> node
-        | Some { Value = Text name; Place = place }, node when name <> "" ->
-            let next =
+    let private textOf (source: Source) : byte[] =
+        match source with
+        | OnDisk file -> bytesOf file
+        | Carried name -> Configurations.bytes name
+
+    /// What `base` names: a file beside the one that names it, else a configuration that the program carries.
+    let private baseOf (source: Source) (name: string) : Source =
+        match source with
+        | Carried _ ->
+            match Configurations.tryFind name with
+            | Some known -> Carried known
+            | None -> OnDisk name
+        | OnDisk file ->
+            let beside =
                 match Path.GetDirectoryName file with
                 | null
                 | "" -> name
                 | folder -> Path.Combine(folder, name)
 
-            let full = Path.GetFullPath next
+            match Configurations.tryFind name with
+            | Some known when not (File.Exists beside) -> Carried known
+            | _ -> OnDisk beside
 
-            if visited |> List.contains full then
-                let way = visited |> List.rev |> List.map Path.GetFileName |> String.concat " -> "
+    /// Settings merged over their bases. `visited` are the sources on the way here.
+    let rec private chain (visited: Source list) (source: Source) : Node =
+        match take "base" (Parse.file source.Name (textOf source)) with
+        | None, node -> node
+        | Some { Value = Text name; Place = place }, node when name <> "" ->
+            let next = baseOf source name
+
+            if visited |> List.exists (fun earlier -> earlier.Full = next.Full) then
+                let way =
+                    visited
+                    |> List.rev
+                    |> List.map (fun earlier -> Path.GetFileName earlier.Full)
+                    |> String.concat " -> "
 
                 raise (
                     InputError
-                        $"{place}: base goes in a circle: {way} -> {Path.GetFileName full}; remove one of the bases"
+                        $"{place}: base goes in a circle: {way} -> {Path.GetFileName next.Full}; remove one of the bases"
                 )
 
-            if not (File.Exists next) then
+            match next with
+            | OnDisk file when not (File.Exists file) ->
                 raise (
                     InputError
-                        $"{place}: base names {next}, which does not exist (base is relative to the file that names it); {suggestion next}"
+                        $"{place}: base names {file}, which does not exist (base is relative to the file that names it); {suggestion file}"
                 )
-
-            Node.merge (chain (full :: visited) next) node
+            | _ -> Node.merge (chain (next :: visited) next) node
         | Some given, _ ->
             raise (InputError $"{given.Place}: base is {Node.describe given}, but must be the name of a settings file")
 
@@ -102,11 +154,20 @@ module SettingsFile =
                 | None, change -> Node.merge node change)
             node
 
-    /// Reads a settings file with its bases and applies `KEY=VALUE` assignments, later ones winning. InputError with file,
+    let private resolve (source: Source) (assignments: string seq) : Settings =
+        withArguments (chain [ source ] source) assignments
+        |> SettingsSchema.decode source.Name
+
+    /// Reads a settings file with its bases and applies `KEY=VALUE` assignments, later ones winning. A name that is no file, but
+    /// of configs/ (`configs/shapes.json`, `deqdet_r50_1x_coco`), stands for what the program carries of it. InputError with file,
     /// line, column, key and remedy for whatever is wrong, all problems of keys and values at once.
-    let load (file: string) (assignments: string seq) : Settings =
-        withArguments (chain [ Path.GetFullPath file ] file) assignments
-        |> SettingsSchema.decode file
+    let load (file: string) (assignments: string seq) : Settings = resolve (sourceOf file) assignments
+
+    /// The published models of configs/ by name, in ordinal order, with `KEY=VALUE` assignments applied: those that the program
+    /// carries, whatever lies on the disk.
+    let official (assignments: string seq) : (string * Settings) list =
+        Configurations.official
+        |> List.map (fun name -> name, resolve (Carried name) assignments)
 
     /// Settings from text that names no base, such as those a checkpoint carries. `name` stands for the file in messages.
     let parse (name: string) (text: string) (assignments: string seq) : Settings =
