@@ -4,6 +4,7 @@ open System
 open System.Globalization
 open Argu
 open DeqDet
+open DeqDet.Model
 open DeqDet.Settings
 open DeqDet.Settings.Schema
 
@@ -126,7 +127,7 @@ module RequestParser =
 
     let private solver scheme steps tolerance budget : SolverRequest =
         let schemeOf (name: string) =
-            match List.tryFind (fun (known, _) -> known = name) DetectorSchema.schemes with
+            match List.tryFind (fun (known, _) -> known = name) Words.all<SchemeKind> with
             | Some(_, scheme) -> scheme
             | None -> invalid "--solver" name "picard, anderson or broyden" "anderson"
 

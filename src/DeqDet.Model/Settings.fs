@@ -1,95 +1,126 @@
 namespace DeqDet.Model
 
+open DeqDet
+
 /// The three families of query-based detectors that share one stage (the AdaMixer decoder layer).
 type DetectorKind =
     /// Init head once, then one refinement head iterated to a fixed point (the paper's model).
-    | DeqDet
+    | [<Word "deqdet">] DeqDet
     /// The reference's own baseline: stages that share no weights, 3x3 neck with ReLU.
-    | FfnDet
+    | [<Word "ffndet">] FfnDet
     /// AdaMixer (CVPR 2022): stages that share no weights, 1x1 neck without activation.
-    | AdaMixer
+    | [<Word "adamixer">] AdaMixer
 
 /// Image backbones with outputs at strides 4, 8, 16 and 32.
 type BackboneKind =
-    | ResNet18
-    | ResNet34
-    | ResNet50
-    | ResNet101
-    | SwinT
-    | SwinS
-    | SwinB
+    | [<Word "resnet18">] ResNet18
+    | [<Word "resnet34">] ResNet34
+    | [<Word "resnet50">] ResNet50
+    | [<Word "resnet101">] ResNet101
+    | [<Word "swin_t">] SwinT
+    | [<Word "swin_s">] SwinS
+    | [<Word "swin_b">] SwinB
 
 /// What the batch normalisations of a ResNet do while training.
 type BatchNormMode =
     /// Stored statistics, as in every published model: right when the weights come from ImageNet.
-    | Frozen
+    | [<Word "frozen">] Frozen
     /// Statistics of the batch, tracked by the stored ones: needed when training from random weights. A batch with a single value per
     /// channel has no variance; it is normalised by the stored statistics and does not change them.
-    | Batch
+    | [<Word "batch">] Batch
 
 type BackboneSettings =
     {
+        [<Setting "The network that turns an image into feature maps at strides 4, 8, 16 and 32.">]
         Kind: BackboneKind
-        /// Channels of a ResNet's stem and first stage, 64 in every published model; each further stage has twice as many.
+        [<Setting "Channels of a ResNet's stem and first stage; each further stage has twice as many. 64 in every published model.";
+          AtLeast 8;
+          AtMost 256>]
         Width: int
-        /// Stages that do not train: -1 none, 0 the stem, 1 the stem and layer1, ...
-        FrozenStages: int
-        Norm: BatchNormMode
-        /// Stochastic depth of Swin: probability at the last block, growing linearly from 0.
-        DropPath: float
-        /// File with backbone weights to start from.
+        [<Setting "File with backbone weights to start training from. null: random weights.">]
         Weights: string option
+        [<Setting "Stages that do not train: -1 none, 0 the stem, 1 the stem and the first stage, ... Use -1 with random weights.";
+          AtLeast -1;
+          AtMost 4>]
+        FrozenStages: int
+        [<Setting "Batch normalisation of a ResNet in training: \"frozen\" uses the stored statistics (published models, with pretrained weights), \"batch\" those of the batch (random weights).">]
+        Norm: BatchNormMode
+        [<Setting "Stochastic depth of a Swin: probability at its last block, growing linearly from 0.";
+          AtLeast 0;
+          Below 1>]
+        DropPath: float
     }
 
 type QuerySettings =
     {
-        /// Number of object queries, Q.
+        /// Q in shapes.
+        [<Setting "Object queries: the most objects that can be told apart in an image."; AtLeast 1; AtMost 10_000>]
         Count: int
-        /// Query x class pairs kept as detections of an image.
+        [<Setting "Pairs of query and class kept as detections of an image; all of them where queries x classes are fewer.";
+          AtLeast 1;
+          AtMost 100_000>]
         Detections: int
     }
 
 /// Sizes of one head (AdaMixer stage).
 type HeadSettings =
     {
-        /// Width of content and pyramid, C.
+        /// C in shapes.
+        [<Setting "Width of the query contents and of the pyramid; a multiple of 32, of `heads` and of `groups`.";
+          AtLeast 32;
+          AtMost 4096>]
         Channels: int
-        /// Attention heads.
+        [<Setting "Attention heads."; AtLeast 1; AtMost 256>]
         Heads: int
-        /// Groups of channels that sample and mix on their own, G.
+        /// G in shapes.
+        [<Setting "Groups of channels that sample and mix on their own."; AtLeast 1; AtMost 256>]
         Groups: int
-        /// Points sampled by each group, Pin.
+        /// Pin in shapes.
+        [<Setting "Points that each group samples. A square number starts as a regular grid, others at random.";
+          AtLeast 1;
+          AtMost 4096>]
         PointsIn: int
-        /// Points after spatial mixing, Pout.
+        /// Pout in shapes.
+        [<Setting "Points after spatial mixing."; AtLeast 1; AtMost 4096>]
         PointsOut: int
-        /// Hidden width of the feed-forward network.
+        [<Setting "Hidden width of the feed-forward network."; AtLeast 1; AtMost 65_536>]
         FeedForward: int
-        /// Number of unshared stages (FFNDet and AdaMixer; DEQDet always has two heads).
+        [<Setting "Stages that share no weights (ffndet, adamixer; deqdet always has two heads)."; AtLeast 1; AtMost 64>]
         Stages: int
-        /// Loss weight of each stage (FFNDet and AdaMixer); empty means 1 everywhere.
+        [<Setting "Loss weight of each stage (ffndet, adamixer). []: 1 everywhere.";
+          Items "a list of numbers, at least 0";
+          AtLeast 0>]
         StageWeights: float list
     }
 
 /// Methods that find the fixed point (DeqDet.Solver).
 type SchemeKind =
     /// Plain, or damped, iteration: what training follows, and the published models' prediction.
-    | PicardScheme
-    | AndersonScheme
-    | BroydenScheme
+    | [<Word "picard">] PicardScheme
+    | [<Word "anderson">] AndersonScheme
+    | [<Word "broyden">] BroydenScheme
 
 type SolverSettings =
     {
-        /// Refinement steps of the path; prediction applies the refinement head at most Steps + 1 times.
+        [<Setting "Refinement steps towards the equilibrium (deqdet); prediction reads out after one step more.";
+          AtLeast 1;
+          AtMost 10_000>]
         Steps: int
-        /// Method of prediction. Training follows the plain path.
+        [<Setting "How prediction finds the equilibrium: plain iteration, or a method that remembers. Training follows the plain path.">]
         Scheme: SchemeKind
-        /// t in z + t (f(z) - z), above 0 and below 2.
+        /// t in z + t (f(z) - z).
+        [<Setting "How far a step goes of what the head proposes: 1 all the way; less calms queries that swing.";
+          Above 0;
+          Below 2>]
         Damping: float
-        /// Earlier evaluations that Anderson and Broyden remember; None: as many as is usual for each (5 and 30).
+        [<Setting "Earlier states that anderson and broyden remember. null: 5 and 30."; AtLeast 1; AtMost 100>]
         Memory: int option
-        /// Residual (QueryState.measure) at which a query has settled in prediction; None: every query takes all steps.
+        /// As QueryState.measure gives it.
+        [<Setting "Residual at which a query has settled in prediction: the part of its size by which its box still moves, or of its length by which its content does, whichever is larger. null: every query takes all steps.";
+          Above 0>]
         Tolerance: float option
-        /// Time that the refinement of one batch of images may take, ms.
+        [<Setting "Milliseconds that the refinement of one batch of images may take in prediction. null: no limit.";
+          Above 0>]
         BudgetMs: float option
     }
 
@@ -109,67 +140,103 @@ module SolverSettings =
 /// How a supervised state is differentiated (DeqDet.Solver.Gradient).
 type GradientKind =
     /// The refinement-aware gradient: `Unroll` further applications.
-    | RagGradient
+    | [<Word "rag">] RagGradient
     /// One further application (Jacobian-free backpropagation).
-    | JfbGradient
+    | [<Word "jfb">] JfbGradient
     /// `Unroll` damped applications (phantom gradient).
-    | PhantomGradient
+    | [<Word "phantom">] PhantomGradient
     /// As though the state were the fixed point: the limit of RAG for many applications, by the implicit function theorem.
-    | ImplicitGradient
+    | [<Word "implicit">] ImplicitGradient
 
 /// Refinement-aware gradient: which states are supervised, and how far gradients reach.
 type RagSettings =
     {
-        /// Steps of the path after which a state is supervised (the last is usually Steps).
+        [<Setting "Refinement steps after which the state is supervised.";
+          Items("an ascending list of whole numbers, at least one, from 1 to solver.steps",
+                AtLeastOne = true,
+                Ascending = true);
+          AtLeast 1;
+          AtMost 10_000>]
         Supervised: int list
+        [<Setting "Gradient at every supervised step: \"rag\" the paper's, `unroll` further applications; \"jfb\" one; \"phantom\" `unroll` damped ones; \"implicit\" the limit of rag for many, by an equation that is solved on the way back.">]
         Gradient: GradientKind
-        /// Unrolled applications that carry gradients at every supervised step (RagGradient, PhantomGradient).
+        [<Setting "Unrolled applications of the head that carry gradients at every supervised step (rag, phantom).";
+          AtLeast 1;
+          AtMost 100>]
         Unroll: int
-        /// t in z + t (f(z) - z) of the damped applications (PhantomGradient).
+        /// t in z + t (f(z) - z).
+        [<Setting "How far each unrolled application goes (phantom)."; Above 0; Below 2>]
         PhantomDamping: float
-        /// Further supervised applications of the refinement head right after the init head.
+        [<Setting "Further supervised applications of the refinement head right after the init head.";
+          AtLeast 0;
+          AtMost 100>]
         Extra: int
-        /// Back-propagate every supervised step at once and free its graph (same gradients, less memory).
+        [<Setting "Back-propagate every supervised step at once: the same gradients in less memory.">]
         Immediate: bool
     }
 
 /// Refinement-aware perturbation of the path.
 type RapSettings =
     {
+        [<Setting "Probability, at each step of the training path, that query contents are perturbed.";
+          AtLeast 0;
+          AtMost 1>]
         ContentProbability: float
-        /// Weight of the noise relative to the content's norm.
+        [<Setting "Weight of the noise relative to the content's norm."; AtLeast 0; AtMost 1>]
         ContentIntensity: float
+        [<Setting "Probability, at each step of the training path, that boxes are perturbed."; AtLeast 0; AtMost 1>]
         PositionProbability: float
-        /// Standard deviation of the noise on box coordinates, px.
+        [<Setting "Standard deviation of the noise on box coordinates, pixels."; AtLeast 0>]
         PositionIntensity: float
     }
 
 /// Weights of classification (focal), L1 and GIoU terms: of the matching cost, or of the loss.
 type TermWeights =
-    { Focal: float; L1: float; GIoU: float }
+    {
+        [<Setting "Weight of the focal classification term {0}."; AtLeast 0>]
+        Focal: float
+        [<Setting "Weight of the L1 distance of boxes, relative to the image size, {0}."; AtLeast 0>]
+        L1: float
+        [<Setting("Weight of the generalised IoU {0}.", Key = "giou"); AtLeast 0>]
+        GIoU: float
+    }
 
 type LossSettings =
     {
+        [<Setting("Weights of the terms of the loss.", Within = "in the loss")>]
         Weights: TermWeights
+        [<Setting "Exponent of the focal loss: how much easy examples are discounted."; AtLeast 0>]
         FocalGamma: float
+        [<Setting "Weight of objects in the focal loss; background has 1 - alpha."; AtLeast 0; AtMost 1>]
         FocalAlpha: float
-        /// What replaces the number of matched queries where a whole batch has no box. The reference
-        /// divides by float32's epsilon (1.19e-7), which makes such a batch's loss enormous: training uses 1.
+        /// The reference divides by float32's epsilon (1.19e-7), which makes such a batch's loss enormous: training uses 1.
+        [<Setting "What the loss is divided by, in place of the number of matched queries, where a whole batch has no box.";
+          Above 0>]
         EmptyBatchDivisor: float
     }
 
 /// Everything that decides what a detector computes. Sizes of images and data are no part of it.
 type DetectorSettings =
     {
+        [<Setting "The family of the detector: the equilibrium model, its baseline of unshared stages, or AdaMixer.">]
         Kind: DetectorKind
+        [<Setting "Number of object classes. null: as many as the data set has."; AtLeast 1; AtMost 100_000; NullIs 0>]
         Classes: int
+        [<Setting "The feature extractor.">]
         Backbone: BackboneSettings
+        [<Setting "Object queries and what is kept of them.">]
         Queries: QuerySettings
+        [<Setting "Sizes of a decoder head; `channels` is also the width of the neck.">]
         Head: HeadSettings
+        [<Setting "How the equilibrium is approached (deqdet).">]
         Solver: SolverSettings
+        [<Setting "Refinement-aware gradient (deqdet): which steps are supervised, and how far gradients reach.">]
         Rag: RagSettings
+        [<Setting "Refinement-aware perturbation (deqdet): noise on the training path.">]
         Rap: RapSettings
+        [<Setting("Costs of the Hungarian matching.", Within = "in the cost of matching a query to an object")>]
         Matching: TermWeights
+        [<Setting "The training loss.">]
         Loss: LossSettings
     }
 

@@ -1,75 +1,131 @@
 namespace DeqDet.Settings
 
+open DeqDet
+
 /// Where one part of a data set lies, relative to the root.
 type SplitSettings =
     {
-        /// Folder of image files.
+        [<Setting "Folder of the {0} images, relative to data.root.">]
         Images: string
-        /// COCO JSON file.
+        [<Setting "COCO JSON file of the {0} images, relative to data.root.">]
         Annotations: string
     }
 
 /// The generated data set "shapes".
 type ShapesSettings =
     {
+        [<Setting "Training images to make."; AtLeast 1; AtMost 1_000_000>]
         TrainImages: int
+        [<Setting "Validation images to make."; AtLeast 1; AtMost 1_000_000>]
         ValImages: int
-        /// Seed of the generator; equal seeds give equal files on every machine.
+        [<Setting "Seed of the generator: equal seeds make equal files on every machine."; AtLeast 0>]
         Seed: int
     }
 
-/// Keep-ratio resize: the short side becomes ShortSide unless the long side would pass LongMax. Pixels.
-type ResizeSettings = { ShortSide: int; LongMax: int }
+    static member Default =
+        {
+            TrainImages = 2000
+            ValImages = 200
+            Seed = 0
+        }
+
+/// Keep-ratio resize: the short side becomes ShortSide unless the long side would pass LongMax.
+type ResizeSettings =
+    {
+        [<Setting "Short side of validation and detection images after the resize, pixels."; AtLeast 1; AtMost 20_000>]
+        ShortSide: int
+        [<Setting "The long side never passes this, pixels; the short side then stays smaller. Also in training.";
+          AtLeast 1;
+          AtMost 20_000>]
+        LongMax: int
+    }
 
 /// Random crop of the DETR-style pipeline: resize to one of ShortSides, crop each side between MinSize and MaxSize
 /// pixels, then resize as usual. Done with Probability, else only the usual resize.
 type CropSettings =
     {
+        [<Setting "Probability of the crop."; AtLeast 0; AtMost 1>]
         Probability: float
+        [<Setting "Short sides to choose from for the resize before the crop, pixels.";
+          Items("a list of whole numbers from 1 to 20000, at least one", AtLeastOne = true);
+          AtLeast 1;
+          AtMost 20_000>]
         ShortSides: int list
+        [<Setting "Smallest side of the crop, pixels."; AtLeast 1; AtMost 20_000>]
         MinSize: int
+        [<Setting "Largest side of the crop, pixels."; AtLeast 1; AtMost 20_000>]
         MaxSize: int
     }
+
+    static member Default =
+        {
+            Probability = 0.5
+            ShortSides = [ 400; 500; 600 ]
+            MinSize = 384
+            MaxSize = 600
+        }
 
 /// What training does to its images at random.
 type AugmentSettings =
     {
-        /// Probability of a horizontal flip.
+        [<Setting "Probability that a training image is flipped left to right."; AtLeast 0; AtMost 1>]
         Flip: float
-        /// Short sides to choose from, pixels; the long side is limited by ResizeSettings.LongMax.
+        [<Setting "Short side of training images after the resize, pixels; one of several is drawn for each image.";
+          Items("a list of whole numbers from 1 to 20000, at least one", AtLeastOne = true);
+          AtLeast 1;
+          AtMost 20_000>]
         ShortSides: int list
+        [<Setting "Resize and crop before the usual resize, as in DETR's training. null: never.">]
         Crop: CropSettings option
     }
 
-/// Pixel values 0-255, in the order red, green, blue, become (value - Mean) / Std.
-type NormaliseSettings = { Mean: float list; Std: float list }
+/// Pixel values become (value - Mean) / Std.
+type NormaliseSettings =
+    {
+        [<Setting "Subtracted from the red, green and blue values (0-255) of a pixel.";
+          Items("a list of three values, red, green and blue, each a number", Count = 3)>]
+        Mean: float list
+        [<Setting "What the values are divided by after that.";
+          Items("a list of three values, red, green and blue, each a number above 0", Count = 3);
+          Above 0>]
+        Std: float list
+    }
 
 /// Which training images are left out.
 type FilterSettings =
     {
-        /// Images with a side below this many pixels are dropped.
+        [<Setting "Training images with a smaller side are left out, pixels."; AtLeast 0; AtMost 20_000>]
         MinSide: int
-        /// Images without boxes (crowds do not count) are dropped.
+        [<Setting "Leave out training images without boxes; crowd regions are not counted.">]
         DropEmpty: bool
     }
 
 type DataSettings =
     {
-        /// Folder of the data set, relative to the current directory.
+        [<Setting "Folder of the data set, relative to the current directory; `--data DIR` sets it.">]
         Root: string
+        [<Setting("The training images.", Within = "training")>]
         Train: SplitSettings
+        [<Setting("The validation images.", Within = "validation")>]
         Val: SplitSettings
-        /// Make the data set if it is not there.
+        [<Setting "Make the data set \"shapes\" in data.root if it is not there. null: never.">]
         Shapes: ShapesSettings option
-        /// Resize of validation and detection.
+        [<Setting "Keep-ratio resize.">]
         Resize: ResizeSettings
+        [<Setting "What training does to images at random.">]
         Augment: AugmentSettings
+        [<Setting "Pixel values become (value - mean) / std.">]
         Normalise: NormaliseSettings
+        [<Setting "Training images that are left out.">]
         Filter: FilterSettings
-        /// Threads that load images; 0 means one a processor core.
+        [<Setting "Threads that load images. 0: one a processor core. Results do not depend on it.";
+          AtLeast 0;
+          AtMost 256>]
         Workers: int
-        /// Memory for decoded images, MiB; 0 decodes every image each time.
+        [<Setting "Memory for decoded images, MiB. 0: decode every image each time."; AtLeast 0; AtMost 1_000_000>]
         CacheMb: int
-        /// Most memory of images that are loaded ahead, MiB.
+        [<Setting "Most memory of images that are loaded ahead of training or evaluation, MiB.";
+          AtLeast 1;
+          AtMost 1_000_000>]
         LoaderMb: int
     }

@@ -7,11 +7,17 @@ open DeqDet.Model
 type Settings =
     {
         /// Detector.Classes = 0 means: as many as the data set has.
+        [<Setting("The detector.", Flat = true)>]
         Detector: DetectorSettings
+        [<Setting "Images and annotations, and how images are prepared.">]
         Data: DataSettings
+        [<Setting "AdamW.">]
         Optimiser: OptimiserSettings
+        [<Setting "The learning rate over time.">]
         Schedule: ScheduleSettings
+        [<Setting "Length and rhythm of training.">]
         Train: TrainSettings
+        [<Setting "Evaluation and its pictures.">]
         Evaluation: EvaluationSettings
     }
 

@@ -1,25 +1,38 @@
 namespace DeqDet.Settings
 
+open DeqDet
+
 /// A deviation from the base rate and decay for some parameters.
 type OptimiserRule =
     {
-        /// Part of an official parameter name; `*` stands for any run of characters.
+        [<Setting "Part of an official parameter name; `*` stands for any run of characters.">]
         Match: string
-        /// Factor on the learning rate.
+        [<Setting "Factor on the learning rate."; AtLeast 0>]
         Lr: float
-        /// Factor on the weight decay.
+        [<Setting "Factor on the weight decay."; AtLeast 0>]
         Decay: float
     }
+
+    /// It matches nothing yet.
+    static member Default = { Match = ""; Lr = 1.0; Decay = 1.0 }
 
 /// AdamW with gradient clipping.
 type OptimiserSettings =
     {
+        [<Setting "Base learning rate of AdamW."; Above 0>]
         Lr: float
+        [<Setting "Base weight decay."; AtLeast 0>]
         WeightDecay: float
+        [<Setting "How slowly AdamW's averages of the gradient and of its square follow.";
+          Items("a list of two numbers from 0 to below 1", Count = 2);
+          AtLeast 0;
+          Below 1>]
         Betas: float list
+        [<Setting "Added to the denominator of AdamW's step."; Above 0>]
         Eps: float
-        /// Largest norm of the whole gradient; longer ones are scaled down to it.
+        [<Setting "A gradient whose norm over all parameters is longer is scaled down to this norm."; Above 0>]
         ClipNorm: float
+        [<Setting "Other rates and decays for some parameters: of the rules that match a name the longest `match` counts, of equally long ones the alphabetically first.">]
         Rules: OptimiserRule list
     }
 
@@ -27,45 +40,57 @@ type OptimiserSettings =
 [<RequireQualifiedAccess>]
 type ScheduleKind =
     /// Multiplied by Factor at each milestone.
-    | Step
+    | [<Word "step">] Step
     /// Half a cosine from 1 to FinalFactor at the end of training.
-    | Cosine
+    | [<Word "cosine">] Cosine
 
 type ScheduleSettings =
     {
+        [<Setting "\"step\": the rate drops at milestones; \"cosine\": it falls along half a cosine until the end.">]
         Kind: ScheduleKind
-        /// Optimiser steps of linear warm-up.
+        [<Setting "Steps during which the rate grows linearly to its full value."; AtLeast 0; AtMost 1_000_000>]
         WarmupSteps: int
-        /// Factor on the rate at the first step.
+        [<Setting "Factor on the rate at the first step of the warm-up."; AtLeast 0; AtMost 1>]
         WarmupFactor: float
-        /// Epochs, also fractions, after which Step multiplies the rate.
+        [<Setting "Epochs, also fractions such as 7.5, after which the rate drops (step).";
+          Items("an ascending list of numbers above 0", Ascending = true);
+          Above 0>]
         Milestones: float list
+        [<Setting "Factor on the rate at each milestone (step)."; Above 0>]
         Factor: float
+        [<Setting "Factor on the rate that is left at the end of training (cosine)."; AtLeast 0; AtMost 1>]
         FinalFactor: float
     }
 
 type TrainSettings =
     {
+        [<Setting "Passes over the training images."; AtLeast 1; AtMost 100_000>]
         Epochs: int
-        /// Images a step.
+        [<Setting "Images a step. The learning rate belongs to it: change both in proportion."; AtLeast 1; AtMost 4096>]
         BatchSize: int
+        [<Setting "Seed of everything random; `--seed N` sets it."; AtLeast 0>]
         Seed: int
-        /// Steps between lines of metrics.
+        [<Setting "Steps between lines of metrics."; AtLeast 1; AtMost 1_000_000>]
         LogEvery: int
-        /// Epochs between evaluations; the last epoch is always evaluated.
+        [<Setting "Epochs between evaluations on the validation images; the last epoch is always evaluated.";
+          AtLeast 1;
+          AtMost 100_000>]
         EvaluateEvery: int
-        /// Optimiser steps between saves inside an epoch; 0: only at the ends of epochs.
+        [<Setting "Steps between saves of the latest checkpoint inside an epoch. 0: only when an epoch ends.";
+          AtLeast 0;
+          AtMost 100_000_000>]
         SaveSteps: int
-        /// Minutes between saves inside an epoch; 0: only at the ends of epochs.
+        [<Setting "Minutes between saves of the latest checkpoint inside an epoch. 0: only when an epoch ends.";
+          AtLeast 0>]
         SaveMinutes: float
     }
 
 type EvaluationSettings =
     {
-        /// Images evaluated at a time.
+        [<Setting "Validation images at a time."; AtLeast 1; AtMost 4096>]
         BatchSize: int
-        /// Validation images drawn with their detections.
+        [<Setting "Validation images drawn with detections beside the truth."; AtLeast 0; AtMost 10_000>]
         Pictures: int
-        /// Detections below this score are left out of pictures.
+        [<Setting "Detections below this score are left out of pictures."; AtLeast 0; AtMost 1>]
         PictureScore: float
     }

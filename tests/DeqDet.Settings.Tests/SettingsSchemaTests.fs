@@ -33,8 +33,8 @@ let private terms =
 
 let private detector =
     gen {
-        let! kind = Gen.elements (List.map snd DetectorSchema.kinds)
-        let! backbone = Gen.elements (List.map snd DetectorSchema.backboneKinds)
+        let! kind = Gen.elements (List.map snd Words.all<DetectorKind>)
+        let! backbone = Gen.elements (List.map snd Words.all<BackboneKind>)
         let isSwin = List.contains backbone [ SwinT; SwinS; SwinB ]
         let! norm = Gen.elements (if isSwin then [ Frozen ] else [ Frozen; Batch ])
         let! dropPath = if isSwin then belowOne else Gen.constant 0.0
@@ -372,6 +372,31 @@ let tests =
                 Expect.equal (Settings.withClasses 80 fixed').Detector.Classes 80 "agreed"
 
                 expectParts (complaint (fun () -> Settings.withClasses 3 fixed')) [ "classes = 80"; "has 3"; "null" ]
+            testCase "bounds in words, and what they hold"
+            <| fun () ->
+                let low, above = AtLeastAttribute 1, AboveAttribute 1
+                let high, below = AtMostAttribute 2.5, BelowAttribute 2.5
+
+                for attributes, words, inside in
+                    [
+                        [], "a number", [ -9.0; 1.0; 2.0; 2.5; 9.0 ]
+                        [ box low ], "a number, at least 1", [ 1.0; 2.0; 2.5; 9.0 ]
+                        [ box above ], "a number above 1", [ 2.0; 2.5; 9.0 ]
+                        [ box high ], "a number, at most 2.5", [ -9.0; 1.0; 2.0; 2.5 ]
+                        [ box below ], "a number below 2.5", [ -9.0; 1.0; 2.0 ]
+                        [ box high; box low ], "a number from 1 to 2.5", [ 1.0; 2.0; 2.5 ]
+                        [ box low; box below ], "a number from 1 to below 2.5", [ 1.0; 2.0 ]
+                        [ box above; box high ], "a number above 1 and at most 2.5", [ 2.0; 2.5 ]
+                        [ box above; box below ], "a number above 1 and below 2.5", [ 2.0 ]
+                    ] do
+                    let bounds = Bounds attributes
+                    Expect.equal (bounds.Words "a number") words "words"
+
+                    let held =
+                        [ nan; infinity; -infinity; -9.0; 1.0; 2.0; 2.5; 9.0 ]
+                        |> List.filter bounds.Hold
+
+                    Expect.equal held inside words
             testCase "the nearest word is the one with the fewest edits"
             <| fun () ->
                 for a, b, distance in

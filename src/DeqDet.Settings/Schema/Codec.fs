@@ -5,7 +5,6 @@ open System.Globalization
 open System.Text.Encodings.Web
 open System.Text.Json
 open DeqDet
-open DeqDet.Settings
 open DeqDet.Settings.Json
 
 /// One thing that is wrong with settings.
@@ -26,15 +25,16 @@ type Reading =
         Known: string list
     }
 
-/// How one value is read from JSON, written to it and described: one definition for all three.
-type Codec<'T> =
+/// How values of one type are read from JSON, written to it and described: one definition for all three. The types are those
+/// of record fields, found by reflection, so a value is an object here.
+type Codec =
     {
         /// What the value must be, to follow "must be".
         Kind: string
         /// Problems say what is wrong without naming the place twice.
-        Read: Reading -> Node -> Result<'T, Problem list>
+        Read: Reading -> Node -> Result<obj, Problem list>
         /// JSON text; lines after the first begin with the given indentation.
-        Write: string -> 'T -> string
+        Write: string -> obj -> string
     }
 
 /// Codecs of values without parts, and of lists.
@@ -54,111 +54,65 @@ module Codec =
     let mismatch (reading: Reading) (node: Node) (kind: string) =
         problem reading node.Place $"is {Node.describe node}, but must be {kind}"
 
-    let private leaf kind (read: Node -> 'T option) (write: 'T -> string) : Codec<'T> =
+    let private leaf kind (read: Node -> 'T option) (write: 'T -> string) : Codec =
         {
             Kind = kind
             Read =
                 fun reading node ->
                     match read node with
-                    | Some value -> Ok value
+                    | Some value -> Ok(box value)
                     | None -> mismatch reading node kind
-            Write = fun _ value -> write value
+            Write = fun _ value -> write (unbox<'T> value)
         }
 
     let private quoted (text: string) =
         JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).ToString()
         |> sprintf "\"%s\""
 
-    /// Narrows a codec; `kind` says all that must hold.
-    let where (holds: 'T -> bool) (kind: string) (codec: Codec<'T>) : Codec<'T> =
-        { codec with
-            Kind = kind
-            Read =
-                fun reading node ->
-                    match codec.Read reading node with
-                    | Ok value when holds value -> Ok value
-                    | Ok _ -> mismatch reading node kind
-                    | Error problems when problems |> List.forall (fun problem -> problem.Key = reading.Path) ->
-                        mismatch reading node kind
-                    | Error problems -> Error problems
-        }
+    /// An int within bounds.
+    let wholeNumber (bounds: Bounds) : Codec =
+        let read (node: Node) =
+            match node.Value with
+            | Number digits ->
+                match Int32.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
+                | true, value when bounds.Hold(float value) -> Some value
+                | _ -> None
+            | _ -> None
 
-    let private anyInteger =
-        leaf
-            "a whole number"
-            (fun node ->
-                match node.Value with
-                | Number digits ->
-                    match Int32.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
-                    | true, value -> Some value
-                    | _ -> None
-                | _ -> None)
-            string
+        leaf (bounds.Words "a whole number") read string<int>
 
-    /// A whole number from `low` to `high`.
-    let integer (low: int) (high: int) : Codec<int> =
-        let words =
-            if high = Int32.MaxValue then
-                $"a whole number, at least {low}"
-            else
-                $"a whole number from {low} to {high}"
+    /// A finite float within bounds.
+    let number (bounds: Bounds) : Codec =
+        let read (node: Node) =
+            match node.Value with
+            | Number digits ->
+                match Double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture) with
+                | true, value when bounds.Hold value -> Some value
+                | _ -> None
+            | _ -> None
 
-        anyInteger |> where (fun value -> low <= value && value <= high) words
+        leaf (bounds.Words "a number") read (fun value -> value.ToString("R", CultureInfo.InvariantCulture))
 
-    let private anyNumber =
-        leaf
-            "a number"
-            (fun node ->
-                match node.Value with
-                | Number digits ->
-                    match Double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture) with
-                    | true, value when Double.IsFinite value -> Some value
-                    | _ -> None
-                | _ -> None)
-            (fun value -> value.ToString("R", CultureInfo.InvariantCulture))
+    let boolean: Codec =
+        let read (node: Node) =
+            match node.Value with
+            | Bool value -> Some value
+            | _ -> None
 
-    /// A finite number, at least 0.
-    let nonNegative: Codec<float> =
-        anyNumber |> where (fun value -> value >= 0.0) "a number, at least 0"
-
-    /// A finite number above 0.
-    let positive: Codec<float> =
-        anyNumber |> where (fun value -> value > 0.0) "a number above 0"
-
-    /// A number from 0 to 1.
-    let fraction: Codec<float> =
-        anyNumber
-        |> where (fun value -> 0.0 <= value && value <= 1.0) "a number from 0 to 1"
-
-    /// A number from 0 to just below 1.
-    let belowOne: Codec<float> =
-        anyNumber
-        |> where (fun value -> 0.0 <= value && value < 1.0) "a number from 0 to below 1"
-
-    let number: Codec<float> = anyNumber
-
-    let boolean: Codec<bool> =
-        leaf
-            "true or false"
-            (fun node ->
-                match node.Value with
-                | Bool value -> Some value
-                | _ -> None)
-            (fun value -> if value then "true" else "false")
+        leaf "true or false" read (fun value -> if value then "true" else "false")
 
     /// Text that is not empty. On the command line a name that happens to be a number needs no quotes.
-    let text: Codec<string> =
-        leaf
-            "text"
-            (fun node ->
-                match node.Value, node.Place with
-                | Text text, _ when not (String.IsNullOrWhiteSpace text) -> Some text
-                | Number digits, InArgument _ -> Some digits
-                | _ -> None)
-            quoted
+    let text: Codec =
+        let read (node: Node) =
+            match node.Value, node.Place with
+            | Text text, _ when not (String.IsNullOrWhiteSpace text) -> Some text
+            | Number digits, InArgument _ -> Some digits
+            | _ -> None
 
-    /// One of several names.
-    let oneOf (names: (string * 'T) list) : Codec<'T> when 'T: equality =
+        leaf "text" read quoted
+
+    /// One of several values, each with its name.
+    let oneOf (names: (string * obj) list) : Codec =
         let words = names |> List.map (fst >> quoted) |> String.concat ", "
         let kind = $"one of {words}"
 
@@ -174,37 +128,35 @@ module Codec =
                             let nearest = Nearest.find (List.map fst names) name |> Option.get
                             mismatch reading node $"{kind}; did you mean \"{nearest}\"?"
                     | _ -> mismatch reading node kind
-            Write = fun _ value -> names |> List.find (fun (_, known) -> known = value) |> fst |> quoted
+            Write = fun _ value -> names |> List.find (fun (_, known) -> known.Equals value) |> fst |> quoted
         }
 
-    /// The value, or null for none.
-    let optional (codec: Codec<'T>) : Codec<'T option> =
+    /// The value, or null for `none`; `wrap` and `unwrap` lead from the value to what the record holds, and back.
+    let orNull (none: obj) (wrap: obj -> obj) (unwrap: obj -> obj) (codec: Codec) : Codec =
         let kind = $"{codec.Kind}, or null"
+
+        let reword (problem: Problem) =
+            { problem with
+                Text = problem.Text.Replace($"must be {codec.Kind}", $"must be {kind}")
+            }
 
         {
             Kind = kind
             Read =
                 fun reading node ->
                     match node.Value with
-                    | Null -> Ok None
-                    | _ ->
-                        codec.Read reading node
-                        |> Result.map Some
-                        |> Result.mapError (
-                            List.map (fun problem ->
-                                { problem with
-                                    Text = problem.Text.Replace($"must be {codec.Kind}", $"must be {kind}")
-                                })
-                        )
+                    | Null -> Ok none
+                    | _ -> codec.Read reading node |> Result.map wrap |> Result.mapError (List.map reword)
             Write =
                 fun indent value ->
-                    match value with
-                    | Some value -> codec.Write indent value
-                    | None -> "null"
+                    if Object.Equals(value, none) then
+                        "null"
+                    else
+                        codec.Write indent (unwrap value)
         }
 
     /// Collects all problems, or all values.
-    let gather (results: Result<'T, Problem list> list) : Result<'T list, Problem list> =
+    let private gather (results: Result<obj, Problem list> list) : Result<obj list, Problem list> =
         let problems =
             results
             |> List.collect (function
@@ -216,27 +168,30 @@ module Codec =
         else
             Error problems
 
-    /// A list, `kind` in words; lists of sections are written one section a line.
-    let list (kind: string) (item: Codec<'T>) : Codec<'T list> =
+    /// A list for which `holds`, `kind` in words; lists of sections are written one section a line. `wrap` and `unwrap` lead from
+    /// its items to the list that the record holds, and back.
+    let list kind (holds: obj list -> bool) (wrap: obj list -> obj) (unwrap: obj -> obj list) (item: Codec) : Codec =
         {
             Kind = kind
             Read =
                 fun reading node ->
+                    let readItem index =
+                        item.Read
+                            { reading with
+                                Path = $"{reading.Path}[{index}]"
+                            }
+
                     match node.Value with
                     | List items ->
-                        items
-                        |> List.mapi (fun index item' ->
-                            item.Read
-                                { reading with
-                                    Path = $"{reading.Path}[{index}]"
-                                }
-                                item')
-                        |> gather
+                        match items |> List.mapi readItem |> gather with
+                        | Ok values when holds values -> Ok(wrap values)
+                        | Ok _ -> mismatch reading node kind
+                        | Error problems -> Error problems
                     | _ -> mismatch reading node kind
             Write =
                 fun indent values ->
                     let inner = indent + "  "
-                    let written = values |> List.map (item.Write inner)
+                    let written = unwrap values |> List.map (item.Write inner)
 
                     if written |> List.exists (fun text -> text.StartsWith '{') then
                         let lines = written |> String.concat $",\n{inner}"

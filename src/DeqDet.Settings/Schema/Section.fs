@@ -2,7 +2,6 @@ namespace DeqDet.Settings.Schema
 
 open System.Text.RegularExpressions
 open DeqDet
-open DeqDet.Settings
 open DeqDet.Settings.Json
 
 /// A line of the reference: one key or section.
@@ -16,25 +15,26 @@ type Entry =
         Doc: string
     }
 
-/// A key of a section whose record is 'R.
-type Field<'R> =
+/// A key of a section; the section's record is an object, of the type that the field belongs to.
+type Field =
     {
         Key: string
-        Read: Reading -> Node -> 'R -> Result<'R, Problem list>
-        Write: string -> 'R -> string
+        /// The record with what the node says.
+        Read: Reading -> Node -> obj -> Result<obj, Problem list>
+        Write: string -> obj -> string
         /// The lines of the reference at a dotted path, given the defaults.
-        Describe: string -> 'R -> Entry list
+        Describe: string -> obj -> Entry list
     }
 
 /// What several keys together get wrong; the first key is the one to blame. Keys are relative to the section.
 type Finding = { Keys: string list; Text: string }
 
 /// A JSON object that stands for a record. Keys that are not given keep the value of the record one starts from.
-type Section<'R> =
+type Section =
     {
-        Fields: Field<'R> list
+        Fields: Field list
         /// Rules between keys, applied when each key is right by itself.
-        Checks: ('R -> Finding list) list
+        Check: obj -> Finding list
     }
 
 module Section =
@@ -42,8 +42,8 @@ module Section =
     let private join (path: string) (key: string) =
         if path = "" then key else $"{path}.{key}"
 
-    let private unknownKey (fields: Field<'R> list) (reading: Reading) (entry: Member) : Problem =
-        let keys = fields |> List.map (fun field -> field.Key)
+    let private unknownKey (fields: Field list) (reading: Reading) (entry: Member) : Problem =
+        let keys = fields |> List.map _.Key
         let nearest = Nearest.find keys entry.Key |> Option.get
 
         let lastPart (path: string) =
@@ -67,13 +67,12 @@ module Section =
             Text = $"is an unknown key; did you mean {suggestion}? Keys of {here}: {known}"
         }
 
-    let private crossChecks (section: Section<'R>) (reading: Reading) (node: Node) (record: 'R) =
+    let private crossChecks (section: Section) (reading: Reading) (node: Node) (record: obj) =
         let placed key =
             Node.placeOf key node
             |> Option.map (fun place -> $"{join reading.Path key} is set at {place}")
 
-        section.Checks
-        |> List.collect (fun check -> check record)
+        section.Check record
         |> List.map (fun finding ->
             let others = finding.Keys.Tail |> List.choose placed |> String.concat "; "
 
@@ -88,7 +87,7 @@ module Section =
             })
 
     /// Reads a section over the record `start`; all problems at once.
-    let read (section: Section<'R>) (start: 'R) (reading: Reading) (node: Node) : Result<'R, Problem list> =
+    let read (section: Section) (start: obj) (reading: Reading) (node: Node) : Result<obj, Problem list> =
         match node.Value with
         | Members members ->
             let apply (record, problems) (entry: Member) =
@@ -113,7 +112,7 @@ module Section =
         | _ -> Codec.mismatch reading node "a section { ... }"
 
     /// JSON text of a record: on one line where it is short, else a key a line.
-    let write (section: Section<'R>) (indent: string) (record: 'R) : string =
+    let write (section: Section) (indent: string) (record: obj) : string =
         let inner = indent + "  "
 
         let written =
@@ -129,19 +128,19 @@ module Section =
             $"{{\n{inner}{lines}\n{indent}}}"
 
     /// The reference of a section at a dotted path.
-    let describe (section: Section<'R>) (path: string) (defaults: 'R) : Entry list =
+    let describe (section: Section) (path: string) (defaults: obj) : Entry list =
         section.Fields
         |> List.collect (fun field -> field.Describe (join path field.Key) defaults)
 
     /// A section as a value, for lists of sections and optional ones; `start` gives what is not written.
-    let codec (section: Section<'R>) (start: 'R) : Codec<'R> =
+    let codec (section: Section) (start: obj) : Codec =
         {
             Kind = "a section { ... }"
             Read = read section start
             Write = write section
         }
 
-/// Keys of sections: a codec, the part of the record it fills, and an explanation.
+/// Keys of sections: the part of the record that a key fills, how it is read and written, and an explanation.
 module Field =
 
     let private remedy (example: string) (problem: Problem) =
@@ -156,20 +155,20 @@ module Field =
     let private onOneLine (json: string) = Regex.Replace(json, @"\n\s*", " ")
 
     /// A key with a value. Its default is what the section's default record holds.
-    let value (key: string) (codec: Codec<'T>) (get: 'R -> 'T) (set: 'T -> 'R -> 'R) (doc: string) : Field<'R> =
+    let value (key: string) (doc: string) (get: obj -> obj) (set: obj -> obj -> obj) (codec: Codec) : Field =
         {
             Key = key
             Read =
                 fun reading node record ->
+                    let withRemedy (problem: Problem) =
+                        if problem.Key = reading.Path then
+                            remedy (onOneLine (codec.Write "" (get record))) problem
+                        else
+                            problem
+
                     codec.Read reading node
                     |> Result.map (fun value -> set value record)
-                    |> Result.mapError (
-                        List.map (fun problem ->
-                            if problem.Key = reading.Path then
-                                remedy (onOneLine (codec.Write "" (get record))) problem
-                            else
-                                problem)
-                    )
+                    |> Result.mapError (List.map withRemedy)
             Write = fun indent record -> codec.Write indent (get record)
             Describe =
                 fun path defaults ->
@@ -184,7 +183,7 @@ module Field =
         }
 
     /// A key with a section.
-    let section (key: string) (inner: Section<'S>) (get: 'R -> 'S) (set: 'S -> 'R -> 'R) (doc: string) : Field<'R> =
+    let section (key: string) (doc: string) (get: obj -> obj) (set: obj -> obj -> obj) (inner: Section) : Field =
         {
             Key = key
             Read =
@@ -203,17 +202,19 @@ module Field =
                     :: Section.describe inner path (get defaults)
         }
 
-    let private withParts (path: string) (inner: Section<'S>) (start: 'S) (field: Field<'R>) : Field<'R> =
+    /// A field of an inner record as one of the outer record.
+    let lift (get: obj -> obj) (set: obj -> obj -> obj) (field: Field) : Field =
         { field with
-            Describe = fun at defaults -> field.Describe at defaults @ Section.describe inner (at + path) start
+            Read =
+                fun reading node record ->
+                    field.Read reading node (get record)
+                    |> Result.map (fun value -> set value record)
+            Write = fun indent record -> field.Write indent (get record)
+            Describe = fun path defaults -> field.Describe path (get defaults)
         }
 
-    /// A key with a section or null; `start` fills what a given section leaves out.
-    let optionalSection key (inner: Section<'S>) (start: 'S) (get: 'R -> 'S option) (set: 'S option -> 'R -> 'R) doc =
-        value key (Codec.optional (Section.codec inner start)) get set doc
-        |> withParts "" inner start
-
-    /// A key with a list of sections; `start` fills what each leaves out.
-    let sections key (inner: Section<'S>) (start: 'S) (get: 'R -> 'S list) (set: 'S list -> 'R -> 'R) doc =
-        value key (Codec.list "a list of sections { ... }" (Section.codec inner start)) get set doc
-        |> withParts "[]" inner start
+    /// The key's reference, followed by that of the sections it may hold; `suffix` stands between the paths.
+    let withParts (suffix: string) (inner: Section) (start: obj) (field: Field) : Field =
+        { field with
+            Describe = fun at defaults -> field.Describe at defaults @ Section.describe inner (at + suffix) start
+        }

@@ -1,0 +1,149 @@
+namespace DeqDet.Settings.Schema
+
+open DeqDet
+open DeqDet.Model
+open DeqDet.Settings
+
+/// What the keys of a section must obey together, when each is right by itself.
+module Rules =
+
+    let private counted (number: int) (what: string) =
+        if number = 1 then $"1 {what}" else $"{number} {what}s"
+
+    let private isSwin kind =
+        List.contains kind [ SwinT; SwinS; SwinB ]
+
+    let private backbone (backbone: BackboneSettings) =
+        [
+            if isSwin backbone.Kind && backbone.Norm = Batch then
+                {
+                    Keys = [ "norm"; "kind" ]
+                    Text = "is \"batch\", but a Swin has no batch normalisation; leave it at \"frozen\""
+                }
+            if isSwin backbone.Kind && backbone.Width <> 64 then
+                {
+                    Keys = [ "width"; "kind" ]
+                    Text = $"is {backbone.Width}, but only a ResNet's width can be set; leave it at 64"
+                }
+            if not (isSwin backbone.Kind) && backbone.DropPath > 0.0 then
+                {
+                    Keys = [ "drop_path"; "kind" ]
+                    Text = $"is {backbone.DropPath}, but only Swins drop paths; set it to 0"
+                }
+        ]
+
+    /// Groups of the neck's group normalisation.
+    let private neckGroups = 32
+
+    let rec private greatestCommonDivisor a b =
+        if b = 0 then a else greatestCommonDivisor b (a % b)
+
+    let private leastCommonMultiple a b = a / greatestCommonDivisor a b * b
+
+    let private head (head: HeadSettings) =
+        [
+            let unit =
+                [ neckGroups; head.Heads; head.Groups ] |> List.reduce leastCommonMultiple
+
+            if head.Channels % unit <> 0 then
+                let next = (head.Channels / unit + 1) * unit
+
+                {
+                    Keys = [ "channels"; "heads"; "groups" ]
+                    Text =
+                        $"is {head.Channels}, but must be a multiple of {neckGroups} (groups of the neck's normalisation), "
+                        + $"of heads = {head.Heads} and of groups = {head.Groups}; use for example {next}"
+                }
+
+            if not head.StageWeights.IsEmpty && head.StageWeights.Length <> head.Stages then
+                let weights = counted head.StageWeights.Length "weight"
+                let stages = counted head.Stages "stage"
+
+                {
+                    Keys = [ "stage_weights"; "stages" ]
+                    Text = $"holds {weights} for {stages}; give one a stage, or [] for 1 everywhere"
+                }
+        ]
+
+    let private terms (weights: TermWeights) =
+        [
+            if weights.Focal + weights.L1 + weights.GIoU = 0.0 then
+                {
+                    Keys = [ "focal"; "l1"; "giou" ]
+                    Text = "is 0, and so are l1 and giou; at least one weight must be above 0"
+                }
+        ]
+
+    let private resize (resize: ResizeSettings) =
+        [
+            if resize.LongMax < resize.ShortSide then
+                {
+                    Keys = [ "long_max"; "short_side" ]
+                    Text =
+                        $"is {resize.LongMax}, below short_side = {resize.ShortSide}; use at least {resize.ShortSide}"
+                }
+        ]
+
+    let private crop (crop: CropSettings) =
+        [
+            if crop.MaxSize < crop.MinSize then
+                {
+                    Keys = [ "max_size"; "min_size" ]
+                    Text = $"is {crop.MaxSize}, below min_size = {crop.MinSize}; use at least {crop.MinSize}"
+                }
+        ]
+
+    let private data (data: DataSettings) =
+        [
+            let largest = List.max data.Augment.ShortSides
+
+            if largest > data.Resize.LongMax then
+                {
+                    Keys = [ "augment.short_sides"; "resize.long_max" ]
+                    Text =
+                        $"holds {largest}, beyond resize.long_max = {data.Resize.LongMax}; lower it or raise long_max"
+                }
+        ]
+
+    let private rule (rule: OptimiserRule) =
+        [
+            if rule.Match = "" then
+                {
+                    Keys = [ "match" ]
+                    Text = "is missing: say which parameters the rule is for, for example \"bbox_head\""
+                }
+        ]
+
+    let private supervised (detector: DetectorSettings) =
+        let steps = detector.Solver.Steps
+
+        let within, beyond =
+            detector.Rag.Supervised |> List.partition (fun step -> step <= steps)
+
+        let joined separator (numbers: int list) =
+            numbers |> List.map string |> String.concat separator
+
+        [
+            if not beyond.IsEmpty then
+                let named = joined ", " beyond
+                let what = if beyond.Tail.IsEmpty then "a step" else "steps"
+                let instead = within @ [ steps ] |> List.distinct |> joined ","
+
+                {
+                    Keys = [ "rag.supervised"; "solver.steps" ]
+                    Text = $"names {what} beyond solver.steps = {steps}: {named}; use for example [{instead}]"
+                }
+        ]
+
+    /// What is wrong with a section, given its record.
+    let check (section: obj) : Finding list =
+        match section with
+        | :? BackboneSettings as section -> backbone section
+        | :? HeadSettings as section -> head section
+        | :? TermWeights as section -> terms section
+        | :? ResizeSettings as section -> resize section
+        | :? CropSettings as section -> crop section
+        | :? DataSettings as section -> data section
+        | :? OptimiserRule as section -> rule section
+        | :? Settings as section -> supervised section.Detector
+        | _ -> []
