@@ -1,8 +1,8 @@
 namespace DeqDet.CommandLine
 
-open DeqDet.Settings
 open System
 open Argu
+open DeqDet
 open Microsoft.FSharp.Reflection
 
 /// What help says about an argument: its value in capitals, an explanation, and an example of its use.
@@ -14,6 +14,11 @@ type ExplainAttribute(value: string, explanation: string, example: string) =
     member _.Explanation = explanation
     /// A whole command line without the program's name.
     member _.Example = example
+
+    /// What follows a name in the example.
+    member _.ExampleOf(name: string) =
+        let words = example.Split ' '
+        words[Array.IndexOf(words, name) + 1]
 
     /// What a case of an argument union carries.
     static member OfCase(case: UnionCaseInfo) : ExplainAttribute =
@@ -49,14 +54,16 @@ type TrainArgument =
         Explain("auto|cpu|cuda|cuda:N",
                 "Where to compute. Default: auto, a GPU where there is one.",
                 "train --device cuda:1")>] Device of string
-    | [<Unique; Explain("N", "Seed of everything random: what train.seed says otherwise.", "train --seed 7")>] Seed of
-        string
-    | [<Unique; Explain("N", "Processor threads for tensor operations. Default: one a core.", "train --threads 2")>] Threads of
-        string
+    | [<Unique; Explain("N", "Seed of everything random: what train.seed says otherwise.", "train --seed 7"); AtLeast 0>] Seed of
+        int
+    | [<Unique;
+        Explain("N", "Processor threads for tensor operations. Default: one a core.", "train --threads 2");
+        AtLeast 1>] Threads of int
     | [<Unique;
         Explain("N",
                 "Stops after this many optimiser steps in all, with a checkpoint and an evaluation.",
-                "train --max-steps 20")>] Max_Steps of string
+                "train --max-steps 20");
+        AtLeast 1>] Max_Steps of int
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
@@ -87,15 +94,18 @@ type TestArgument =
     | [<Unique;
         Explain("N",
                 "Refinement steps, at most; one more is read out. Default: what the checkpoint says.",
-                "test work/shapes --steps 40")>] Steps of string
+                "test work/shapes --steps 40");
+        AtLeast 1>] Steps of int
     | [<Unique;
         Explain("T",
                 "Stops refining a query when its box moves by less than T of its size and its content by less than T of its length. Default: none, every query takes all steps.",
-                "test work/shapes --tolerance 0.01")>] Tolerance of string
+                "test work/shapes --tolerance 0.01");
+        Above 0>] Tolerance of float
     | [<Unique;
         Explain("MS",
                 "Milliseconds that the refinement of one batch of images may take; the state reached by then is read out.",
-                "test work/shapes --budget-ms 50")>] Budget_Ms of string
+                "test work/shapes --budget-ms 50");
+        Above 0>] Budget_Ms of float
     | [<Unique;
         Explain("OUT.html",
                 "Also writes a page for the browser: mistakes, curves, confusion, the worst images.",
@@ -103,14 +113,16 @@ type TestArgument =
     | [<Unique;
         Explain("N",
                 "How many of the worst images the page shows, 0 to 200. Default: 24.",
-                "test work/shapes --report report.html --report-images 50")>] Report_Images of string
+                "test work/shapes --report report.html --report-images 50");
+        AtLeast 0;
+        AtMost 200>] Report_Images of int
     | [<Unique;
         Explain("auto|cpu|cuda|cuda:N",
                 "Where to compute. Default: auto, a GPU where there is one.",
                 "test work/shapes --device cpu")>] Device of string
     | [<Unique;
-        Explain("N", "Processor threads for tensor operations. Default: one a core.", "test work/shapes --threads 2")>] Threads of
-        string
+        Explain("N", "Processor threads for tensor operations. Default: one a core.", "test work/shapes --threads 2");
+        AtLeast 1>] Threads of int
     | [<Unique;
         Explain("", "Takes the averaged weights (EMA) of a checkpoint that holds both.", "test work/shapes --ema")>] Ema
 
@@ -130,7 +142,9 @@ type DetectArgument =
     | [<Unique;
         Explain("T",
                 "Least score of a detection that is kept, 0 to 1. Default: 0.3.",
-                "detect work/shapes photo.jpg --threshold 0.5")>] Threshold of string
+                "detect work/shapes photo.jpg --threshold 0.5");
+        AtLeast 0;
+        AtMost 1>] Threshold of float
     | [<Unique;
         Explain("picard|anderson|broyden",
                 "How the equilibrium is found. Default: what the checkpoint says, picard in published models.",
@@ -138,15 +152,18 @@ type DetectArgument =
     | [<Unique;
         Explain("N",
                 "Refinement steps, at most; one more is read out. Default: what the checkpoint says.",
-                "detect work/shapes photo.jpg --steps 40")>] Steps of string
+                "detect work/shapes photo.jpg --steps 40");
+        AtLeast 1>] Steps of int
     | [<Unique;
         Explain("T",
                 "Stops refining a query when its box moves by less than T of its size and its content by less than T of its length. Default: none, every query takes all steps.",
-                "detect work/shapes photo.jpg --tolerance 0.01")>] Tolerance of string
+                "detect work/shapes photo.jpg --tolerance 0.01");
+        Above 0>] Tolerance of float
     | [<Unique;
         Explain("MS",
                 "Milliseconds that the refinement of one batch of images may take; the state reached by then is read out.",
-                "detect work/shapes photo.jpg --budget-ms 50")>] Budget_Ms of string
+                "detect work/shapes photo.jpg --budget-ms 50");
+        Above 0>] Budget_Ms of float
     | [<Unique;
         Explain("",
                 "Begins each image at the equilibrium of the one before it, as for the frames of a video in the order of their names; where that fails, at the usual start. Needs a tolerance.",
@@ -158,7 +175,8 @@ type DetectArgument =
     | [<Unique;
         Explain("N",
                 "Processor threads for tensor operations. Default: one a core.",
-                "detect work/shapes photo.jpg --threads 2")>] Threads of string
+                "detect work/shapes photo.jpg --threads 2");
+        AtLeast 1>] Threads of int
     | [<Unique;
         Explain("",
                 "Takes the averaged weights (EMA) of a checkpoint that holds both.",
@@ -205,15 +223,19 @@ type EvaluateArgument =
     | [<Unique;
         Explain("N",
                 "How many of the worst images the page shows, 0 to 200. Default: 24.",
-                "evaluate ... --report report.html --report-images 50")>] Report_Images of string
+                "evaluate ... --report report.html --report-images 50");
+        AtLeast 0;
+        AtMost 200>] Report_Images of int
     | [<Unique;
         Explain("S",
                 "Score from which --report and --json count detections one by one. Default: where F1 is highest.",
-                "evaluate ... --report report.html --at-score 0.3")>] At_Score of string
+                "evaluate ... --report report.html --at-score 0.3")>] At_Score of float
     | [<Unique;
         Explain("T",
                 "IoU from which a detection is right in the analysis of --report and --json, 0.1 to 1. Default: 0.5.",
-                "evaluate ... --report report.html --at-iou 0.75")>] At_Iou of string
+                "evaluate ... --report report.html --at-iou 0.75");
+        AtLeast 0.1;
+        AtMost 1>] At_Iou of float
     | [<Unique;
         Explain("",
                 "Refuses detections whose boxes have a negative width or height; otherwise they count as COCO's own tool counts them, and their number is said.",
@@ -281,20 +303,23 @@ type TraceArgument =
     | [<Unique;
         Explain("N",
                 "Applications of the refinement head to follow, at least as many as in training. Default: 100.",
-                "trace work/shapes --steps 300")>] Steps of string
-    | [<Unique; Explain("N", "Images of the validation set to follow. Default: 8.", "trace work/shapes --images 2")>] Images of
-        string
+                "trace work/shapes --steps 300");
+        AtLeast 1>] Steps of int
+    | [<Unique;
+        Explain("N", "Images of the validation set to follow. Default: 8.", "trace work/shapes --images 2");
+        AtLeast 1>] Images of int
     | [<Unique;
         Explain("N",
                 "Images of the validation set to measure AP on, the first ones. Default: 200.",
-                "trace work/shapes --evaluated 50")>] Evaluated of string
+                "trace work/shapes --evaluated 50");
+        AtLeast 1>] Evaluated of int
     | [<Unique;
         Explain("auto|cpu|cuda|cuda:N",
                 "Where to compute. Default: auto, a GPU where there is one.",
                 "trace work/shapes --device cpu")>] Device of string
     | [<Unique;
-        Explain("N", "Processor threads for tensor operations. Default: one a core.", "trace work/shapes --threads 2")>] Threads of
-        string
+        Explain("N", "Processor threads for tensor operations. Default: one a core.", "trace work/shapes --threads 2");
+        AtLeast 1>] Threads of int
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
@@ -372,7 +397,8 @@ type Command =
     | [<CliPrefix(CliPrefix.None);
         Explain("", "checks a data set: counts, sizes, and everything that is wrong with it.", "data check data/bccd")>] Data of
         ParseResults<DataArgument>
-    | [<CliPrefix(CliPrefix.None);
+    | [<SubCommand;
+        CliPrefix(CliPrefix.None);
         Explain("",
                 "checks this machine: versions, libtorch, devices, threads, and what to do about what is missing.",
                 "doctor")>] Doctor

@@ -16,59 +16,10 @@ module RequestParser =
 
     let private refuse (text: string) = raise (InputError text)
 
-    let private looksLikeOption (token: string) =
-        token.Length > 1
-        && token[0] = '-'
-        && not (Char.IsAsciiDigit token[1] || token[1] = '.')
-
     let private asksForHelp token = token = "--help" || token = "-h"
-
-    /// Splits `--name=value`, and refuses unknown options and missing values in our own words. None: help is asked for.
-    let private normalise (command: CommandSpecification) (tokens: string list) : string list option =
-        let find name =
-            command.Arguments |> List.tryFind (fun argument -> argument.Name = Some name)
-
-        let names =
-            (command.Arguments |> List.choose (fun argument -> argument.Name))
-            @ [ "--help" ]
-
-        let unknown (token: string) =
-            let nearest = Nearest.find names token |> Option.get
-
-            refuse
-                $"{command.Name}: unknown argument '{token}'; did you mean {nearest}? {command.Name} --help explains all"
-
-        let rec next (done': string list) (tokens: string list) =
-            match tokens with
-            | [] -> Some(List.rev done')
-            | token :: _ when asksForHelp token -> None
-            | token :: rest when looksLikeOption token ->
-                let name, inlined =
-                    match token.IndexOf '=' with
-                    | -1 -> token, None
-                    | at -> token.Substring(0, at), Some(token.Substring(at + 1))
-
-                match find name, inlined, rest with
-                | None, _, _ -> unknown name
-                | Some { Arity = Switch }, Some _, _ -> refuse $"{command.Name}: {name} takes no value"
-                | Some { Arity = Switch }, None, _ -> next (name :: done') rest
-                | Some _, Some value, _ -> next (value :: name :: done') rest
-                | Some _, None, value :: rest when not (looksLikeOption value) -> next (value :: name :: done') rest
-                | Some { Arity = OptionalValue }, None, _ -> next (name :: done') rest
-                | Some argument, None, _ ->
-                    refuse
-                        $"{command.Name}: {name} needs a value, {argument.Explain.Value}; for example: {argument.Explain.Example}"
-            | token :: rest -> next (token :: done') rest
-
-        next [] tokens
 
     let private invalid name value must example =
         refuse $"{name} {value}: must be {must}; for example: {name} {example}"
-
-    let private wholeNumber name low example (value: string) =
-        match Int32.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
-        | true, number when number >= low -> number
-        | _ -> invalid name value $"a whole number, at least {low}" example
 
     let private device (value: string) =
         match value.Split ':' with
@@ -80,6 +31,9 @@ module RequestParser =
             | true, index -> Cuda index
             | _ -> invalid "--device" value "auto, cpu, cuda or cuda:N with N counting from 0" "cuda:0"
         | _ -> invalid "--device" value "auto, cpu, cuda or cuda:N with N counting from 0" "auto"
+
+    let private deviceOf (given: string option) =
+        given |> Option.map device |> Option.defaultValue Auto
 
     let private items name must example (parse: string -> bool * 'T) (value: string) : 'T[] =
         value.Split ','
@@ -105,25 +59,11 @@ module RequestParser =
                 | None -> Fresh
                 | Some None -> Latest
                 | Some(Some checkpoint) -> From checkpoint
-            Device =
-                results.TryGetResult TrainArgument.Device
-                |> Option.map device
-                |> Option.defaultValue Auto
-            Seed =
-                results.TryGetResult TrainArgument.Seed
-                |> Option.map (wholeNumber "--seed" 0 "7")
-            Threads =
-                results.TryGetResult TrainArgument.Threads
-                |> Option.map (wholeNumber "--threads" 1 "2")
-            MaxSteps =
-                results.TryGetResult TrainArgument.Max_Steps
-                |> Option.map (wholeNumber "--max-steps" 1 "20")
+            Device = deviceOf (results.TryGetResult TrainArgument.Device)
+            Seed = results.TryGetResult TrainArgument.Seed
+            Threads = results.TryGetResult TrainArgument.Threads
+            MaxSteps = results.TryGetResult TrainArgument.Max_Steps
         }
-
-    let private positive name example (value: string) =
-        match Double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture) with
-        | true, number when Double.IsFinite number && number > 0.0 -> number
-        | _ -> invalid name value "a number above 0" example
 
     let private solver scheme steps tolerance budget : SolverRequest =
         let schemeOf (name: string) =
@@ -133,17 +73,10 @@ module RequestParser =
 
         {
             Scheme = Option.map schemeOf scheme
-            Steps = Option.map (wholeNumber "--steps" 1 "40") steps
-            Tolerance = Option.map (positive "--tolerance" "0.01") tolerance
-            BudgetMs = Option.map (positive "--budget-ms" "50") budget
+            Steps = steps
+            Tolerance = tolerance
+            BudgetMs = budget
         }
-
-    let private mostReportImages = 200
-
-    let private reportImages (value: string) =
-        match Int32.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture) with
-        | true, number when number <= mostReportImages -> number
-        | _ -> invalid "--report-images" value $"a whole number from 0 to {mostReportImages}" "24"
 
     /// Arguments that say nothing without another one are refused rather than ignored.
     let private needs (command: string) (name: string) (given: bool) (other: string) (there: bool) =
@@ -175,37 +108,24 @@ module RequestParser =
                         (results.TryGetResult TestArgument.Budget_Ms)
 
                 Report = results.TryGetResult TestArgument.Report
-                ReportImages = results.TryGetResult TestArgument.Report_Images |> Option.map reportImages
-                Device =
-                    results.TryGetResult TestArgument.Device
-                    |> Option.map device
-                    |> Option.defaultValue Auto
-                Threads =
-                    results.TryGetResult TestArgument.Threads
-                    |> Option.map (wholeNumber "--threads" 1 "2")
+                ReportImages = results.TryGetResult TestArgument.Report_Images
+                Device = deviceOf (results.TryGetResult TestArgument.Device)
+                Threads = results.TryGetResult TestArgument.Threads
                 Ema = results.Contains TestArgument.Ema
             }
-
-    let private threshold (value: string) =
-        match Double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture) with
-        | true, number when 0.0 <= number && number <= 1.0 -> number
-        | _ -> invalid "--threshold" value "a number from 0 to 1" "0.5"
 
     let private detect (results: ParseResults<DetectArgument>) : DetectRequest =
         match results.GetResults DetectArgument.Inputs |> List.concat with
         | [] -> refuse "detect: name a checkpoint and images; for example: detect work/shapes photo.jpg"
         | [ checkpoint ] ->
             refuse
-                $"detect: name an image or a folder of images after the checkpoint; for example: detect {checkpoint} photo.jpg"
+                $"detect: name an image or a folder of images after the checkpoint; for example: detect {Shell.quote checkpoint} photo.jpg"
         | checkpoint :: images ->
             {
                 Checkpoint = checkpoint
                 Images = Array.ofList images
                 Out = results.GetResult(DetectArgument.Out, "detections")
-                Threshold =
-                    results.TryGetResult DetectArgument.Threshold
-                    |> Option.map threshold
-                    |> Option.defaultValue 0.3
+                Threshold = results.GetResult(DetectArgument.Threshold, 0.3)
                 Solver =
                     solver
                         (results.TryGetResult DetectArgument.Solver)
@@ -213,22 +133,12 @@ module RequestParser =
                         (results.TryGetResult DetectArgument.Tolerance)
                         (results.TryGetResult DetectArgument.Budget_Ms)
                 WarmStart = results.Contains DetectArgument.Warm_Start
-                Device =
-                    results.TryGetResult DetectArgument.Device
-                    |> Option.map device
-                    |> Option.defaultValue Auto
-                Threads =
-                    results.TryGetResult DetectArgument.Threads
-                    |> Option.map (wholeNumber "--threads" 1 "2")
+                Device = deviceOf (results.TryGetResult DetectArgument.Device)
+                Threads = results.TryGetResult DetectArgument.Threads
                 Ema = results.Contains DetectArgument.Ema
             }
 
     let private trace (results: ParseResults<TraceArgument>) : TraceRequest =
-        let number name standard (given: string option) =
-            given
-            |> Option.map (wholeNumber name 1 (string standard))
-            |> Option.defaultValue standard
-
         match results.GetResults TraceArgument.Inputs |> List.concat with
         | [] -> refuse "trace: name a checkpoint file or work folder; for example: trace work/shapes"
         | checkpoint :: images ->
@@ -237,26 +147,16 @@ module RequestParser =
                 Images = Array.ofList images
                 Data = results.TryGetResult TraceArgument.Data
                 Out = results.GetResult(TraceArgument.Out, "trace")
-                Steps = results.TryGetResult TraceArgument.Steps |> number "--steps" 100
-                ImageCount = results.TryGetResult TraceArgument.Images |> number "--images" 8
-                Evaluated = results.TryGetResult TraceArgument.Evaluated |> number "--evaluated" 200
-                Device =
-                    results.TryGetResult TraceArgument.Device
-                    |> Option.map device
-                    |> Option.defaultValue Auto
-                Threads =
-                    results.TryGetResult TraceArgument.Threads
-                    |> Option.map (wholeNumber "--threads" 1 "2")
+                Steps = results.GetResult(TraceArgument.Steps, 100)
+                ImageCount = results.GetResult(TraceArgument.Images, 8)
+                Evaluated = results.GetResult(TraceArgument.Evaluated, 200)
+                Device = deviceOf (results.TryGetResult TraceArgument.Device)
+                Threads = results.TryGetResult TraceArgument.Threads
             }
 
     let private evaluate (results: ParseResults<EvaluateArgument>) : EvaluateRequest =
         let real (text: string) =
             Double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture)
-
-        let one name must example low high (value: string) =
-            match real value with
-            | true, number when low <= number && number <= high -> number
-            | _ -> invalid name value must example
 
         let report = results.Contains EvaluateArgument.Report
         let analysis = report || results.Contains EvaluateArgument.Json
@@ -290,13 +190,9 @@ module RequestParser =
             ClassAgnostic = results.Contains EvaluateArgument.Class_Agnostic
             Report = results.TryGetResult EvaluateArgument.Report
             ImagesFrom = results.TryGetResult EvaluateArgument.Images_From
-            ReportImages = results.TryGetResult EvaluateArgument.Report_Images |> Option.map reportImages
-            AtScore =
-                results.TryGetResult EvaluateArgument.At_Score
-                |> Option.map (one "--at-score" "a finite number" "0.3" Double.MinValue Double.MaxValue)
-            AtIou =
-                results.TryGetResult EvaluateArgument.At_Iou
-                |> Option.map (one "--at-iou" "a number from 0.1 to 1" "0.5" 0.1 1.0)
+            ReportImages = results.TryGetResult EvaluateArgument.Report_Images
+            AtScore = results.TryGetResult EvaluateArgument.At_Score
+            AtIou = results.TryGetResult EvaluateArgument.At_Iou
             Strict = results.Contains EvaluateArgument.Strict
         }
 
@@ -307,10 +203,7 @@ module RequestParser =
             {
                 Folder = folder
                 Only = results.TryGetResult VerifyArgument.Only
-                Device =
-                    results.TryGetResult VerifyArgument.Device
-                    |> Option.map device
-                    |> Option.defaultValue Auto
+                Device = deviceOf (results.TryGetResult VerifyArgument.Device)
                 Json = results.TryGetResult VerifyArgument.Json
             }
 
@@ -372,37 +265,18 @@ module RequestParser =
             }
         | _ -> refuse "data check: name either a folder (or --config), or --annotations FILE --images DIR"
 
-    /// Argu's reading of a command's arguments. Names are known by now, so what it does not recognise has no name.
-    let private read<'T when 'T :> IArgParserTemplate> (command: CommandSpecification) (tokens: string list) =
-        let results =
-            try
-                let parser =
-                    ArgumentParser.Create<'T>(programName = command.Name, checkStructure = false)
-
-                parser.ParseCommandLine(Array.ofList tokens, ignoreUnrecognized = true)
-            with :? ArguParseException as error ->
-                let firstLine = error.Message.Split '\n' |> Array.head
-                let reason = firstLine.Replace("ERROR: ", "").TrimEnd('.', '\r')
-                refuse $"{command.Name}: {reason}; {command.Name} --help explains all arguments"
-
-        match results.UnrecognizedCliParams with
-        | [] -> results
-        | extra :: _ ->
-            refuse $"{command.Name}: '{extra}' is one argument too many; {command.Name} --help explains the arguments"
-
-    let private request (command: CommandSpecification) (tokens: string list) : Request =
-        match command.Name, tokens with
-        | "train", _ -> read command tokens |> train |> Request.Train
-        | "test", _ -> read command tokens |> test |> Request.Test
-        | "detect", _ -> read command tokens |> detect |> Request.Detect
-        | "trace", _ -> read command tokens |> trace |> Request.Trace
-        | "evaluate", _ -> read command tokens |> evaluate |> Request.Evaluate
-        | "verify", _ -> read command tokens |> verify |> Request.Verify
-        | "convert", _ -> read command tokens |> convert |> Request.Convert
-        | "info", _ -> read command tokens |> info |> Request.Info
-        | "data", _ -> read command tokens |> data |> Request.DataCheck
-        | _, [] -> Request.Doctor
-        | _, extra :: _ -> refuse $"{command.Name}: takes no arguments, but '{extra}' is given"
+    let private request (command: Command) : Request =
+        match command with
+        | Command.Train results -> CommandParser.within results |> train |> Request.Train
+        | Command.Test results -> CommandParser.within results |> test |> Request.Test
+        | Command.Detect results -> CommandParser.within results |> detect |> Request.Detect
+        | Command.Trace results -> CommandParser.within results |> trace |> Request.Trace
+        | Command.Evaluate results -> CommandParser.within results |> evaluate |> Request.Evaluate
+        | Command.Verify results -> CommandParser.within results |> verify |> Request.Verify
+        | Command.Convert results -> CommandParser.within results |> convert |> Request.Convert
+        | Command.Info results -> CommandParser.within results |> info |> Request.Info
+        | Command.Data results -> CommandParser.within results |> data |> Request.DataCheck
+        | Command.Doctor -> Request.Doctor
 
     /// What a command line asks for. InputError for what cannot be understood. Help does not start Argu: it is there at once.
     let parse (arguments: string[]) : Request =
@@ -414,10 +288,10 @@ module RequestParser =
             let commands = Specification.commands.Value
 
             match commands |> List.tryFind (fun command -> command.Name = name) with
-            | Some command ->
-                match normalise command tokens with
-                | None -> Request.Help(HelpText.command command)
-                | Some tokens -> request command tokens
+            | Some command when List.exists asksForHelp tokens -> Request.Help(HelpText.command command)
+            | Some { Name = name; Arguments = [] } when not tokens.IsEmpty ->
+                refuse $"{name}: takes no arguments, but '{tokens.Head}' is given"
+            | Some command -> CommandParser.parse command tokens request
             | None ->
                 let names = commands |> List.map (fun command -> command.Name)
                 let nearest = Nearest.find names name |> Option.get

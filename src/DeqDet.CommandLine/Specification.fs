@@ -1,23 +1,19 @@
 namespace DeqDet.CommandLine
 
-open DeqDet.Settings
 open System
 open Argu
+open DeqDet
 open Microsoft.FSharp.Reflection
 
-/// What follows an option.
-type Arity =
-    | Switch
-    | OptionalValue
-    | OneValue
-
-/// An argument as help and checks need it; the argument unions are the only definition.
+/// An argument as help and messages need it; the argument unions are the only definition.
 type ArgumentSpecification =
     {
         /// As typed, `--work-dir`; None for what has no name.
         Name: string option
-        Arity: Arity
+        IsSwitch: bool
         Mandatory: bool
+        /// What its value must be, where it is a number.
+        Must: string
         Explain: ExplainAttribute
     }
 
@@ -34,9 +30,14 @@ module Specification =
     let private nameOf (case: UnionCaseInfo) =
         case.Name.ToLowerInvariant().Replace('_', '-')
 
-    let private argument (case: UnionCaseInfo) : ArgumentSpecification =
+    /// An argument, given the case of its union.
+    let argument (case: UnionCaseInfo) : ArgumentSpecification =
+        let attributes = case.GetCustomAttributes()
+
         let has (attribute: Type) =
-            case.GetCustomAttributes attribute |> Array.isEmpty |> not
+            attributes |> Array.exists attribute.IsInstanceOfType
+
+        let bounds = Bounds attributes
 
         {
             Name =
@@ -44,16 +45,14 @@ module Specification =
                     None
                 else
                     Some("--" + nameOf case)
+            IsSwitch = case.GetFields().Length = 0
             Mandatory = has typeof<MandatoryAttribute>
-            Arity =
+            Must =
                 match case.GetFields() with
-                | [||] -> Switch
-                | fields when
-                    fields[0].PropertyType.IsGenericType
-                    && fields[0].PropertyType.GetGenericTypeDefinition() = typedefof<_ option>
-                    ->
-                    OptionalValue
-                | _ -> OneValue
+                | [| field |] when field.PropertyType = typeof<int> -> bounds.Words "a whole number"
+                | [| field |] when field.PropertyType = typeof<float> && has typeof<BoundAttribute> ->
+                    bounds.Words "a number"
+                | _ -> "a finite number"
             Explain = ExplainAttribute.OfCase case
         }
 

@@ -432,6 +432,11 @@ let private refused =
         [ "train"; "--device-id"; "x" ], [ "train"; "'--device-id'"; "did you mean --device?" ]
         [ "train"; "--max-step=3" ], [ "'--max-step'"; "did you mean --max-steps?" ]
         [ "train"; "-s"; "3" ], [ "unknown argument '-s'" ]
+        // Argu alone would take these for values, or for the shorter name that they begin with.
+        "evaluate" :: files @ [ "--report-image=3" ], [ "'--report-image'"; "did you mean --report-images?" ]
+        [ "detect"; "w"; "a.jpg"; "--treshold"; "0.5" ], [ "'--treshold'"; "did you mean --threshold?" ]
+        [ "train"; "--resume"; "--sed"; "7" ], [ "unknown argument '--sed'" ]
+        [ "detect"; "my work" ], [ "detect 'my work' photo.jpg" ]
         [ "train"; "--set" ], [ "--set needs a value, KEY=VALUE"; "for example" ]
         [ "train"; "--data"; "--seed"; "3" ], [ "--data needs a value, DIR" ]
         [ "train"; "--seed"; "x" ], [ "--seed x"; "whole number, at least 0" ]
