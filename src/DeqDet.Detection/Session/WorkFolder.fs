@@ -42,6 +42,17 @@ type WorkFolder =
     member folder.HasRun: bool =
         folder.HasCheckpoint || File.Exists folder.Metrics || File.Exists folder.Best
 
+    /// Everything that a run writes here.
+    member folder.Outputs: string list =
+        [
+            folder.Latest
+            folder.Best
+            folder.Metrics
+            folder.Settings
+            folder.Detections
+            folder.Pictures
+        ]
+
 module WorkFolder =
 
     /// The folder at a path, which need not exist.

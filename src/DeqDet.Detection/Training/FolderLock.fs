@@ -91,6 +91,14 @@ module RunFolder =
                     $"--work-dir {asked}: holds a training run already; continue it with --resume, or name another folder"
             )
 
+        match folder.Outputs |> List.tryFind Path.Exists with
+        | Some other ->
+            raise (
+                InputError
+                    $"--work-dir {asked}: holds a {Path.GetFileName other} that a run would write over; name another folder"
+            )
+        | None -> ()
+
     /// Raises InputError where a new run cannot have the folder that was asked for: said before the work begins.
     let checkNew (asked: string option) : unit =
         asked |> Option.iter (fun path -> refuseUsed path (WorkFolder.at path))

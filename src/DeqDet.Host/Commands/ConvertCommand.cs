@@ -21,7 +21,9 @@ public static class ConvertCommand
     public static void Run(ConvertRequest request, string version, TextWriter output)
     {
         var pth = IsPth(request.Out);
-        using var file = TensorFile.Open(WorkFolderModule.checkpointOf(request.In));
+        var path = WorkFolderModule.checkpointOf(request.In);
+        Outputs.CheckInputs("convert", request.Out, [path]);
+        using var file = TensorFile.Open(path);
         var what = KnownModels.isDetector(file) ? Detector(file, request, pth, version) : Backbone(file, request, pth);
         var bytes = new FileInfo(request.Out).Length;
         output.WriteLine($"{request.Out}: {what}, {Human.Bytes(bytes)}");
@@ -51,6 +53,7 @@ public static class ConvertCommand
         );
         var specs = DetectorModule.specs(detector.Settings.Detector);
         var live = specs.Where(spec => !spec.Role.IsDead).ToList();
+        CheckOut(request);
         if (pth)
         {
             WriteOfficial(request.Out, detector, specs);
@@ -100,6 +103,7 @@ public static class ConvertCommand
         }
         var (kind, tensors) = KnownModels.findBackbone(file);
         TensorToWrite[] list = [.. tensors.Select(tensor => TensorToWrite.Of(tensor))];
+        CheckOut(request);
         if (pth)
         {
             PthWriter.Write(request.Out, list);
@@ -110,4 +114,7 @@ public static class ConvertCommand
         }
         return $"backbone {ModelNames.Of(kind)}, {list.Length} tensors";
     }
+
+    private static void CheckOut(ConvertRequest request) =>
+        Outputs.Check("convert", request.Out, [], _ => Outputs.IsConverted(request.Out));
 }

@@ -16,7 +16,14 @@ public static class DataCommand
     /// <exception cref="InputError">The data is not there at all, or the JSON file cannot be written.</exception>
     public static int Check(DataCheckRequest request, IAnsiConsole console)
     {
-        var report = DataCheck.Run(Parts(request), request.Decode);
+        var parts = Parts(request);
+        Outputs.Check(
+            "--json",
+            request.Json?.Value,
+            parts.Select(part => part.AnnotationFile),
+            Outputs.IsReport("spoiled")
+        );
+        var report = DataCheck.Run(parts, request.Decode);
         if (request.Json is { Value: var json })
         {
             DataReportJson.Save(report, json);

@@ -99,9 +99,12 @@ public static class EvaluateCommand
     private static void CheckReport(EvaluateRequest request)
     {
         request.Analysis.Checked();
+        string[] inputs = [request.GroundTruth, request.Detections];
+        Outputs.Check("--json", request.Json, inputs, Outputs.IsReport("stats"));
         if (request.Report is { } report)
         {
             EvaluationPage.CheckPlace(report);
+            Outputs.Check("--report", report, inputs, Outputs.IsPage);
         }
         if (request.ImagesFrom is { } folder && !Directory.Exists(folder))
         {

@@ -1,4 +1,5 @@
-using DeqDet.Reports;
+using DeqDet.Checkpoints;
+using DeqDet.Detection;
 
 namespace DeqDet.Host.Commands;
 
@@ -9,6 +10,7 @@ namespace DeqDet.Host.Commands;
 public static class Outputs
 {
     private const int HeadBytes = 4096;
+    private const string ResultsStart = "[{\"image_id\":";
 
     /// <summary>Sees to it that a file may be written.</summary>
     /// <param name="argument">The argument that names it, for messages.</param>
@@ -92,21 +94,38 @@ public static class Outputs
         }
     }
 
-    /// <summary>Whether a file begins as a COCO results list does that this program writes.</summary>
+    /// <summary>Whether a file begins as a COCO results list does that this program writes: without any white space.</summary>
     public static bool IsResults(string head) =>
-        head.TrimStart().StartsWith("[{\"image_id\":", StringComparison.Ordinal) || head.Trim() == "[]";
+        head == "[]"
+        || (head.StartsWith(ResultsStart, StringComparison.Ordinal) && !char.IsWhiteSpace(head[ResultsStart.Length]));
 
-    /// <summary>Whether a file begins as this program's JSON reports do: an object with one of these keys first.</summary>
-    public static Func<string, bool> StartsWithKey(params string[] keys) =>
+    /// <summary>Whether a file begins as a JSON report of this program does: an object with this key first.</summary>
+    public static Func<string, bool> IsReport(string firstKey) =>
         head =>
         {
             var text = head.TrimStart();
             return text.StartsWith('{')
-                && keys.Any(key => text[1..].TrimStart().StartsWith($"\"{key}\"", StringComparison.Ordinal));
+                && text[1..].TrimStart().StartsWith($"\"{firstKey}\"", StringComparison.Ordinal);
         };
 
     /// <summary>Whether a file begins as this program's pages do.</summary>
-    public static bool IsPage(string head) => head.Contains("DeqDet", StringComparison.Ordinal);
+    public static bool IsPage(string head) =>
+        head.StartsWith("<!doctype html>", StringComparison.Ordinal)
+        && head.Contains("default-src 'none'", StringComparison.Ordinal);
+
+    /// <summary>Whether weights that stand in a file may be replaced by others: this program's detectors and backbones may.</summary>
+    public static bool IsConverted(string path)
+    {
+        try
+        {
+            using var file = TensorFile.Open(path);
+            return !KnownModels.isDetector(file) || DetectorFileModule.hasOwnInfo(file);
+        }
+        catch (CheckpointError)
+        {
+            return false;
+        }
+    }
 
     private static string Head(string path)
     {

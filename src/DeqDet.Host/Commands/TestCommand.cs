@@ -72,7 +72,11 @@ public static class TestCommand
     {
         string[] inputs = [part.AnnotationFile, WorkFolderModule.checkpointOf(request.Checkpoint)];
         Outputs.Check("--out", request.Out?.Value, inputs, Outputs.IsResults);
-        Outputs.Check("--report", request.Report?.Value, inputs, Outputs.IsPage);
+        if (request.Report?.Value is { } report)
+        {
+            EvaluationPage.CheckPlace(report);
+            Outputs.Check("--report", report, inputs, Outputs.IsPage);
+        }
     }
 
     private static EvaluationPage Page(

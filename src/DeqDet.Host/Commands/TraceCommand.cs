@@ -59,6 +59,15 @@ public static class TraceCommand
         var followed =
             named.Count > 0 ? Files(named, settings.Data) : First(judged!, settings.Data, request.ImageCount);
         var folder = new TraceFolder(request.Out);
+        var summary = Path.Combine(request.Out, TraceFolder.Summary);
+        Outputs.Check("--out", summary, [], Outputs.IsReport("checkpoint"));
+        if (!File.Exists(summary) && folder.Existing is { Count: > 0 } others)
+        {
+            throw new InputError(
+                $"--out {request.Out}: holds a {others[0]} that `trace` did not write; choose another folder"
+            );
+        }
+
         var tracer = new Tracer(
             session,
             Math.Max(request.Steps, model.Settings.Detector.Solver.Steps + 1),

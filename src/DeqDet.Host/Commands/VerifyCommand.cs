@@ -19,6 +19,7 @@ public static class VerifyCommand
     /// <exception cref="InputError">There is nothing to verify, or a file cannot be read or understood.</exception>
     public static void Run(VerifyRequest request, TextWriter output)
     {
+        Outputs.Check("--json", request.Json?.Value, [], Outputs.IsReport("folder"));
         var device = ComputeDevice.Choose(request.Device);
         var only = request.Only?.Value;
         var jobs = new GoldenFolder(request.Folder, device).Jobs(file => only is null || Matches(only, file));

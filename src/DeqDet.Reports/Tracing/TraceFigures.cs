@@ -12,6 +12,10 @@ public static class TraceFigures
     internal const int Green = 2;
     internal const int Grey = 4;
 
+    /// <summary>What figures are called.</summary>
+    public static IReadOnlyList<string> Names { get; } =
+    ["residual", "parts", "queries", "scores", "solvers", "spectrum", "ap-depth", "ap-updates"];
+
     /// <summary>All figures, in the order in which they are best read.</summary>
     public static IReadOnlyList<Figure> Of(TraceResults results) =>
         [.. QueryFigures.Of(results), .. SchemeFigures.Of(results), .. AccuracyFigures.Of(results)];
