@@ -1,3 +1,4 @@
+using DeqDet.Coco;
 using DeqDet.Coco.Evaluation;
 using DeqDet.Data.Shapes;
 using DeqDet.Settings;
@@ -30,7 +31,8 @@ public static class DataSets
     )
     {
         var part = DataPart.Find(data.Root, data.Val);
-        var set = part.Load();
+        var file = AnnotationFile.Read(part.AnnotationFile, AnnotationUse.Images);
+        var set = CocoDataset.Of(file, part.ImageFolder);
         if (!set.Categories.SequenceEqual(classes))
         {
             throw new InputError(
@@ -39,7 +41,7 @@ public static class DataSets
             );
         }
 
-        return (MissingImages.Refuse(set), GroundTruthReader.Load(part.AnnotationFile));
+        return (MissingImages.Refuse(set), GroundTruth.Of(file));
     }
 
     private static string Some(IReadOnlyList<ObjectClass> classes) =>

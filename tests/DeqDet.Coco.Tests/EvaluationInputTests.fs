@@ -155,7 +155,11 @@ let private badDetections =
         "null score", afterGood "0.5}" "null}", "detections[1]: \"score\" is null"
         "NaN score", afterGood "0.5}" "NaN}", "detections[1]: line 2, byte"
         "infinite score", afterGood "0.5}" "1e400}", "detections[1]: \"score\" is not finite"
-        "negative height", afterGood "30, 40" "30, -0.5", "detections[1]: \"bbox\" has a negative size (30 x -0.5)"
+        "string in a box", afterGood "30, 40" "30, \"40\"", "detections[1]: \"bbox\" holds a string"
+        "box as a string", afterGood "[1.5, 2, 30, 40]" "\"1.5 2 30 40\"", "detections[1]: \"bbox\" is a string"
+        "NaN in a box", afterGood "30, 40" "NaN, 40", "detections[1]: line 2, byte"
+        "infinity in a box", afterGood "30, 40" "30, -Infinity", "'-Infinity' is no JSON value"
+        "overflow in a box", afterGood "30, 40" "30, 1e999", "detections[1]: \"bbox\" holds a number that is not finite"
         "half a pair in a key", afterGood "score" "\\ud800", "detections[1]: has a key that holds half"
         "half a pair in an id", afterGood "7" "\"\\udc00\"", "detections[1]: \"image_id\" holds half"
         "number", "[" + goodDetection + ", 3]", "detections[1]: is a number"
@@ -201,8 +205,14 @@ type private Counter() =
         member this.Visit(image: CocoImage inref) =
             this.Images <- this.Images + 1
 
-            if not (isNull image.Problem) then
-                this.Problems <- (image.Record, image.Problem) :: this.Problems
+            let problem =
+                if isNull image.Problem then
+                    image.Unusable
+                else
+                    image.Problem
+
+            if not (isNull problem) then
+                this.Problems <- (image.Record, problem) :: this.Problems
 
         member this.Visit(_: CocoCategory inref) = ()
 
@@ -312,7 +322,7 @@ let tests =
 
                 inFile (utf8 (truthWith $"{image}, {{\"id\": 8}}" boxes category)) (fun path ->
                     let counter = Counter()
-                    CocoJson.ReadAnnotations(path, counter, CocoFields.Width ||| CocoFields.FileName)
+                    CocoJson.ReadAnnotations(path, counter) |> ignore
                     Expect.equal (counter.Images, counter.Boxes) (2, 4) "records"
                     let places = counter.Problems |> List.map fst |> List.rev
                     Expect.equal places [ 1; 0; 2; 3 ] "where")
@@ -327,12 +337,25 @@ let tests =
                     let result = Evaluator.Evaluate(truth, list)
                     Expect.floatClose Accuracy.veryHigh result["AP"] 1.0 "AP"
                     Expect.equal result.Counts.Detections 1 "detections"
-                    Expect.stringContains (String.Join(" ", result.Notes)) "1 detections of categories" "note"
+                    Expect.stringContains (String.Join(" ", result.Notes)) "1 detection of a category" "note"
                     list.Add(8L, 2L, 1.0, 2.0, 30.0, 40.0, 0.5)
 
                     Expect.throwsC (fun () -> Evaluator.Evaluate(truth, list) |> ignore) (fun e ->
                         Expect.isTrue (e :? InputError) "kind"
                         Expect.stringContains e.Message "dt.json: detections[2]: names image 8" "message"))
+
+            testCase "a negative size of a detection is refused where that is asked for"
+            <| fun () ->
+                for size in [ "-30, 40"; "30, -0.5"; "-1, -1" ] do
+                    let bytes = utf8 (afterGood "30, 40" size)
+
+                    inFile bytes (fun path ->
+                        Expect.equal (DetectionsReader.Load path).NegativeBoxes 1 "counted otherwise")
+
+                    refused
+                        (fun path -> DetectionsReader.Load(path, strict = true) |> ignore)
+                        bytes
+                        "detections[1]: \"bbox\" has a negative size"
 
             testList
                 "parameters are refused"

@@ -16,5 +16,19 @@ internal sealed class Column<T>
         entries[Count++] = entry;
     }
 
-    public ReadOnlySpan<T> AsSpan() => entries.AsSpan(0, Count);
+    public Span<T> AsSpan() => entries.AsSpan(0, Count);
+
+    /// <summary>Keeps only the entries whose key is not negative, in their order.</summary>
+    public void Keep(ReadOnlySpan<int> keys)
+    {
+        var kept = 0;
+        for (var i = 0; i < keys.Length; i++)
+        {
+            if (keys[i] >= 0)
+            {
+                entries[kept++] = entries[i];
+            }
+        }
+        Count = kept;
+    }
 }

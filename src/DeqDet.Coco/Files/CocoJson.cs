@@ -9,6 +9,10 @@ namespace DeqDet.Coco;
 /// </summary>
 public static class CocoJson
 {
+    private const CocoFields RequiredOfImages = CocoFields.Id;
+
+    private const CocoFields OthersOfImages = CocoFields.Width | CocoFields.Height | CocoFields.FileName;
+
     private const CocoFields RequiredOfAnnotations =
         CocoFields.Id | CocoFields.ImageId | CocoFields.CategoryId | CocoFields.Box;
 
@@ -18,10 +22,11 @@ public static class CocoJson
     /// <summary>
     /// Reads <c>images</c>, <c>categories</c> and <c>annotations</c> of an annotation file; everything else is skipped.
     /// </summary>
-    /// <param name="imageFields">
-    /// What images must have besides their id: any of Width, Height and FileName.
-    /// </param>
-    public static void ReadAnnotations(string path, ICocoVisitor visitor, CocoFields imageFields)
+    /// <param name="path">The file.</param>
+    /// <param name="visitor">Receives the records.</param>
+    /// <param name="annotationsOptional">Whether the list of annotations may be missing.</param>
+    /// <returns>Whether the file has a list of annotations.</returns>
+    public static bool ReadAnnotations(string path, ICocoVisitor visitor, bool annotationsOptional = false)
     {
         using var stream = new JsonRecordStream(path);
         if (stream.Next() != JsonTokenType.StartObject)
@@ -51,7 +56,7 @@ public static class CocoJson
             switch (name)
             {
                 case "images":
-                    ReadImages(stream, visitor, imageFields | CocoFields.Id, texts);
+                    ReadImages(stream, visitor, texts);
                     break;
                 case "categories":
                     ReadCategories(stream, visitor, texts);
@@ -64,13 +69,14 @@ public static class CocoJson
         stream.ExpectEnd();
         foreach (var name in (ReadOnlySpan<string>)["images", "annotations", "categories"])
         {
-            if (!seen.Contains(name))
+            if (!seen.Contains(name) && !(annotationsOptional && name == "annotations"))
             {
                 throw stream.Error(
                     $"has no \"{name}\" list; a COCO annotation file needs images, annotations and categories"
                 );
             }
         }
+        return seen.Contains("annotations");
     }
 
     /// <summary>Reads a results list: <c>[{"image_id", "category_id", "bbox", "score"}, ...]</c>.</summary>
@@ -85,7 +91,7 @@ public static class CocoJson
             );
         }
         stream.Section = "detections";
-        var parser = new CocoRecordParser(RequiredOfDetections, new TextTable());
+        var parser = new CocoRecordParser(RequiredOfDetections, CocoFields.None, new TextTable());
         JsonRecordStream.Parser read = parser.TryRead;
         while (Advance(stream, parser, read))
         {
@@ -99,7 +105,7 @@ public static class CocoJson
                     parser.BoxWidth,
                     parser.BoxHeight,
                     parser.Score,
-                    parser.Fault(RequiredOfDetections)
+                    parser.Problem
                 )
             );
         }
@@ -107,22 +113,26 @@ public static class CocoJson
         stream.ExpectEnd();
     }
 
-    private static void ReadImages(JsonRecordStream stream, ICocoVisitor visitor, CocoFields required, TextTable texts)
+    private static void ReadImages(JsonRecordStream stream, ICocoVisitor visitor, TextTable texts)
     {
         stream.Section = "images";
         stream.Record = 0;
-        var parser = new CocoRecordParser(required, texts);
+        var parser = new CocoRecordParser(RequiredOfImages, OthersOfImages | CocoFields.Url, texts);
         JsonRecordStream.Parser read = parser.TryRead;
         while (Advance(stream, parser, read))
         {
+            var isNamed = (parser.Seen & CocoFields.FileName) != 0;
+            var name = isNamed ? parser.FileName : parser.FileOfUrl();
+            var needed = name.Length > 0 ? OthersOfImages & ~CocoFields.FileName : OthersOfImages;
             visitor.Visit(
                 new CocoImage(
                     stream.Record++,
                     parser.Id,
                     parser.Width,
                     parser.Height,
-                    parser.FileName,
-                    parser.Fault(required)
+                    name,
+                    parser.Problem,
+                    parser.Unusable ?? parser.Missing(needed)
                 )
             );
         }
@@ -133,12 +143,12 @@ public static class CocoJson
     {
         stream.Section = "categories";
         stream.Record = 0;
-        var parser = new CocoRecordParser(CocoFields.Id | CocoFields.Name, texts);
+        var parser = new CocoRecordParser(CocoFields.Id, CocoFields.Name, texts);
         JsonRecordStream.Parser read = parser.TryRead;
         while (Advance(stream, parser, read))
         {
             var name = parser.Name.Length > 0 ? parser.Name : parser.Id.Text;
-            visitor.Visit(new CocoCategory(stream.Record++, parser.Id, name, parser.Fault(CocoFields.Id)));
+            visitor.Visit(new CocoCategory(stream.Record++, parser.Id, name, parser.Problem ?? parser.Unusable));
         }
         stream.Section = "";
     }
@@ -147,7 +157,11 @@ public static class CocoJson
     {
         stream.Section = "annotations";
         stream.Record = 0;
-        var parser = new CocoRecordParser(RequiredOfAnnotations | CocoFields.Area | CocoFields.Crowd, texts);
+        var parser = new CocoRecordParser(
+            RequiredOfAnnotations,
+            CocoFields.Area | CocoFields.Crowd | CocoFields.Ignore,
+            texts
+        );
         JsonRecordStream.Parser read = parser.TryRead;
         while (Advance(stream, parser, read))
         {
@@ -163,7 +177,8 @@ public static class CocoJson
                     parser.BoxHeight,
                     (parser.Seen & CocoFields.Area) == 0 ? null : parser.Area,
                     parser.IsCrowd,
-                    parser.Fault(RequiredOfAnnotations)
+                    parser.IsIgnored,
+                    parser.Problem ?? parser.Unusable
                 )
             );
         }

@@ -3,10 +3,13 @@ using System.Text.Json;
 namespace DeqDet.Coco;
 
 /// <summary>
-/// Fields of the record under the reader, of whichever list. One instance is used for all records of a file, so that numbers
+/// Fields of the record under the reader, of whichever list. One instance is used for all records of a list, so that numbers
 /// never become objects.
 /// </summary>
-internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
+/// <param name="required">Fields without which a record is of no use.</param>
+/// <param name="others">Fields that are read besides; what is wrong with one of them is <see cref="Unusable"/>.</param>
+/// <param name="texts">Texts of the file that occur many times.</param>
+internal sealed class CocoRecordParser(CocoFields required, CocoFields others, TextTable texts)
 {
     private const double LargestExactInteger = 9007199254740992;
 
@@ -22,11 +25,22 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
     public long Width;
     public long Height;
     public bool IsCrowd;
+    public bool IsIgnored;
     public string FileName = "";
     public string Name = "";
     public CocoFields Seen;
-    public string? Problem;
     public bool AtEnd;
+
+    private readonly CocoFields wanted = required | others;
+    private char[] url = [];
+    private int urlLength;
+    private string? problem;
+
+    /// <summary>What is wrong with the record, a required field that is missing among it; or null.</summary>
+    public string? Problem => problem ?? Missing(required);
+
+    /// <summary>What is wrong with the other fields, or null.</summary>
+    public string? Unusable { get; private set; }
 
     /// <summary>
     /// Reads the next element of the list, or its end (<see cref="AtEnd"/>). False when the bytes do not suffice: nothing is
@@ -35,8 +49,9 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
     public bool TryRead(ref Utf8JsonReader reader)
     {
         Seen = CocoFields.None;
-        Problem = null;
-        IsCrowd = false;
+        problem = Unusable = null;
+        IsCrowd = IsIgnored = false;
+        urlLength = 0;
         FileName = Name = "";
         if (!reader.Read())
         {
@@ -49,7 +64,7 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
         }
         if (reader.TokenType != JsonTokenType.StartObject)
         {
-            Problem = $"is {Kind(reader.TokenType)}, not an object";
+            problem = $"is {Kind(reader.TokenType)}, not an object";
             return reader.TrySkip();
         }
         while (reader.Read())
@@ -67,21 +82,46 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
         return false;
     }
 
-    /// <summary>The first thing wrong with the record, a field of <paramref name="required"/> that is missing among them.</summary>
-    public string? Fault(CocoFields required)
+    /// <summary>Which of some fields the record lacks, in words; or null.</summary>
+    public string? Missing(CocoFields fields)
     {
-        var missing = required & ~Seen;
-        return Problem
-            ?? (
-                missing == CocoFields.None
-                    ? null
-                    : $"has no \"{NameOf(missing)}\", which every record of this list needs"
-            );
+        var missing = fields & ~Seen;
+        return missing == CocoFields.None ? null : $"has no \"{NameOf(missing)}\", which every record of this list needs";
+    }
+
+    /// <summary>
+    /// A file name from the last two parts of the <c>coco_url</c>, as in val2017/000000397133.jpg: records of LVIS have no other. Empty
+    /// without an address.
+    /// </summary>
+    public string FileOfUrl()
+    {
+        var address = url.AsSpan(0, urlLength);
+        var scheme = address.IndexOf("://");
+        var path = scheme < 0 ? address : address[(scheme + 3)..];
+        path = path[..(path.IndexOfAny('?', '#') is var end and >= 0 ? end : path.Length)];
+        var host = scheme < 0 ? 0 : path.IndexOf('/');
+        var parts = path[(host < 0 ? path.Length : host)..].ToString().Split('/', StringSplitOptions.RemoveEmptyEntries);
+        return string.Join('/', parts.TakeLast(2).Select(Uri.UnescapeDataString));
+    }
+
+    private void Fail(CocoFields field, string what)
+    {
+        if ((field & required) != 0)
+        {
+            problem ??= what;
+        }
+        else
+        {
+            Unusable ??= what;
+        }
     }
 
     private bool TryReadField(ref Utf8JsonReader reader, CocoFields field)
     {
-        if (reader.TokenType == JsonTokenType.Null && field is CocoFields.Area or CocoFields.Crowd or CocoFields.Name)
+        if (
+            reader.TokenType == JsonTokenType.Null
+            && field is CocoFields.Area or CocoFields.Crowd or CocoFields.Ignore or CocoFields.Name or CocoFields.FileName or CocoFields.Url
+        )
         {
             return true;
         }
@@ -104,6 +144,10 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
                 return TryReadNumber(ref reader, field, ref Score);
             case CocoFields.Crowd:
                 return TryReadFlag(ref reader, field, ref IsCrowd);
+            case CocoFields.Ignore:
+                return TryReadTruth(ref reader, ref IsIgnored);
+            case CocoFields.Url:
+                return TryReadUrl(ref reader);
             case CocoFields.FileName:
                 return TryReadText(ref reader, field, ref FileName);
             case CocoFields.Name:
@@ -133,7 +177,7 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
         }
         catch (InvalidOperationException)
         {
-            Problem ??= HalfSurrogate(field);
+            Fail(field, HalfSurrogate(field));
         }
         return true;
     }
@@ -156,7 +200,7 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
                 value = (long)number;
                 return true;
             }
-            Problem ??= $"\"{NameOf(field)}\" is not a whole number of at most 64 bits";
+            Fail(field, $"\"{NameOf(field)}\" is not a whole number of at most 64 bits");
             return true;
         }
         return Refuse(ref reader, field, "a whole number");
@@ -170,7 +214,7 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
         }
         if (!reader.TryGetDouble(out value) || !double.IsFinite(value))
         {
-            Problem ??= $"\"{NameOf(field)}\" is not finite";
+            Fail(field, $"\"{NameOf(field)}\" is not finite");
         }
         return true;
     }
@@ -191,6 +235,41 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
         }
     }
 
+    // The reference asks whether the value is true, as Python has it. It never ends an evaluation, so that it cannot be malformed either.
+    private static bool TryReadTruth(ref Utf8JsonReader reader, ref bool value)
+    {
+        value = reader.TokenType switch
+        {
+            JsonTokenType.False => false,
+            JsonTokenType.Number => !reader.TryGetDouble(out var number) || number != 0,
+            JsonTokenType.String => reader.ValueSpan.Length > 0,
+            _ => true,
+        };
+        return reader.TrySkip();
+    }
+
+    // Most files have both an address and a name: it stays in the buffer unless it is asked for.
+    private bool TryReadUrl(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.String)
+        {
+            return reader.TrySkip();
+        }
+        if (url.Length < reader.ValueSpan.Length)
+        {
+            url = new char[reader.ValueSpan.Length];
+        }
+        try
+        {
+            urlLength = reader.CopyString(url);
+        }
+        catch (InvalidOperationException)
+        {
+            Fail(CocoFields.Url, HalfSurrogate(CocoFields.Url));
+        }
+        return true;
+    }
+
     private bool TryReadText(ref Utf8JsonReader reader, CocoFields field, ref string value)
     {
         if (reader.TokenType != JsonTokenType.String)
@@ -203,7 +282,7 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
         }
         catch (InvalidOperationException)
         {
-            Problem ??= HalfSurrogate(field);
+            Fail(field, HalfSurrogate(field));
         }
         return true;
     }
@@ -221,13 +300,13 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
             {
                 if (count != 4)
                 {
-                    Problem ??= $"\"bbox\" has {count} entries instead of 4: [x, y, width, height]";
+                    Fail(CocoFields.Box, $"\"bbox\" has {count} entries instead of 4: [x, y, width, height]");
                 }
                 return true;
             }
             if (reader.TokenType != JsonTokenType.Number)
             {
-                Problem ??= $"\"bbox\" holds {Kind(reader.TokenType)}; it has to be [x, y, width, height] in numbers";
+                Fail(CocoFields.Box, $"\"bbox\" holds {Kind(reader.TokenType)}; it has to be [x, y, width, height] in numbers");
                 if (!reader.TrySkip())
                 {
                     return false;
@@ -235,7 +314,7 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
             }
             else if (!reader.TryGetDouble(out var number) || !double.IsFinite(number))
             {
-                Problem ??= "\"bbox\" holds a number that is not finite";
+                Fail(CocoFields.Box, "\"bbox\" holds a number that is not finite");
             }
             else
             {
@@ -267,7 +346,7 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
 
     private bool Refuse(ref Utf8JsonReader reader, CocoFields field, string expected)
     {
-        Problem ??= $"\"{NameOf(field)}\" is {Kind(reader.TokenType)}; it has to be {expected}";
+        Fail(field, $"\"{NameOf(field)}\" is {Kind(reader.TokenType)}; it has to be {expected}");
         return reader.TrySkip();
     }
 
@@ -295,7 +374,7 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
             }
             catch (InvalidOperationException)
             {
-                Problem ??= "has a key that holds half a surrogate pair, which is no text";
+                problem ??= "has a key that holds half a surrogate pair, which is no text";
                 return CocoFields.None;
             }
         }
@@ -310,9 +389,11 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
         : reader.ValueTextEquals("id"u8) ? CocoFields.Id
         : reader.ValueTextEquals("area"u8) ? CocoFields.Area
         : reader.ValueTextEquals("iscrowd"u8) ? CocoFields.Crowd
+        : reader.ValueTextEquals("ignore"u8) ? CocoFields.Ignore
         : reader.ValueTextEquals("width"u8) ? CocoFields.Width
         : reader.ValueTextEquals("height"u8) ? CocoFields.Height
         : reader.ValueTextEquals("file_name"u8) ? CocoFields.FileName
+        : reader.ValueTextEquals("coco_url"u8) ? CocoFields.Url
         : reader.ValueTextEquals("name"u8) ? CocoFields.Name
         : CocoFields.None;
 
@@ -329,6 +410,8 @@ internal sealed class CocoRecordParser(CocoFields wanted, TextTable texts)
             CocoFields.Width => "width",
             CocoFields.Height => "height",
             CocoFields.FileName => "file_name",
+            CocoFields.Ignore => "ignore",
+            CocoFields.Url => "coco_url",
             _ => "name",
         };
 }

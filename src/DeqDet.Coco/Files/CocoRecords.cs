@@ -1,8 +1,8 @@
 namespace DeqDet.Coco;
 
-/// <summary>Fields of COCO records that a reader can ask for; the others are skipped without being looked at.</summary>
+/// <summary>Fields of COCO records; all others are skipped without being looked at.</summary>
 [Flags]
-public enum CocoFields
+internal enum CocoFields
 {
     None = 0,
     Id = 1,
@@ -16,18 +16,24 @@ public enum CocoFields
     Height = 256,
     FileName = 512,
     Name = 1024,
+    Ignore = 2048,
+    Url = 4096,
 }
 
-/// <summary>An entry of <c>images</c>. Width, height (px) and file name are filled when asked for.</summary>
+/// <summary>
+/// An entry of <c>images</c>: its size in pixels as stated, and its file name, made of the <c>coco_url</c> where there is only that (LVIS).
+/// </summary>
 /// <param name="Record">Position in its list, from 0.</param>
 /// <param name="Problem">What is wrong with the record, or null; the other fields are unreliable then.</param>
+/// <param name="Unusable">What is missing or malformed of size and file name, or null; these fields are unreliable then.</param>
 public readonly record struct CocoImage(
     int Record,
     CocoId Id,
     long Width,
     long Height,
     string FileName,
-    string? Problem
+    string? Problem,
+    string? Unusable
 );
 
 /// <summary>An entry of <c>categories</c>.</summary>
@@ -50,6 +56,7 @@ public readonly record struct CocoAnnotation(
     double Height,
     double? Area,
     bool IsCrowd,
+    bool IsIgnored,
     string? Problem
 );
 

@@ -36,21 +36,48 @@ public static class CocoRules
     public static string? NameFault(string name) =>
         NameFaultOf(name) is { } fault ? $"file_name \"{Shown(name)}\" {fault}" : null;
 
-    /// <summary>What is wrong with the numbers of a box, or null.</summary>
-    public static string? BoxFault(in CocoAnnotation annotation) =>
-        annotation.Width < 0 || annotation.Height < 0
+    /// <summary>Says so if not all numbers of a box are finite; else null.</summary>
+    public static string? NumberFault(double x, double y, double width, double height) =>
+        double.IsFinite(x) && double.IsFinite(y) && double.IsFinite(width) && double.IsFinite(height)
+            ? null
+            : "\"bbox\" holds a number that is not finite";
+
+    /// <summary>What is wrong with the size of an annotated box, or null. Sizes of zero are fine: such a box overlaps nothing.</summary>
+    public static string? BoxFault(double width, double height) =>
+        width < 0 || height < 0
             ? FormattableString.Invariant(
-                $"\"bbox\" has a negative size ({annotation.Width} x {annotation.Height}); it has to be [x, y, width, height]"
+                $"\"bbox\" has a negative size ({width} x {height}); it has to be [x, y, width, height]"
             )
             : null;
 
+    /// <summary>What is wrong with a stated area, or null.</summary>
+    public static string? AreaFault(double area) =>
+        double.IsFinite(area) && area >= 0
+            ? null
+            : FormattableString.Invariant($"\"area\" is {area}; it has to be zero or more");
+
     /// <summary>What becomes of a box in its image, and its corners inside.</summary>
-    public static (BoxFate Fate, Box Inside) Place(in CocoAnnotation annotation, int width, int height)
+    /// <param name="x">Left edge, px.</param>
+    /// <param name="y">Upper edge, px.</param>
+    /// <param name="boxWidth">Width of the box, px.</param>
+    /// <param name="boxHeight">Height of the box, px.</param>
+    /// <param name="area">Area of the object, px^2.</param>
+    /// <param name="width">Width of the image, px.</param>
+    /// <param name="height">Height of the image, px.</param>
+    public static (BoxFate Fate, Box Inside) Place(
+        double x,
+        double y,
+        double boxWidth,
+        double boxHeight,
+        double area,
+        int width,
+        int height
+    )
     {
-        var (right, bottom) = (annotation.X + annotation.Width, annotation.Y + annotation.Height);
-        var box = new Box((float)annotation.X, (float)annotation.Y, (float)right, (float)bottom);
+        var (right, bottom) = (x + boxWidth, y + boxHeight);
+        var box = new Box((float)x, (float)y, (float)right, (float)bottom);
         var inside = box.Clipped(width, height);
-        if (annotation.Width < 1 || annotation.Height < 1 || annotation.Area <= 0)
+        if (boxWidth < 1 || boxHeight < 1 || area <= 0)
         {
             return (BoxFate.Degenerate, inside);
         }
@@ -63,8 +90,8 @@ public static class CocoRules
         // Annotation tools round: what sticks out by a thousandth of a pixel is not worth a word.
         const double tolerance = 1e-3;
         var beyond =
-            annotation.X < -tolerance
-            || annotation.Y < -tolerance
+            x < -tolerance
+            || y < -tolerance
             || right > width + tolerance
             || bottom > height + tolerance;
         return (beyond ? BoxFate.Clipped : BoxFate.Kept, inside);

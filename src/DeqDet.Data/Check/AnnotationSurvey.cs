@@ -1,151 +1,76 @@
 using DeqDet.Coco;
-using DeqDet.Settings;
 
 namespace DeqDet.Data.Check;
 
 /// <summary>
-/// Reads an annotation file as training does, but goes on where training would stop: what is wrong is noted, and the record left out.
+/// An annotation file as training reads it, except that reading goes on where training would stop: what is wrong is noted, and the record
+/// left out.
 /// </summary>
-internal sealed class AnnotationSurvey : ICocoVisitor
+internal sealed class AnnotationSurvey
 {
     private const int SmallSide = 32;
 
     private readonly string part;
     private readonly IssueLog log;
-    private readonly List<CocoImage> images = [];
-    private readonly Dictionary<CocoId, int> imageIndex = [];
-    private readonly HashSet<CocoId> imageIds = [];
-    private readonly SortedDictionary<CocoId, string> categories = [];
-    private readonly List<CocoAnnotation> annotations = [];
-    private readonly HashSet<CocoId> annotationIds = [];
 
-    private AnnotationSurvey(string part, IssueLog log) => (this.part, this.log) = (part, log);
+    private AnnotationSurvey(string part, string file, IssueLog log)
+    {
+        (this.part, this.log) = (part, log);
+        File = AnnotationFile.Survey(file, fault => Note(IssueKind.Of(fault.Kind), fault.ToString()));
+    }
+
+    /// <summary>What could be read.</summary>
+    public AnnotationFile File { get; }
 
     /// <summary>The usable images, in the order of the file.</summary>
-    public IReadOnlyList<CocoImage> Images => images;
+    public IEnumerable<ListedImage> Images => File.Images.Where(image => image.IsUsable);
 
-    /// <summary>The categories by id.</summary>
-    public IReadOnlyDictionary<CocoId, string> Categories => categories;
-
-    /// <summary>The usable boxes with their image's position and their corners inside it, in the order of the file.</summary>
-    public List<(int Image, CocoAnnotation Annotation, Box Inside)> Boxes { get; } = [];
+    /// <summary>The boxes that are used, in the order of the file: position in it, and corners inside the image.</summary>
+    public List<(int Box, Box Inside)> Boxes { get; } = [];
 
     /// <summary>Reads a file to where it can be read.</summary>
     public static AnnotationSurvey Read(string part, string file, IssueLog log)
     {
-        var survey = new AnnotationSurvey(part, log);
-        try
-        {
-            CocoJson.ReadAnnotations(file, survey, CocoFields.Width | CocoFields.Height | CocoFields.FileName);
-        }
-        catch (InputError error)
-        {
-            survey.Note(IssueKind.UnreadableFile, error.Message);
-        }
-
+        var survey = new AnnotationSurvey(part, file, log);
         survey.PlaceBoxes();
         survey.CheckImages();
         survey.CheckCategories();
         return survey;
     }
 
-    public void Visit(in CocoImage image)
-    {
-        var place = Place("images", image.Record, image.Id, image.Problem);
-        if (image.Problem is not null)
-        {
-            Note(IssueKind.MalformedRecord, $"{place}: {image.Problem}");
-            return;
-        }
+    /// <summary>Whether a box is trained on.</summary>
+    public bool IsTarget(int box) => !File.IsCrowd[box] && !File.IsIgnored[box];
 
-        if (!imageIds.Add(image.Id))
-        {
-            Note(IssueKind.DoubledId, place);
-            return;
-        }
-
-        var (size, name) = (CocoRules.SizeFault(image), CocoRules.NameFault(image.FileName));
-        if (size is not null)
-        {
-            Note(IssueKind.BadSize, $"{place}: {size}");
-        }
-
-        if (name is not null)
-        {
-            Note(IssueKind.BadName, $"{place}: {name}");
-        }
-
-        if (size is null && name is null)
-        {
-            imageIndex.Add(image.Id, images.Count);
-            images.Add(image);
-        }
-    }
-
-    public void Visit(in CocoCategory category)
-    {
-        var place = Place("categories", category.Record, category.Id, category.Problem);
-        if (category.Problem is not null)
-        {
-            Note(IssueKind.MalformedRecord, $"{place}: {category.Problem}");
-        }
-        else if (!categories.TryAdd(category.Id, category.Name))
-        {
-            Note(IssueKind.DoubledId, place);
-        }
-    }
-
-    public void Visit(in CocoAnnotation annotation)
-    {
-        var place = PlaceOf(annotation);
-        if (annotation.Problem is not null)
-        {
-            Note(IssueKind.MalformedRecord, $"{place}: {annotation.Problem}");
-        }
-        else if (CocoRules.BoxFault(annotation) is { } fault)
-        {
-            Note(IssueKind.NegativeBox, $"{place}: {fault}");
-        }
-        else if (!annotationIds.Add(annotation.Id))
-        {
-            Note(IssueKind.DoubledId, place);
-        }
-        else
-        {
-            annotations.Add(annotation);
-        }
-    }
-
-    // Images and categories may follow their boxes in the file.
     private void PlaceBoxes()
     {
-        var seen = new HashSet<(int, CocoId, Box)>();
-        foreach (var annotation in annotations)
+        if (File.BoxesLook() is { } look)
         {
-            var known = imageIndex.TryGetValue(annotation.ImageId, out var index);
-            if (!known && !imageIds.Contains(annotation.ImageId))
-            {
-                Note(IssueKind.UnknownImage, $"{PlaceOf(annotation)}: image {annotation.ImageId}");
-            }
+            Note(IssueKind.OtherForm, $"the boxes {look}");
+        }
 
-            if (!categories.ContainsKey(annotation.CategoryId))
+        var seen = new HashSet<(int, int, Box)>();
+        for (var i = 0; i < File.Count; i++)
+        {
+            var image = File.Images[File.Image[i]];
+            if (image.IsUsable && Fitting(i, image) is { } inside)
             {
-                Note(IssueKind.UnknownCategory, $"{PlaceOf(annotation)}: category {annotation.CategoryId}");
-            }
-            else if (known && Fitting(annotation, images[index]) is { } inside)
-            {
-                Boxes.Add((index, annotation, inside));
-                if (!seen.Add((index, annotation.CategoryId, inside)))
+                Boxes.Add((i, inside));
+                if (File.IsIgnored[i])
                 {
-                    Note(IssueKind.DoubledBox, $"{PlaceOf(annotation)} in {images[index].FileName}");
+                    Note(IssueKind.IgnoredBox, $"{File.PlaceOf(i)} in {image.FileName}");
+                }
+
+                if (!seen.Add((File.Image[i], File.Label[i], inside)))
+                {
+                    Note(IssueKind.DoubledBox, $"{File.PlaceOf(i)} in {image.FileName}");
                 }
             }
         }
     }
 
-    private Box? Fitting(in CocoAnnotation annotation, in CocoImage image)
+    private Box? Fitting(int box, in ListedImage image)
     {
-        var (fate, inside) = CocoRules.Place(annotation, (int)image.Width, (int)image.Height);
+        var (fate, inside) = File.Placed(box);
         var kind = fate switch
         {
             BoxFate.Clipped => IssueKind.ClippedBox,
@@ -158,7 +83,7 @@ internal sealed class AnnotationSurvey : ICocoVisitor
             Note(
                 kind,
                 FormattableString.Invariant(
-                    $"{PlaceOf(annotation)}: [{annotation.X}, {annotation.Y}, {annotation.Width}, {annotation.Height}] in {image.FileName}, {image.Width} x {image.Height}"
+                    $"{File.PlaceOf(box)}: [{File.X[box]}, {File.Y[box]}, {File.Width[box]}, {File.Height[box]}] in {image.FileName}, {image.Width} x {image.Height}"
                 )
             );
         }
@@ -168,20 +93,29 @@ internal sealed class AnnotationSurvey : ICocoVisitor
 
     private void CheckImages()
     {
-        var trained = Boxes.Where(box => !box.Annotation.IsCrowd).Select(box => box.Image).ToHashSet();
-        var crowded = Boxes.Where(box => box.Annotation.IsCrowd).Select(box => box.Image).ToHashSet();
-        var names = new HashSet<string>(StringComparer.Ordinal);
-        for (var i = 0; i < images.Count; i++)
+        var (trained, others) = (new bool[File.Images.Count], new bool[File.Images.Count]);
+        foreach (var (box, _) in Boxes)
         {
-            var image = images[i];
-            if (!names.Add(image.FileName))
+            (IsTarget(box) ? trained : others)[File.Image[box]] = true;
+        }
+
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < File.Images.Count; i++)
+        {
+            var image = File.Images[i];
+            if (!image.IsUsable)
             {
-                Note(IssueKind.DoubledName, $"{Place("images", image.Record, image.Id, null)}: {image.FileName}");
+                continue;
             }
 
-            if (!trained.Contains(i))
+            if (!names.Add(image.FileName))
             {
-                Note(crowded.Contains(i) ? IssueKind.CrowdImage : IssueKind.EmptyImage, image.FileName);
+                Note(IssueKind.DoubledName, $"images[{image.Record}] (id {image.Id}): {image.FileName}");
+            }
+
+            if (!trained[i])
+            {
+                Note(others[i] ? IssueKind.CrowdImage : IssueKind.EmptyImage, image.FileName);
             }
 
             if (Math.Min(image.Width, image.Height) < SmallSide)
@@ -190,36 +124,33 @@ internal sealed class AnnotationSurvey : ICocoVisitor
             }
         }
 
-        if (trained.Count == 0)
+        if (!trained.Contains(true))
         {
-            Note(IssueKind.NothingToLearn, $"{images.Count} images, {annotations.Count} annotations");
+            Note(
+                IssueKind.NothingToLearn,
+                $"{Counted.Of(File.Images.Count, "image")}, {Counted.Of(File.Count, "annotation")}"
+            );
         }
     }
 
     private void CheckCategories()
     {
-        var used = Boxes.Select(box => box.Annotation.CategoryId).ToHashSet();
+        var used = Boxes.Select(entry => File.Label[entry.Box]).ToHashSet();
         var names = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var (id, name) in categories)
+        for (var label = 0; label < File.Classes.Count; label++)
         {
-            if (!used.Contains(id))
+            var kind = File.Classes[label];
+            if (!used.Contains(label))
             {
-                Note(IssueKind.UnusedCategory, $"{id} {name}");
+                Note(IssueKind.UnusedCategory, $"{kind.Id} {kind.Name}");
             }
 
-            if (!names.Add(name))
+            if (!names.Add(kind.Name))
             {
-                Note(IssueKind.DoubledCategory, $"{id} {name}");
+                Note(IssueKind.DoubledCategory, $"{kind.Id} {kind.Name}");
             }
         }
     }
 
     private void Note(IssueKind kind, string place) => log.Add(kind, part, place);
-
-    private static string PlaceOf(in CocoAnnotation annotation) =>
-        Place("annotations", annotation.Record, annotation.Id, annotation.Problem);
-
-    // The id of a malformed record is unreliable.
-    private static string Place(string list, int record, CocoId id, string? problem) =>
-        problem is null ? $"{list}[{record}] (id {id})" : $"{list}[{record}]";
 }

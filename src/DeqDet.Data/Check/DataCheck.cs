@@ -20,7 +20,7 @@ public static class DataCheck
         for (var i = 0; i < parts.Count; i++)
         {
             var survey = AnnotationSurvey.Read(names[i], parts[i].AnnotationFile, log);
-            var formats = ImageSurvey.Check(names[i], parts[i].ImageFolder, survey.Images, decode, log);
+            var formats = ImageSurvey.Check(names[i], parts[i].ImageFolder, [.. survey.Images], decode, log);
             surveys.Add(survey);
             reports.Add(Report(names[i], parts[i], survey, formats));
         }
@@ -60,18 +60,16 @@ public static class DataCheck
     {
         for (var i = 1; i < surveys.Count; i++)
         {
-            if (!surveys[i].Categories.SequenceEqual(surveys[0].Categories))
+            var (classes, first) = (surveys[i].File.Classes, surveys[0].File.Classes);
+            if (!classes.SequenceEqual(first))
             {
-                var only = surveys[i]
-                    .Categories.Except(surveys[0].Categories)
-                    .Select(c => $"{c.Key} {c.Value}")
-                    .ToList();
+                var only = classes.Except(first).Select(c => $"{c.Id} {c.Name}").ToList();
                 log.Add(
                     IssueKind.OtherClasses,
                     names[i],
                     only.Count > 0
                         ? $"not in {names[0]}: {string.Join(", ", only.Take(4))}{(only.Count > 4 ? ", ..." : "")}"
-                        : $"{surveys[i].Categories.Count} of the {surveys[0].Categories.Count} of {names[0]}"
+                        : $"{classes.Count} of the {first.Count} of {names[0]}"
                 );
             }
         }
@@ -103,20 +101,25 @@ public static class DataCheck
         IReadOnlyList<KeyValuePair<string, int>> formats
     )
     {
-        var targets = survey.Boxes.Where(box => !box.Annotation.IsCrowd).ToList();
-        var perImage = targets.CountBy(box => box.Image).ToDictionary();
-        var areas = targets.Select(box => box.Annotation.Area ?? box.Annotation.Width * box.Annotation.Height).ToList();
+        var file = survey.File;
+        var images = survey.Images.ToList();
+        var targets = survey.Boxes.Where(entry => survey.IsTarget(entry.Box)).ToList();
+        var perImage = targets.CountBy(entry => file.Image[entry.Box]).ToDictionary();
+        var areas = targets.Select(entry => file.Area[entry.Box]).ToList();
         return new()
         {
             Name = name,
             Files = files,
-            Images = survey.Images.Count,
+            Images = images.Count,
             ImagesToTrainOn = perImage.Count,
-            Landscape = survey.Images.Count(image => image.Width >= image.Height),
-            Width = Spread.Of(survey.Images.Select(image => (int)image.Width)),
-            Height = Spread.Of(survey.Images.Select(image => (int)image.Height)),
+            Landscape = images.Count(image => image.Width >= image.Height),
+            Width = Spread.Of(images.Select(image => image.Width)),
+            Height = Spread.Of(images.Select(image => image.Height)),
             BoxesPerImage = Spread.Of(
-                Enumerable.Range(0, survey.Images.Count).Select(i => perImage.GetValueOrDefault(i))
+                Enumerable
+                    .Range(0, file.Images.Count)
+                    .Where(i => file.Images[i].IsUsable)
+                    .Select(i => perImage.GetValueOrDefault(i))
             ),
             Categories = Count(survey),
             Sizes = (
@@ -124,23 +127,27 @@ public static class DataCheck
                 areas.Count(area => area is >= SmallArea and < MediumArea),
                 areas.Count(area => area >= MediumArea)
             ),
-            Sides = Histogram(targets.Select(box => (double)box.Inside.Width * box.Inside.Height)),
+            Sides = Histogram(targets.Select(entry => (double)entry.Inside.Width * entry.Inside.Height)),
             Formats = formats,
         };
     }
 
     private static List<CategoryCount> Count(AnnotationSurvey survey)
     {
-        var boxes = survey.Boxes.ToLookup(box => box.Annotation.CategoryId);
+        var file = survey.File;
+        var boxes = survey.Boxes.Select(entry => entry.Box).ToLookup(box => file.Label[box]);
         return
         [
-            .. survey.Categories.Select(category => new CategoryCount(
-                category.Key,
-                category.Value,
-                boxes[category.Key].Count(box => !box.Annotation.IsCrowd),
-                boxes[category.Key].Count(box => box.Annotation.IsCrowd),
-                boxes[category.Key].Select(box => box.Image).Distinct().Count()
-            )),
+            .. file.Classes.Select(
+                (kind, label) =>
+                    new CategoryCount(
+                        kind.Id,
+                        kind.Name,
+                        boxes[label].Count(survey.IsTarget),
+                        boxes[label].Count(box => file.IsCrowd[box]),
+                        boxes[label].Select(box => file.Image[box]).Distinct().Count()
+                    )
+            ),
         ];
     }
 

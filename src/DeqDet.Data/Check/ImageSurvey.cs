@@ -13,7 +13,7 @@ internal static class ImageSurvey
     public static IReadOnlyList<KeyValuePair<string, int>> Check(
         string part,
         string folder,
-        IReadOnlyList<CocoImage> images,
+        IReadOnlyList<ListedImage> images,
         bool decode,
         IssueLog log
     )
@@ -89,7 +89,7 @@ internal static class ImageSurvey
     private static List<List<T>> Alike<T>(List<List<T>> groups, Func<T, string> key) =>
         [.. groups.SelectMany(group => group.GroupBy(key).Select(same => same.ToList()).Where(same => same.Count > 1))];
 
-    private static (string?, IssueKind?, string) Look(string folder, in CocoImage image, bool decode)
+    private static (string?, IssueKind?, string) Look(string folder, in ListedImage image, bool decode)
     {
         var path = ImageNames.PathOf(folder, image.FileName);
         if (!File.Exists(path))
@@ -114,11 +114,11 @@ internal static class ImageSurvey
         }
     }
 
-    private static (IssueKind?, string) Compare(ImageHeader header, in CocoImage image)
+    private static (IssueKind?, string) Compare(ImageHeader header, in ListedImage image)
     {
         var stored = (header.Width, header.Height);
         var upright = header.SwapsSides ? (header.Height, header.Width) : stored;
-        var stated = ((int)image.Width, (int)image.Height);
+        var stated = (image.Width, image.Height);
         return (header.Orientation == 1, stated == upright, stated == stored) switch
         {
             (true, true, _) => (null, ""),

@@ -1,3 +1,5 @@
+using DeqDet.Coco;
+
 namespace DeqDet.Data.Check;
 
 /// <summary>A kind of thing that a data check finds.</summary>
@@ -47,6 +49,13 @@ public sealed record IssueKind(string Code, bool Spoils, string Text, string Adv
         "negative-box",
         "boxes have a negative size",
         "a box is [x, y, width, height]"
+    );
+
+    /// <summary>An annotation has a negative area.</summary>
+    public static readonly IssueKind NegativeArea = Problem(
+        "negative-area",
+        "annotations have a negative area",
+        "write the area of the object, zero or more, or leave it out"
     );
 
     /// <summary>An annotation's image is not listed.</summary>
@@ -168,6 +177,20 @@ public sealed record IssueKind(string Code, bool Spoils, string Text, string Adv
         "they are dropped"
     );
 
+    /// <summary>The boxes of a file are written in another form than COCO's, as it seems.</summary>
+    public static readonly IssueKind OtherForm = Remark(
+        "other-box-form",
+        "annotation files have boxes that do not look like [x, y, width, height] in pixels",
+        "look at them (with evaluate --report, or in an annotation tool) and convert them"
+    );
+
+    /// <summary>The file says to ignore a box.</summary>
+    public static readonly IssueKind IgnoredBox = Remark(
+        "ignored-box",
+        "boxes are marked to be ignored",
+        "training leaves them out; the evaluation takes them like any other, as the reference does"
+    );
+
     /// <summary>The same box of the same category, twice in an image.</summary>
     public static readonly IssueKind DoubledBox = Remark(
         "doubled-box",
@@ -182,10 +205,10 @@ public sealed record IssueKind(string Code, bool Spoils, string Text, string Adv
         "training leaves them out where data.filter.drop_empty is true; validation uses them"
     );
 
-    /// <summary>An image with crowd regions only.</summary>
+    /// <summary>An image with crowd regions and ignored boxes only.</summary>
     public static readonly IssueKind CrowdImage = Remark(
         "crowd-image",
-        "images have no boxes but crowd regions",
+        "images have no boxes but crowd regions and ignored ones",
         "training treats them as empty"
     );
 
@@ -209,6 +232,21 @@ public sealed record IssueKind(string Code, bool Spoils, string Text, string Adv
         "categories have the name of another",
         "they are two classes all the same"
     );
+
+    /// <summary>The kind of a fault of annotation files.</summary>
+    public static IssueKind Of(FaultKind fault) =>
+        fault switch
+        {
+            FaultKind.Unreadable => UnreadableFile,
+            FaultKind.Malformed => MalformedRecord,
+            FaultKind.DoubledId => DoubledId,
+            FaultKind.BadSize => BadSize,
+            FaultKind.BadName => BadName,
+            FaultKind.NegativeBox => NegativeBox,
+            FaultKind.NegativeArea => NegativeArea,
+            FaultKind.UnknownImage => UnknownImage,
+            _ => UnknownCategory,
+        };
 
     private static IssueKind Problem(string code, string text, string advice) => new(code, true, text, advice);
 

@@ -1,0 +1,38 @@
+using DeqDet.Coco.Evaluation;
+
+namespace DeqDet.Coco;
+
+/// <summary>The growing columns behind an annotation file.</summary>
+internal sealed class AnnotationColumns
+{
+    public List<ListedImage> Images { get; } = [];
+    public bool HasAnnotations { get; set; }
+    public int WithoutArea { get; set; }
+    public Column<int> Record { get; } = new();
+    public Column<CocoId> Id { get; } = new();
+    public Column<int> Image { get; } = new();
+    public Column<int> Label { get; } = new();
+    public Column<double> X { get; } = new();
+    public Column<double> Y { get; } = new();
+    public Column<double> Width { get; } = new();
+    public Column<double> Height { get; } = new();
+    public Column<double> Area { get; } = new();
+    public Column<bool> IsCrowd { get; } = new();
+    public Column<bool> IsIgnored { get; } = new();
+
+    /// <summary>Drops the boxes whose key is negative.</summary>
+    public void Drop(ReadOnlySpan<int> keys)
+    {
+        Record.Keep(keys);
+        Id.Keep(keys);
+        Image.Keep(keys);
+        Label.Keep(keys);
+        X.Keep(keys);
+        Y.Keep(keys);
+        Width.Keep(keys);
+        Height.Keep(keys);
+        Area.Keep(keys);
+        IsCrowd.Keep(keys);
+        IsIgnored.Keep(keys);
+    }
+}

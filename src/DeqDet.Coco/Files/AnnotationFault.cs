@@ -1,0 +1,53 @@
+namespace DeqDet.Coco;
+
+/// <summary>What is wrong with a record of an annotation file.</summary>
+public enum FaultKind
+{
+    /// <summary>The file ends early, is no JSON, or lacks a list.</summary>
+    Unreadable,
+
+    /// <summary>The record lacks a field, or one is of the wrong kind.</summary>
+    Malformed,
+
+    /// <summary>Its id occurred before in its list.</summary>
+    DoubledId,
+
+    /// <summary>The image states a size of nothing, or a monstrous one.</summary>
+    BadSize,
+
+    /// <summary>The image's file name would leave the image folder, or is no name.</summary>
+    BadName,
+
+    /// <summary>The box has a negative width or height.</summary>
+    NegativeBox,
+
+    /// <summary>The area is negative.</summary>
+    NegativeArea,
+
+    /// <summary>The annotation's image is not listed.</summary>
+    UnknownImage,
+
+    /// <summary>The annotation's category is not listed.</summary>
+    UnknownCategory,
+}
+
+/// <summary>A fault of an annotation file.</summary>
+/// <param name="Kind">What it is.</param>
+/// <param name="Place">Where, as in <c>annotations[17] (id 5)</c>; empty where it is about the whole file.</param>
+/// <param name="Reason">What is wrong, and the remedy.</param>
+/// <param name="Evaluation">Whether the evaluation minds it too, and not only who opens the images.</param>
+public readonly record struct AnnotationFault(FaultKind Kind, string Place, string Reason, bool Evaluation = true)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Place.Length == 0 ? Reason : $"{Place}: {Reason}";
+}
+
+/// <summary>What an annotation file is read for.</summary>
+public enum AnnotationUse
+{
+    /// <summary>Only boxes, areas and ids are used: faults of file names and sizes are passed over.</summary>
+    Evaluation,
+
+    /// <summary>Images are opened, for training or detection: every fault counts.</summary>
+    Images,
+}

@@ -1,0 +1,145 @@
+namespace DeqDet.Coco;
+
+/// <summary>An image that an annotation file lists.</summary>
+/// <param name="Record">Position in its list, from 0.</param>
+/// <param name="Id">Its id.</param>
+/// <param name="FileName">Path below the image folder; empty where the file says none that can be used.</param>
+/// <param name="Width">Width, px; 0 where the file states no size that can be used.</param>
+/// <param name="Height">Height, px; 0 likewise.</param>
+public readonly record struct ListedImage(int Record, CocoId Id, string FileName, int Width, int Height)
+{
+    /// <summary>Whether the image can be opened and checked.</summary>
+    public bool IsUsable => FileName.Length > 0 && Width > 0;
+}
+
+/// <summary>
+/// An annotation file in memory, read once and by one set of rules: training and validation images, the evaluation's ground truth, a data
+/// check and the pages of reports are all made from it. Boxes are columns, entry i of each belongs to box i, in the order of the file.
+/// </summary>
+public sealed class AnnotationFile
+{
+    internal AnnotationFile(string path, AnnotationColumns columns, IReadOnlyList<ObjectClass> classes)
+    {
+        Path = path;
+        Columns = columns;
+        Classes = classes;
+    }
+
+    /// <summary>Where it was read from, for messages.</summary>
+    public string Path { get; }
+
+    /// <summary>The images in the order of the file.</summary>
+    public IReadOnlyList<ListedImage> Images => Columns.Images;
+
+    /// <summary>The classes by ascending id.</summary>
+    public IReadOnlyList<ObjectClass> Classes { get; }
+
+    /// <summary>Whether the file has a list of annotations, be it empty; test sets have none.</summary>
+    public bool HasAnnotations => Columns.HasAnnotations;
+
+    /// <summary>Number of boxes, crowd regions and ignored ones among them.</summary>
+    public int Count => Columns.Id.Count;
+
+    /// <summary>Positions in the file's list, from 0.</summary>
+    public ReadOnlySpan<int> Record => Columns.Record.AsSpan();
+
+    /// <summary>Annotation ids.</summary>
+    public ReadOnlySpan<CocoId> Id => Columns.Id.AsSpan();
+
+    /// <summary>Position in <see cref="Images"/> of each box's image.</summary>
+    public ReadOnlySpan<int> Image => Columns.Image.AsSpan();
+
+    /// <summary>Position in <see cref="Classes"/> of each box's class.</summary>
+    public ReadOnlySpan<int> Label => Columns.Label.AsSpan();
+
+    /// <summary>Left edges, px. The numbers are the file's own: [x, y, width, height], as the evaluation needs them to the last digit.</summary>
+    public ReadOnlySpan<double> X => Columns.X.AsSpan();
+
+    /// <summary>Upper edges, px.</summary>
+    public ReadOnlySpan<double> Y => Columns.Y.AsSpan();
+
+    /// <summary>Widths, px; zero or more.</summary>
+    public ReadOnlySpan<double> Width => Columns.Width.AsSpan();
+
+    /// <summary>Heights, px; zero or more.</summary>
+    public ReadOnlySpan<double> Height => Columns.Height.AsSpan();
+
+    /// <summary>Areas of the objects, px^2; width x height where the file states none.</summary>
+    public ReadOnlySpan<double> Area => Columns.Area.AsSpan();
+
+    /// <summary>Number of boxes for which the file states no area.</summary>
+    public int WithoutArea => Columns.WithoutArea;
+
+    /// <summary>Regions that hold many objects: no training targets, and ignored by the evaluation.</summary>
+    public ReadOnlySpan<bool> IsCrowd => Columns.IsCrowd.AsSpan();
+
+    /// <summary>Boxes with a true <c>ignore</c>: no training targets. The evaluation takes them like any other, as the reference does.</summary>
+    public ReadOnlySpan<bool> IsIgnored => Columns.IsIgnored.AsSpan();
+
+    internal AnnotationColumns Columns { get; }
+
+    /// <summary>Place of a box for messages, as in <c>annotations[17] (id 5)</c>.</summary>
+    public string PlaceOf(int box) => AnnotationReader.Place("annotations", Record[box], Id[box]);
+
+    /// <summary>What becomes of a box in its image, and its corners inside. The image has to be usable.</summary>
+    public (BoxFate Fate, Box Inside) Placed(int box)
+    {
+        var image = Images[Image[box]];
+        return CocoRules.Place(X[box], Y[box], Width[box], Height[box], Area[box], image.Width, image.Height);
+    }
+
+    /// <summary>
+    /// What the boxes look like if not like [x, y, width, height] in pixels (shares of the image, corners, ...), after a subject such as "the
+    /// boxes"; null where they look as they should.
+    /// </summary>
+    public string? BoxesLook()
+    {
+        var form = new BoxForm();
+        for (var i = 0; i < Count; i++)
+        {
+            var image = Images[Image[i]];
+            form.Add(X[i], Y[i], Width[i], Height[i], image.Width, image.Height);
+        }
+
+        return form.Look();
+    }
+
+    /// <summary>Reads a file (plain or gzip).</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="use">What for; it decides which faults are refused.</param>
+    /// <param name="annotationsOptional">Whether the list of annotations may be missing, as in COCO's test files.</param>
+    /// <exception cref="InputError">Names the file, the record and the remedy.</exception>
+    public static AnnotationFile Read(string path, AnnotationUse use, bool annotationsOptional = false)
+    {
+        var reader = new AnnotationReader(
+            path,
+            fault =>
+            {
+                if (fault.Evaluation || use == AnnotationUse.Images)
+                {
+                    throw new InputError($"{path}: {fault}");
+                }
+            }
+        );
+        reader.HasAnnotations = CocoJson.ReadAnnotations(path, reader, annotationsOptional);
+        return reader.Finish();
+    }
+
+    /// <summary>Reads a file as far as it can be read; records with a fault are left out.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="found">Receives every fault, those of single records in the order of the file.</param>
+    public static AnnotationFile Survey(string path, Action<AnnotationFault> found)
+    {
+        var reader = new AnnotationReader(path, found);
+        try
+        {
+            CocoJson.ReadAnnotations(path, reader, annotationsOptional: false);
+        }
+        catch (InputError error)
+        {
+            found(new(FaultKind.Unreadable, "", error.Message));
+        }
+
+        return reader.Finish();
+    }
+}
