@@ -122,7 +122,8 @@ public static class Program
                 request.ImagesFrom?.Value,
                 request.ReportImages?.Value,
                 request.AtScore?.Value,
-                request.AtIou?.Value
+                request.AtIou?.Value,
+                request.Strict
             ),
             Console.Out
         );

@@ -20,6 +20,15 @@ let private box: Gen<float * float * float * float> =
         return scale * float x, scale * float y, scale * float width, scale * float height
     }
 
+/// Boxes of detections may have negative sizes.
+let private foundBox: Gen<float * float * float * float> =
+    gen {
+        let! x, y, width, height = box
+        let! turnX = Gen.frequency [ 6, Gen.constant 1.0; 1, Gen.constant -1.0 ]
+        let! turnY = Gen.frequency [ 6, Gen.constant 1.0; 1, Gen.constant -1.0 ]
+        return x, y, turnX * width, turnY * height
+    }
+
 let private numbers = List.map (fun (id: int64) -> CocoId id)
 let private texts = List.map (fun (id: string) -> CocoId id)
 
@@ -76,7 +85,7 @@ let world: Gen<World> =
             gen {
                 let! image = Gen.elements images
                 let! kind = Gen.frequency [ 8, Gen.elements classes; 1, Gen.constant unlisted ]
-                let! random = box
+                let! random = foundBox
 
                 let! copied =
                     if truths.IsEmpty then
@@ -278,6 +287,24 @@ let tests =
                         same (evaluateWorld awkward parameters) read
                     finally
                         File.Delete path)
+
+            property "detections of negative size are counted, and said once" 100 cases (fun (world, parameters) ->
+                let negative =
+                    world.Founds
+                    |> List.filter (fun f ->
+                        let _, _, width, height = f.Box
+                        width < 0.0 || height < 0.0)
+                    |> List.length
+
+                let said =
+                    (evaluateWorld world parameters).Notes
+                    |> Seq.filter (fun note -> note.Contains "negative width or height")
+                    |> List.ofSeq
+
+                match said with
+                | [] -> negative = 0
+                | [ note ] -> note.StartsWith(if negative = 1 then "1 detection has" else $"{negative} detections have")
+                | _ -> false)
 
             testCase "a perfect detector reaches 1, also on boxes whose overlap with themselves rounds below 1"
             <| fun () ->

@@ -39,12 +39,18 @@ public sealed class Detections(string source = "detections")
     /// <summary>Scores; any finite scale, higher is surer.</summary>
     public ReadOnlySpan<double> Score => score.AsSpan();
 
+    /// <summary>
+    /// Number of detections with a box of negative width or height. They are evaluated as pycocotools does: they overlap nothing, and their
+    /// area, width x height, decides on whether they count in a size range (a negative one is in none).
+    /// </summary>
+    public int NegativeBoxes { get; private set; }
+
     /// <summary>How the query of a detection was refined; null where that is not known.</summary>
     public QueryRefinement? Refinement(int detection) => detection < refinement.Count ? refinement[detection] : null;
 
     /// <summary>
     /// Adds a detection with what is known of its query's refinement, box in pixels of the original image. Raises
-    /// <see cref="InputError"/> when a number is not finite or a size negative.
+    /// <see cref="InputError"/> when a number is not finite.
     /// </summary>
     public void Add(
         CocoId imageId,
@@ -70,16 +76,16 @@ public sealed class Detections(string source = "detections")
     }
 
     /// <summary>
-    /// Adds a detection, box in pixels of the original image. Raises <see cref="InputError"/> when a number is not finite or a size
-    /// negative.
+    /// Adds a detection, box in pixels of the original image. Raises <see cref="InputError"/> when a number is not finite.
     /// </summary>
     public void Add(CocoId imageId, CocoId categoryId, double x, double y, double width, double height, double score)
     {
-        var fault = BoxRules.Fault(x, y, width, height) ?? (double.IsFinite(score) ? null : "\"score\" is not finite");
+        var fault = CocoRules.NumberFault(x, y, width, height) ?? (double.IsFinite(score) ? null : "\"score\" is not finite");
         if (fault is not null)
         {
             throw Error(Count, fault);
         }
+        NegativeBoxes += width < 0 || height < 0 ? 1 : 0;
         this.imageId.Add(imageId);
         this.categoryId.Add(categoryId);
         this.x.Add(x);

@@ -37,7 +37,7 @@ public static class Evaluator
             classes,
             Count(selection, truth),
             [.. classes.Select((_, k) => Positives(selection.Boxes.Class(k), truth, null))],
-            Notes(selection, truth)
+            Notes(selection, truth, detections)
         );
         var options = new ParallelOptions { MaxDegreeOfParallelism = threads ?? -1 };
 
@@ -233,21 +233,34 @@ public static class Evaluator
         );
     }
 
-    private static string[] Notes(Selection selection, GroundTruth truth)
+    private static string[] Notes(Selection selection, GroundTruth truth, Detections detections)
     {
-        var notes = new List<string>();
-        if (selection.UnknownCategories > 0)
-        {
-            notes.Add(
-                $"{selection.UnknownCategories} detections of categories that the ground truth does not have are left out."
-            );
-        }
-        if (truth.WithoutArea > 0)
-        {
-            notes.Add(
-                $"{truth.WithoutArea} boxes of the ground truth have no \"area\"; width x height decides on their size range."
-            );
-        }
-        return [.. notes];
+        var (unknown, plain, negative) = (selection.UnknownCategories, truth.WithoutArea, detections.NegativeBoxes);
+        return
+        [
+            .. Note(
+                unknown > 0,
+                unknown == 1
+                    ? "1 detection of a category that the ground truth does not have is left out."
+                    : $"{unknown} detections of categories that the ground truth does not have are left out."
+            ),
+            .. Note(
+                plain > 0,
+                plain == 1
+                    ? "1 box of the ground truth has no \"area\"; width x height decides on its size range."
+                    : $"{plain} boxes of the ground truth have no \"area\"; width x height decides on their size range."
+            ),
+            .. Note(
+                negative > 0,
+                $"{Counted.Of(negative, "detection")} {(negative == 1 ? "has a box" : "have boxes")} of negative width or height; "
+                    + $"as in pycocotools {(negative == 1 ? "it overlaps" : "they overlap")} nothing (--strict refuses such a file)."
+            ),
+            .. Note(truth.BoxesLook(), "the boxes of the ground truth"),
+            .. Note(selection.FoundLook, "the boxes of the detections"),
+        ];
     }
+
+    private static string[] Note(bool applies, string text) => applies ? [text] : [];
+
+    private static string[] Note(string? look, string what) => look is null ? [] : [$"{what} {look}."];
 }

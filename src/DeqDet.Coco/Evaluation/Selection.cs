@@ -28,6 +28,7 @@ internal sealed class Selection
         var imageIds = detections.ImageId;
         var categoryIds = detections.CategoryId;
         var image = -1;
+        var form = new BoxForm();
         for (var i = 0; i < imageIds.Length; i++)
         {
             // Those of an image mostly stand together.
@@ -39,6 +40,8 @@ internal sealed class Selection
             {
                 throw UnknownImage(truth, detections, i);
             }
+            var (width, height) = (truth.Images[image].Width, truth.Images[image].Height);
+            form.Add(detections.X[i], detections.Y[i], detections.Width[i], detections.Height[i], width, height);
             var category = truth.FindCategory(categoryIds[i]);
             if (category < 0)
             {
@@ -48,6 +51,7 @@ internal sealed class Selection
             detectionImage[i] = images[image];
             detectionCategory[i] = category < 0 ? -1 : categories[category];
         }
+        FoundLook = form.Look();
         Boxes = Ordering.By(boxCategory, Categories.Length, boxImage, Images.Length, parameters.ClassAgnostic);
         Found = Ordering.By(
             detectionCategory,
@@ -77,6 +81,9 @@ internal sealed class Selection
 
     /// <summary>Position in <see cref="Images"/> of every detection; -1 where not evaluated.</summary>
     public int[] FoundImage { get; }
+
+    /// <summary>What the detections look like if not like [x, y, width, height] in pixels; else null.</summary>
+    public string? FoundLook { get; }
 
     /// <summary>Number of detections whose category the ground truth does not have.</summary>
     public int UnknownCategories { get; }

@@ -15,6 +15,7 @@ namespace DeqDet.Host.Commands;
 /// <param name="ReportImages">Worst images in the report.</param>
 /// <param name="AtScore">Score from which the analysis counts detections one by one; null for that of the highest F1.</param>
 /// <param name="AtIou">IoU from which the analysis takes a detection as right.</param>
+/// <param name="Strict">Whether detected boxes of negative width or height are refused.</param>
 public sealed record EvaluateRequest(
     string GroundTruth,
     string Detections,
@@ -29,7 +30,8 @@ public sealed record EvaluateRequest(
     string? ImagesFrom = null,
     int? ReportImages = null,
     double? AtScore = null,
-    double? AtIou = null
+    double? AtIou = null,
+    bool Strict = false
 )
 {
     /// <summary>The thresholds of the analysis.</summary>
@@ -73,7 +75,7 @@ public static class EvaluateCommand
     {
         var parameters = request.Parameters.Checked();
         CheckReport(request);
-        var (truth, detections) = Load(request.GroundTruth, request.Detections);
+        var (truth, detections) = Load(request);
         var result = Evaluator.Evaluate(truth, detections, parameters);
         // Only where it is asked for: the plain table costs no more than it has to.
         var analysis =
@@ -124,7 +126,7 @@ public static class EvaluateCommand
         EvaluationAnalysis analysis
     )
     {
-        var catalogue = ImageCatalogue.Load(request.GroundTruth, request.ImagesFrom);
+        var catalogue = ImageCatalogue.Of(truth, request.ImagesFrom);
         var count = request.ReportImages ?? Gallery.DefaultImages;
         return new EvaluationPage(
             Path.GetFileName(request.GroundTruth),
@@ -138,12 +140,12 @@ public static class EvaluateCommand
     }
 
     // Both files at once; when both are bad, the complaint is about the ground truth.
-    private static (GroundTruth, Detections) Load(string truthPath, string detectionsPath)
+    private static (GroundTruth, Detections) Load(EvaluateRequest request)
     {
-        var loading = Task.Run(() => DetectionsReader.Load(detectionsPath));
+        var loading = Task.Run(() => DetectionsReader.Load(request.Detections, request.Strict));
         try
         {
-            var truth = GroundTruthReader.Load(truthPath);
+            var truth = GroundTruthReader.Load(request.GroundTruth);
             return (truth, loading.GetAwaiter().GetResult());
         }
         finally
