@@ -10,14 +10,7 @@ namespace DeqDet.Data;
 /// <param name="Area">Area of the object, px^2.</param>
 /// <param name="IsCrowd">Whether it is a region of many objects.</param>
 /// <param name="IsIgnored">Whether the file says to ignore it; the evaluation takes it like any other.</param>
-public readonly record struct DataBox(
-    CocoId Id,
-    int Label,
-    Box Box,
-    double Area,
-    bool IsCrowd,
-    bool IsIgnored = false
-)
+public readonly record struct DataBox(CocoId Id, int Label, Box Box, double Area, bool IsCrowd, bool IsIgnored = false)
 {
     /// <summary>Whether it is trained on: crowd regions and ignored boxes are not, as in the reference.</summary>
     public bool IsTarget => !IsCrowd && !IsIgnored;
@@ -169,7 +162,11 @@ public sealed record CocoDataset(
         return
         [
             .. file.BoxesLook() is { } look ? [$"{file.Path}: the boxes {look}"] : (string[])[],
-            .. Fate(BoxFate.Clipped, "reaches beyond its image and is clipped", "reach beyond their images and are clipped"),
+            .. Fate(
+                BoxFate.Clipped,
+                "reaches beyond its image and is clipped",
+                "reach beyond their images and are clipped"
+            ),
             .. Fate(
                 BoxFate.Outside,
                 "lies wholly outside its image and is dropped",

@@ -1,3 +1,4 @@
+using DeqDet.Coco;
 using DeqDet.Settings;
 
 namespace DeqDet.Data;
@@ -92,9 +93,13 @@ public sealed record DataPart(string AnnotationFile, string ImageFolder)
 
     /// <summary>Reads the part.</summary>
     /// <exception cref="InputError">As <see cref="CocoDataset.Load"/>.</exception>
-    public CocoDataset Load()
+    public CocoDataset Load() => Load(DeqDet.Coco.AnnotationFile.Read(AnnotationFile, AnnotationUse.Images));
+
+    /// <summary>The part's images, of its annotation file that was read before.</summary>
+    /// <exception cref="InputError">As <see cref="CocoDataset.Of"/>.</exception>
+    public CocoDataset Load(AnnotationFile file)
     {
-        var data = CocoDataset.Load(AnnotationFile, ImageFolder);
+        var data = CocoDataset.Of(file, ImageFolder);
         return Notice is null ? data : data with { Notices = [Notice, .. data.Notices] };
     }
 

@@ -32,7 +32,7 @@ public static class DataSets
     {
         var part = DataPart.Find(data.Root, data.Val);
         var file = AnnotationFile.Read(part.AnnotationFile, AnnotationUse.Images);
-        var set = CocoDataset.Of(file, part.ImageFolder);
+        var set = part.Load(file);
         if (!set.Categories.SequenceEqual(classes))
         {
             throw new InputError(

@@ -55,14 +55,8 @@ let private accepts (purpose: AnnotationUse) (text: string) : bool =
 let private spoiled: Gen<string> =
     let good =
         document
-            [
-                named
-                """{"id": 2, "file_name": "b.png", "width": 10, "height": 10}"""
-            ]
-            [
-                boxOf 1 ", \"area\": 900, \"iscrowd\": 0, \"ignore\": 0"
-                boxOf 2 ""
-            ]
+            [ named; """{"id": 2, "file_name": "b.png", "width": 10, "height": 10}""" ]
+            [ boxOf 1 ", \"area\": 900, \"iscrowd\": 0, \"ignore\": 0"; boxOf 2 "" ]
             [ cat ]
 
     Gen.elements
@@ -153,7 +147,10 @@ let tests =
                 Expect.equal (name ", \"coco_url\": \"http://h/x/y.jpg\", \"file_name\": \"z.jpg\"") "z.jpg" "named"
                 Expect.equal (name ", \"file_name\": null, \"coco_url\": \"http://h/x/y.jpg\"") "x/y.jpg" "null"
                 Expect.equal (name ", \"coco_url\": 5") "" "no text"
-                let lvis = AnnotationFile.Read(field "18-lvis-records/lvis_v1_val.json", AnnotationUse.Images)
+
+                let lvis =
+                    AnnotationFile.Read(field "18-lvis-records/lvis_v1_val.json", AnnotationUse.Images)
+
                 Expect.equal lvis.Images[0].FileName "val2017/000000397133.jpg" "LVIS"
                 Expect.equal lvis.Count 1 "its box"
             }
@@ -182,7 +179,10 @@ let tests =
 
             test "a list of images alone is read where that is allowed" {
                 let info = field "04-test-without-annotations/annotations/image_info_test.json"
-                let file = AnnotationFile.Read(info, AnnotationUse.Images, annotationsOptional = true)
+
+                let file =
+                    AnnotationFile.Read(info, AnnotationUse.Images, annotationsOptional = true)
+
                 Expect.equal (file.HasAnnotations, file.Count) (false, 0) "none"
                 Expect.isGreaterThan file.Images.Count 0 "images"
 
@@ -204,7 +204,9 @@ let private pixels =
 let private look (boxes: (float * float * float * float) list) (width: int, height: int) : string =
     let text =
         document
-            [ $"""{{"id": 1, "file_name": "a.png", "width": {width}, "height": {height}}}""" ]
+            [
+                $"""{{"id": 1, "file_name": "a.png", "width": {width}, "height": {height}}}"""
+            ]
             [
                 for i, (x, y, w, h) in List.indexed boxes ->
                     $"""{{"id": {i}, "image_id": 1, "category_id": 1, "bbox": [{x}, {y}, {w}, {h}]}}"""

@@ -303,7 +303,13 @@ let tests =
 
                 match said with
                 | [] -> negative = 0
-                | [ note ] -> note.StartsWith(if negative = 1 then "1 detection has" else $"{negative} detections have")
+                | [ note ] ->
+                    note.StartsWith(
+                        if negative = 1 then
+                            "1 detection has"
+                        else
+                            $"{negative} detections have"
+                    )
                 | _ -> false)
 
             testCase "a perfect detector reaches 1, also on boxes whose overlap with themselves rounds below 1"

@@ -112,17 +112,21 @@ let tests =
     testList
         "rules of data"
         [
-            property "the data check says spoiled exactly where training or testing would refuse" 400 spoiled (fun text ->
-                let mutable agree = false
+            property
+                "the data check says spoiled exactly where training or testing would refuse"
+                400
+                spoiled
+                (fun text ->
+                    let mutable agree = false
 
-                inFolder (fun folder ->
-                    pictures folder
-                    let file = Path.Combine(folder, "train.json")
-                    File.WriteAllText(file, text)
-                    let report = DataCheck.Run([| DataPart(file, folder) |], false)
-                    agree <- (report.Spoiled = refused file folder))
+                    inFolder (fun folder ->
+                        pictures folder
+                        let file = Path.Combine(folder, "train.json")
+                        File.WriteAllText(file, text)
+                        let report = DataCheck.Run([| DataPart(file, folder) |], false)
+                        agree <- (report.Spoiled = refused file folder))
 
-                agree)
+                    agree)
 
             test "ignored boxes are no targets, are said and counted, and are evaluated" {
                 let plain = load good
@@ -133,7 +137,11 @@ let tests =
                 Expect.isEmpty plain.Notices "nothing to say"
                 Expect.exists ignored.Notices (fun notice -> notice.Contains "1 box with \"ignore\" is not") "said"
                 let filtered = ignored.ForTraining { MinSide = 0; DropEmpty = true }
-                Expect.equal [ for i in filtered.Images -> i.Id ] [ CocoId 2L ] "an image with ignored boxes only is empty"
+
+                Expect.equal
+                    [ for i in filtered.Images -> i.Id ]
+                    [ CocoId 2L ]
+                    "an image with ignored boxes only is empty"
 
                 inFolder (fun folder ->
                     pictures folder
@@ -147,13 +155,21 @@ let tests =
             }
 
             test "boxes in another form are named by training and by the data check" {
-                for name, words in [ "train.json", "shares of the image"; "train-corners.json", "corners (x1, y1, x2, y2)" ] do
+                for name, words in
+                    [
+                        "train.json", "shares of the image"
+                        "train-corners.json", "corners (x1, y1, x2, y2)"
+                    ] do
                     let file = Path.Combine(field "07-normalised-boxes", name)
                     let images = Path.Combine(field "07-normalised-boxes", "images")
                     let data = CocoDataset.Load(file, images)
                     Expect.exists data.Notices (fun notice -> notice.Contains words) $"notice of {name}"
                     let report = DataCheck.Run([| DataPart(file, images) |], false)
-                    Expect.exists (places IssueKind.OtherForm report) (fun place -> place.Contains words) $"check of {name}"
+
+                    Expect.exists
+                        (places IssueKind.OtherForm report)
+                        (fun place -> place.Contains words)
+                        $"check of {name}"
 
                 let shares =
                     CocoDataset.Load(
@@ -168,17 +184,23 @@ let tests =
             }
 
             test "records of LVIS find their files, and text ids their images" {
-                let lvis = CocoDataset.Load(field "18-lvis-records/lvis_v1_val.json", field "18-lvis-records")
+                let lvis =
+                    CocoDataset.Load(field "18-lvis-records/lvis_v1_val.json", field "18-lvis-records")
+
                 Expect.isTrue (File.Exists(lvis.PathOf lvis.Images[0])) "file"
 
                 let report =
                     DataCheck.Run(
-                        [| DataPart(field "18-lvis-records/lvis_v1_val.json", field "18-lvis-records") |],
+                        [|
+                            DataPart(field "18-lvis-records/lvis_v1_val.json", field "18-lvis-records")
+                        |],
                         false
                     )
 
                 Expect.isFalse report.Spoiled "nothing wrong"
-                let texts = CocoDataset.Load(field "01-string-image-ids/gt.json", field "01-string-image-ids/images")
+
+                let texts =
+                    CocoDataset.Load(field "01-string-image-ids/gt.json", field "01-string-image-ids/images")
 
                 Expect.equal
                     [ for image in texts.Images -> image.Id.Text + ".png" ]

@@ -80,7 +80,8 @@ public sealed class Detections(string source = "detections")
     /// </summary>
     public void Add(CocoId imageId, CocoId categoryId, double x, double y, double width, double height, double score)
     {
-        var fault = CocoRules.NumberFault(x, y, width, height) ?? (double.IsFinite(score) ? null : "\"score\" is not finite");
+        var fault =
+            CocoRules.NumberFault(x, y, width, height) ?? (double.IsFinite(score) ? null : "\"score\" is not finite");
         if (fault is not null)
         {
             throw Error(Count, fault);

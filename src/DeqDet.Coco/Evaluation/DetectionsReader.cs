@@ -22,8 +22,7 @@ public static class DetectionsReader
 
         public void Visit(in CocoDetection detection)
         {
-            var fault =
-                detection.Problem ?? (strict ? CocoRules.BoxFault(detection.Width, detection.Height) : null);
+            var fault = detection.Problem ?? (strict ? CocoRules.BoxFault(detection.Width, detection.Height) : null);
             if (fault is not null)
             {
                 throw Detections.Error(detection.Record, fault);

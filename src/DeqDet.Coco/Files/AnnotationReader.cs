@@ -33,7 +33,10 @@ internal sealed class AnnotationReader(string path, Action<AnnotationFault> foun
 
         // It is listed all the same: its boxes are not of an unknown image.
         var place = Place("images", image.Record, image.Id);
-        var (size, name) = (image.Unusable is null ? CocoRules.SizeFault(image) : "", CocoRules.NameFault(image.FileName));
+        var (size, name) = (
+            image.Unusable is null ? CocoRules.SizeFault(image) : "",
+            CocoRules.NameFault(image.FileName)
+        );
         if (image.Unusable is { } unusable)
         {
             found(new(FaultKind.Malformed, $"images[{image.Record}]", unusable, Evaluation: false));

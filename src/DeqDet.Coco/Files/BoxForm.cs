@@ -82,7 +82,8 @@ internal sealed class BoxForm
         }
         var evidence = $"{beyond} of {sized} would reach beyond {(sized == 1 ? "its image" : "their images")}";
         return areCorners ? $"look like corners (x1, y1, x2, y2), not like [x, y, width, height]: {evidence} otherwise"
-            : areCentres ? $"look like (centre x, centre y, width, height), not like [x, y, width, height]: {evidence} otherwise"
+            : areCentres
+                ? $"look like (centre x, centre y, width, height), not like [x, y, width, height]: {evidence} otherwise"
             : fitTurned ? $"look like boxes of images whose width and height are exchanged: {evidence} otherwise"
             : furthestRatio >= LargerThanRounding && sized > 1
                 ? FormattableString.Invariant(

@@ -86,7 +86,9 @@ internal sealed class CocoRecordParser(CocoFields required, CocoFields others, T
     public string? Missing(CocoFields fields)
     {
         var missing = fields & ~Seen;
-        return missing == CocoFields.None ? null : $"has no \"{NameOf(missing)}\", which every record of this list needs";
+        return missing == CocoFields.None
+            ? null
+            : $"has no \"{NameOf(missing)}\", which every record of this list needs";
     }
 
     /// <summary>
@@ -100,7 +102,9 @@ internal sealed class CocoRecordParser(CocoFields required, CocoFields others, T
         var path = scheme < 0 ? address : address[(scheme + 3)..];
         path = path[..(path.IndexOfAny('?', '#') is var end and >= 0 ? end : path.Length)];
         var host = scheme < 0 ? 0 : path.IndexOf('/');
-        var parts = path[(host < 0 ? path.Length : host)..].ToString().Split('/', StringSplitOptions.RemoveEmptyEntries);
+        var parts = path[(host < 0 ? path.Length : host)..]
+            .ToString()
+            .Split('/', StringSplitOptions.RemoveEmptyEntries);
         return string.Join('/', parts.TakeLast(2).Select(Uri.UnescapeDataString));
     }
 
@@ -120,7 +124,13 @@ internal sealed class CocoRecordParser(CocoFields required, CocoFields others, T
     {
         if (
             reader.TokenType == JsonTokenType.Null
-            && field is CocoFields.Area or CocoFields.Crowd or CocoFields.Ignore or CocoFields.Name or CocoFields.FileName or CocoFields.Url
+            && field
+                is CocoFields.Area
+                    or CocoFields.Crowd
+                    or CocoFields.Ignore
+                    or CocoFields.Name
+                    or CocoFields.FileName
+                    or CocoFields.Url
         )
         {
             return true;
@@ -306,7 +316,10 @@ internal sealed class CocoRecordParser(CocoFields required, CocoFields others, T
             }
             if (reader.TokenType != JsonTokenType.Number)
             {
-                Fail(CocoFields.Box, $"\"bbox\" holds {Kind(reader.TokenType)}; it has to be [x, y, width, height] in numbers");
+                Fail(
+                    CocoFields.Box,
+                    $"\"bbox\" holds {Kind(reader.TokenType)}; it has to be [x, y, width, height] in numbers"
+                );
                 if (!reader.TrySkip())
                 {
                     return false;

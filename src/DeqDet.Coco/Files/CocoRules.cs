@@ -89,11 +89,7 @@ public static class CocoRules
 
         // Annotation tools round: what sticks out by a thousandth of a pixel is not worth a word.
         const double tolerance = 1e-3;
-        var beyond =
-            x < -tolerance
-            || y < -tolerance
-            || right > width + tolerance
-            || bottom > height + tolerance;
+        var beyond = x < -tolerance || y < -tolerance || right > width + tolerance || bottom > height + tolerance;
         return (beyond ? BoxFate.Clipped : BoxFate.Kept, inside);
     }
 
