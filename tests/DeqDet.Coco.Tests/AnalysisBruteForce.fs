@@ -105,7 +105,14 @@ let judge (world: World) (iou: float) (background: float) (most: int) : Breakdow
                     match box with
                     | Some t when t.Crowd -> Verdict.Ignored, box
                     | Some _ -> Verdict.Right, box
-                    | None -> classify found
+                    | None ->
+                        let _, _, width, height = found.Box
+
+                        // Sizes of all objects are zero or more: the evaluation leaves what lies outside alone.
+                        if width * height < 0.0 then
+                            Verdict.Ignored, None
+                        else
+                            classify found
 
                 {
                     Number = number

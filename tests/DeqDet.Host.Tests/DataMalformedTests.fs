@@ -114,7 +114,6 @@ let private results: (string * byte[] * string list) list =
         "an infinite score", detection "0.5" "1e999", [ "detections[1]"; "finite" ]
         "no score", detection "score" "confidence", [ "detections[1]"; "score" ]
         "a string box", detection "[1, 2, 3, 4]" "\"1 2 3 4\"", [ "detections[1]"; "bbox" ]
-        "a negative box", detection "3, 4]" "-3, 4]", [ "detections[1]"; "negative" ]
         "an unknown image", detection "\"image_id\": 1" "\"image_id\": 2", [ "detections[1]"; "image 2" ]
         "deep nesting", detection "[1, 2, 3, 4]" (String('[', 100_000)), [ "nested deeper than 64" ]
         "invalid UTF-8", Array.append (detection "0.5" "0.5") [| 0xC3uy |], [ "UTF-8" ]
@@ -222,6 +221,34 @@ let tests =
                                     detections
                                     [ "evaluate"; "--ground-truth"; file; "--detections"; detections ]))
                 ]
+
+            testCase "a detection of negative size is evaluated and said, and refused where that is asked for"
+            <| fun () ->
+                inDataFolder good (fun folder file ->
+                    let detections = Path.Combine(folder, "dt.json")
+                    File.WriteAllBytes(detections, detection "3, 4]" "-3, 4]")
+                    let json = Path.Combine(folder, "out.json")
+
+                    let evaluate =
+                        [
+                            "evaluate"
+                            "--ground-truth"
+                            file
+                            "--detections"
+                            detections
+                            "--json"
+                            json
+                        ]
+
+                    let code, message = run evaluate
+                    Expect.equal code 0 message
+
+                    Expect.stringContains
+                        (File.ReadAllText json)
+                        "1 detection has a box of negative width or height"
+                        "the note"
+
+                    refused [ "detections[1]"; "negative size" ] detections (evaluate @ [ "--strict" ]))
 
             testCase "a trained model's test refuses them too"
             <| fun () ->

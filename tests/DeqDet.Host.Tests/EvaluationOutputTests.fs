@@ -75,7 +75,7 @@ let tests =
                 Expect.equal (numbers table[2]) (List.replicate 12 "-") "class 2"
                 Expect.equal (numbers table[3]) ((numbers table[1])) "class 5 is found as class 1 is"
                 Expect.equal (List.head (numbers table[1])) "1.000" "AP of class 1"
-                Expect.exists lines (fun line -> line.StartsWith "note: 1 detections of categories") "note"
+                Expect.exists lines (fun line -> line.StartsWith "note: 1 detection of a category") "note"
 
             testCase "a maximum other than 100 is said to leave the first line undefined"
             <| fun () ->

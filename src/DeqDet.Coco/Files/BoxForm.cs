@@ -9,7 +9,8 @@ internal sealed class BoxForm
     // Annotation tools round; what sticks out by a pixel is no evidence.
     private const double Tolerance = 1;
 
-    // Of boxes in another form, about half reach beyond their images; of sound ones, a few.
+    // Of boxes in another form, about half reach beyond their images; of sound ones, a few. (That every box is wider than its distance from
+    // the left and higher than that from above is evidence enough for corners.)
     private const int LeastShareBeyond = 5;
 
     private const double LargerThanRounding = 1.2;
@@ -76,12 +77,13 @@ internal sealed class BoxForm
         {
             return "look like percent of the image (all between 0 and 100), not like [x, y, width, height] in pixels";
         }
-        if (beyond == 0 || beyond * LeastShareBeyond < sized)
+        if (beyond == 0)
         {
             return null;
         }
         var evidence = $"{beyond} of {sized} would reach beyond {(sized == 1 ? "its image" : "their images")}";
         return areCorners ? $"look like corners (x1, y1, x2, y2), not like [x, y, width, height]: {evidence} otherwise"
+            : beyond * LeastShareBeyond < sized ? null
             : areCentres
                 ? $"look like (centre x, centre y, width, height), not like [x, y, width, height]: {evidence} otherwise"
             : fitTurned ? $"look like boxes of images whose width and height are exchanged: {evidence} otherwise"
