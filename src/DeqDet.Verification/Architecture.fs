@@ -3,12 +3,13 @@ module DeqDet.Verification.Architecture
 
 open System
 open System.Collections.Generic
+open DeqDet
 open DeqDet.Model
 
 let private shapeOf file (shapes: IReadOnlyDictionary<string, int64[]>) name =
     match shapes.TryGetValue name with
     | true, shape -> Array.map int shape
-    | _ -> raise (GoldenError $"{file} lists no tensor '{name}': it is none of the known detectors")
+    | _ -> raise (InputError $"{file} lists no tensor '{name}': it is none of the known detectors")
 
 let private backbone (shapes: IReadOnlyDictionary<string, int64[]>) shape =
     /// How many of `name 0`, `name 1`, ... there are.
@@ -64,7 +65,7 @@ let ofShapes
             - allPoints * pointsOut
         with
         | width when width > 0 -> channels * channels / width
-        | _ -> raise (GoldenError $"{file}: the shapes of the adaptive mixing belong to no detector")
+        | _ -> raise (InputError $"{file}: the shapes of the adaptive mixing belong to no detector")
 
     let published = DetectorSettings.published
 

@@ -4,6 +4,7 @@ open System
 open System.Collections.Generic
 open System.Text.Json
 open TorchSharp
+open DeqDet
 open DeqDet.Model
 
 /// A decoder with its weights and inputs: what the `*_config`, `*_state` and `*_inputs` files of one set hold.
@@ -121,7 +122,7 @@ module DecoderSet =
 
             if stored.shape <> spec.Shape && not (mixesOtherChannels spec.Name) then
                 raise (
-                    GoldenError
+                    InputError
                         $"{set.State.Name}: '{spec.Name}' is %A{stored.shape}, the configuration asks for %A{spec.Shape}"
                 )
 

@@ -4,6 +4,7 @@ module DeqDet.Verification.FixedPoints
 open System
 open System.Text.Json
 open TorchSharp
+open DeqDet
 open DeqDet.Model
 open DeqDet.Solver
 
@@ -46,7 +47,7 @@ let private mapOf json (kind: string) (file: GoldenFile) : BatchMap =
             let threshold = (GoldenFile.find "def.threshold" file).index_select(0L, index)
             let outside = state.select(1L, 0L).gt(threshold)
             (affine file state index).masked_fill(outside.unsqueeze 1L, scalar nan)
-    | other -> raise (GoldenError $"{json}: no map of kind '{other}' is known")
+    | other -> raise (InputError $"{json}: no map of kind '{other}' is known")
 
 /// Whether a JSON file describes a fixed-point problem.
 let describes (json: JsonElement) =

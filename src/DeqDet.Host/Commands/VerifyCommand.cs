@@ -1,10 +1,7 @@
-using System.Diagnostics;
 using DeqDet.CommandLine;
 using DeqDet.Host.Devices;
-using DeqDet.Host.Goldens;
-using DeqDet.Settings;
 using DeqDet.Verification;
-using TorchSharp;
+using Microsoft.FSharp.Core;
 
 namespace DeqDet.Host.Commands;
 
@@ -22,8 +19,9 @@ public static class VerifyCommand
         Outputs.Check("--json", request.Json?.Value, [], Outputs.IsReport("folder"));
         var device = ComputeDevice.Choose(request.Device);
         var only = request.Only?.Value;
-        var jobs = new GoldenFolder(request.Folder, device).Jobs(file => only is null || Matches(only, file));
-        if (jobs.Count == 0)
+        var wanted = FuncConvert.FromFunc<string, bool>(file => only is null || Matches(only, file));
+        var jobs = Catalogue.below(device, request.Folder, wanted);
+        if (jobs.IsEmpty)
         {
             throw new InputError(
                 only is null
@@ -35,13 +33,13 @@ public static class VerifyCommand
         var files = new List<VerifiedFile>();
         foreach (var job in jobs)
         {
-            var file = Verify(job);
-            VerificationReport.Write(file, output);
+            var file = VerifiedFileModule.ofJob(job);
+            ReportText.write(output, file);
             files.Add(file);
         }
         if (request.Json?.Value is { } path)
         {
-            VerificationReport.Save(path, request.Folder, device.ToString(), files);
+            ReportJson.save(path, request.Folder, device.ToString(), files);
         }
         Conclude(files, output);
     }
@@ -52,26 +50,9 @@ public static class VerifyCommand
             ? System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(pattern, file, ignoreCase: false)
             : file.Contains(pattern, StringComparison.Ordinal);
 
-    private static VerifiedFile Verify(VerificationJob job)
-    {
-        var clock = Stopwatch.StartNew();
-        try
-        {
-            using var scope = torch.NewDisposeScope();
-            var checks = job.Run().ToList();
-            var problem = checks.Count == 0 ? "nothing in it is known" : null;
-            return new(job.File, checks, problem, clock.Elapsed.TotalSeconds);
-        }
-        // A golden file of a wrong form shows as one of these wherever it is used.
-        catch (Exception error) when (error is not OutOfMemoryException)
-        {
-            return new(job.File, [], error.Message.Split('\n')[0].Trim(), clock.Elapsed.TotalSeconds);
-        }
-    }
-
     private static void Conclude(IReadOnlyList<VerifiedFile> files, TextWriter output)
     {
-        var checks = files.Sum(file => file.Checks.Count);
+        var checks = files.Sum(file => file.Checks.Length);
         var failed = files.Sum(file => file.Checks.Count(check => !check.Passed));
         var unread = files.Where(file => file.Problem is not null).Select(file => file.File).ToList();
         output.WriteLine();

@@ -1,28 +1,10 @@
-/// Every golden file of the tests' folder, recomputed.
-module DeqDet.Model.Tests.GoldenTests
+/// Every golden file of a decoder, a neck or pictures in the tests' folder, recomputed.
+module DeqDet.Verification.Tests.GoldenTests
 
 open System.IO
-open System.Text.Json
 open Expecto
 open TorchSharp
 open DeqDet.Verification
-
-/// Reads the files of a folder; pictures and full models are left out.
-let surroundings (folder: string) : Catalogue.Surroundings =
-    {
-        Tensors =
-            fun file ->
-                {
-                    Name = file
-                    Tensors = Golden.load (Path.Combine(folder, file))
-                }
-        Json =
-            fun file ->
-                use document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, file)))
-                document.RootElement.Clone()
-        Device = torch.CPU
-        Preprocessing = None
-    }
 
 let private describe (check: Check) =
     $"{check.Tensor}: error %.3g{check.Error}, accepted %.3g{check.Accepted}"
@@ -43,7 +25,9 @@ let run (job: Catalogue.Job) =
 let tests =
     let folder = Golden.folder ""
 
-    [ for file in Directory.GetFiles folder -> Path.GetFileName file ]
-    |> Catalogue.jobs (surroundings folder)
+    Catalogue.jobs
+        (Catalogue.surroundings torch.CPU folder)
+        [ for file in Directory.GetFiles folder -> Path.GetFileName file ]
+        (fun _ -> true)
     |> List.map (fun job -> testCase job.File (fun () -> run job))
     |> testList "Golden"
