@@ -33,10 +33,10 @@ let normalise (pictures: Tensor list) : Tensor =
     MemoryMarshal.AsBytes(batch.Pixels).CopyTo input.bytes
     input
 
-/// The side that a picture's side is padded to, px, where no larger picture is in the batch.
-let paddedSide (side: int64) : int64 =
-    let divisor = int64 Normalisation.Divisor
-    (side + divisor - 1L) / divisor * divisor
+/// The size (h, w) that a picture of a size (h, w) is padded to where no larger one is in the batch, px.
+let paddedAlone (height: int64, width: int64) : int64 * int64 =
+    let struct (w, h) = Normalisation.PaddedSize [ struct (int width, int height) ]
+    int64 h, int64 w
 
 /// The size (w, h) that a picture takes within a scale (two sides, in either order), its ratio kept.
 let resizedSize (width: int) (height: int) (scale: int64[]) : struct (int * int) =

@@ -5,24 +5,30 @@ open TorchSharp
 open DeqDet.Model
 
 /// Rows of two integers, [n, 2].
-let private pairs (values: int64 list list) =
-    torch.tensor(Array.ofList (List.concat values)).view(-1L, 2L)
+let private rows (pairs: (int64 * int64) list) =
+    let numbers =
+        [|
+            for a, b in pairs do
+                yield! [ a; b ]
+        |]
+
+    torch.tensor(numbers).view(-1L, 2L)
 
 let private normalised (file: GoldenFile) =
     let find name = GoldenFile.find name file
     let count = GoldenFile.count (fun i -> $"image{i}_bgr_chw_uint8") file
     let images = [ for i in 0 .. count - 1 -> find $"image{i}_bgr_chw_uint8" ]
     let batch = Pictures.normalise images
-    let sizes = [ for x in images -> [ x.size 1; x.size 2 ] ]
+    let sizes = [ for x in images -> x.size 1, x.size 2 ]
 
     [
         Check.ofScale Tolerances.forward file.Name "batch" (find "batch") batch
         for name, ours in
             [
                 "batch_input_shape_hw", torch.tensor [| batch.size 2; batch.size 3 |]
-                "img_shapes_hw", pairs sizes
-                // the reference notes the size of the batch for every image
-                "pad_shapes_hw", pairs [ for _ in images -> [ batch.size 2; batch.size 3 ] ]
+                "img_shapes_hw", rows sizes
+                // each image's own size, rounded up: what it would be padded to if it were alone
+                "pad_shapes_hw", rows (List.map Pictures.paddedAlone sizes)
             ] do
             match GoldenFile.tryFind name file with
             | Some expected -> Check.exact file.Name name expected ours
