@@ -17,6 +17,8 @@ type private Problem =
         Solution: Tensor
         /// Evaluations that the reference library's solver needed for a relative residual, by sample; -1: more than `Limit`.
         Published: string -> string -> int[]
+        /// Relative residuals for which such counts are published of a solver.
+        Tolerances: string -> string list
         Limit: int
     }
 
@@ -55,12 +57,13 @@ let describes (json: JsonElement) =
     json.ValueKind = JsonValueKind.Object && has "kind" && has "solvers"
 
 let private read (json: string) (description: JsonElement) (file: GoldenFile) : Problem =
-    let published solver tolerance =
-        let section name = GoldenJson.section json name
-        let solver = description |> section "solvers" |> section solver
+    let section name = GoldenJson.section json name
 
-        let samples =
-            solver |> section "evaluations" |> section tolerance |> section "per_sample"
+    let evaluations solver =
+        description |> section "solvers" |> section solver |> section "evaluations"
+
+    let published solver tolerance =
+        let samples = evaluations solver |> section tolerance |> section "per_sample"
 
         [|
             for count in samples.EnumerateArray() ->
@@ -76,6 +79,7 @@ let private read (json: string) (description: JsonElement) (file: GoldenFile) : 
         Start = GoldenFile.find "x0" file
         Solution = GoldenFile.find "zstar" file
         Published = published
+        Tolerances = fun solver -> [ for entry in (evaluations solver).EnumerateObject() -> entry.Name ]
         Limit = GoldenJson.integer json "max_evaluations" description
     }
 
@@ -96,7 +100,7 @@ let private solve (problem: Problem) scheme tolerance steps =
 /// Plain iteration leaves no choice: as many evaluations as the reference needed, sample by sample.
 let private counts (problem: Problem) =
     [
-        for tolerance in [ "1e-03"; "1e-06"; "1e-09" ] do
+        for tolerance in problem.Tolerances "fixed_point_iter" do
             let published = problem.Published "fixed_point_iter" tolerance
 
             let solution =
@@ -154,14 +158,19 @@ let private radius (problem: Problem) =
             problem.Solution
 
     // where a map is not defined at its solution it has no radius
+    let defined =
+        [|
+            for flag in GoldenFile.integers ((whole problem problem.Solution).isfinite().all 1L) -> flag <> 0L
+        |]
+
     let error =
-        Array.zip expected reports
+        Array.zip3 expected reports defined
         |> Array.fold
-            (fun worst (expected, report) ->
-                if Double.IsNaN report.Radius then
-                    worst
+            (fun worst (expected, report, defined) ->
+                if defined then
+                    max worst (abs (report.Radius - expected) / expected)
                 else
-                    max worst (abs (report.Radius - expected) / expected))
+                    worst)
             0.0
 
     Check.known Relative 1e-5 problem.File.Name name error
