@@ -1,10 +1,10 @@
 /// The program's own way from pictures to network input, on tensors of bytes as the goldens hold them.
 module DeqDet.Verification.Pictures
 
-open System.Runtime.InteropServices
 open TorchSharp
 open DeqDet
 open DeqDet.Data
+open DeqDet.Detection
 open DeqDet.Images
 open DeqDet.Model
 open DeqDet.Settings
@@ -27,11 +27,7 @@ let normalise (pictures: Tensor list) : Tensor =
     use batch =
         normalisation.Collate [| for image in images -> struct (ImageView image, about image) |]
 
-    let input =
-        torch.empty ([| int64 images.Length; 3L; int64 batch.Height; int64 batch.Width |], dtype = torch.float32)
-
-    MemoryMarshal.AsBytes(batch.Pixels).CopyTo input.bytes
-    input
+    (BatchTensors.images torch.CPU batch).Images
 
 /// The size (h, w) that a picture of a size (h, w) is padded to where no larger one is in the batch, px.
 let paddedAlone (height: int64, width: int64) : int64 * int64 =
