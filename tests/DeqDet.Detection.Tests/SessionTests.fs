@@ -215,6 +215,28 @@ let tests =
                 Expect.floatClose { absolute = 1e-3; relative = 0.0 } (float box.Y2) 200.0 "lower edge"
                 TrainedModel.dispose model
 
+            testCase "a session's boxes are in the picture's own pixels"
+            <| fun () ->
+                // the box layers of a new model are zero, so every query keeps its first box: the whole picture, without the padding
+                withCheckpoint [] (fun path ->
+                    use session = DetectorSession.Open path
+                    let sizes = [ 301, 200; 77, 130; 1000, 70; 64, 64 ]
+                    let pictures = [ for i, (w, h) in List.indexed sizes -> picture i w h ]
+
+                    for (width, height), found in Seq.zip sizes (session.Detect pictures) do
+                        Expect.equal found.Count 6 "as many as the settings want"
+
+                        for finding in found do
+                            let box = finding.Box
+
+                            for corner, expected in
+                                [ box.X1, 0.0; box.Y1, 0.0; box.X2, float width; box.Y2, float height ] do
+                                Expect.floatClose
+                                    { absolute = 0.02; relative = 0.0 }
+                                    (float corner)
+                                    expected
+                                    $"{width} x {height}: {box}")
+
             testCase "each corner is checked on its own: opposite infinities are no finite box, large ones are"
             <| fun () ->
                 let largest = Single.MaxValue
