@@ -3,7 +3,7 @@ using DeqDet.Coco;
 
 namespace DeqDet.Data;
 
-/// <summary>What is known of one picture of a batch besides its pixels.</summary>
+/// <summary>The properties of one picture of a batch, without its pixels.</summary>
 /// <param name="Id">COCO image id.</param>
 /// <param name="FileName">Name relative to the image folder.</param>
 /// <param name="OriginalWidth">Width of the file, px.</param>

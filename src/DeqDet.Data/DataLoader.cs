@@ -11,7 +11,7 @@ public readonly record struct DataPosition(int Epoch, int Batch);
 
 /// <summary>
 /// Turns a data set into batches: decodes (or takes from memory), resizes, varies, normalises and pads. What a batch holds is a function of
-/// settings, seed, epoch and batch number; workers and prefetching only change when it is ready.
+/// settings, seed, epoch and batch number; workers and prefetching influence only when it is ready.
 /// </summary>
 public sealed class DataLoader
 {

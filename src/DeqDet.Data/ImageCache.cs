@@ -3,7 +3,7 @@ using DeqDet.Images;
 namespace DeqDet.Data;
 
 /// <summary>
-/// Keeps the decoded pictures of a data set in memory, first come, until a budget is used up; the rest is decoded each time. (Epochs visit
+/// Keeps the decoded pictures of a data set in memory, in the order of their first use, until a budget is used up; the others are decoded each time. (Epochs visit
 /// every picture once in random order, so throwing out older ones would gain nothing.) Safe for many threads.
 /// </summary>
 /// <param name="count">Number of pictures.</param>
@@ -17,7 +17,7 @@ public sealed class ImageCache(int count, long budget, Func<int, RgbImage> load)
     /// <summary>Bytes kept so far; at most the budget.</summary>
     public long Used => Interlocked.Read(ref used);
 
-    /// <summary>The picture of an index; if it is not kept, nobody else has it.</summary>
+    /// <summary>The picture of an index; one that is not kept is the caller's alone.</summary>
     public RgbImage Get(int index, out bool isKept)
     {
         isKept = true;

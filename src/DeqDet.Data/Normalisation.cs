@@ -25,7 +25,7 @@ public sealed class Normalisation
         std = [.. settings.Std.Select(value => (float)value)];
     }
 
-    /// <summary>Puts pictures, given with what to remember of each, together.</summary>
+    /// <summary>Collates pictures, each given with its properties, into a batch.</summary>
     public Batch Collate(IReadOnlyList<(ImageView View, BatchImage About)> pictures)
     {
         var (width, height) = PaddedSize(pictures.Select(p => (p.View.Width, p.View.Height)));

@@ -15,7 +15,7 @@ public readonly record struct Footprint(long Making, long Made);
 /// So what a consumer gets depends on the requests alone, not on the threads, the budget or their pace.
 /// </summary>
 /// <typeparam name="TRequest">What is asked for.</typeparam>
-/// <typeparam name="TResult">What is made; results nobody took are disposed.</typeparam>
+/// <typeparam name="TResult">What is made; results that are never taken are disposed.</typeparam>
 public sealed class PrefetchingLoader<TRequest, TResult> : IDisposable
     where TResult : class, IDisposable
 {
@@ -117,7 +117,7 @@ public sealed class PrefetchingLoader<TRequest, TResult> : IDisposable
         }
     }
 
-    /// <summary>Stops the workers and disposes what nobody took. Waits for a worker in the middle of a result at most five seconds.</summary>
+    /// <summary>Stops the workers and disposes the results that were not taken. Waits for a worker in the middle of a result at most five seconds.</summary>
     public void Dispose()
     {
         lock (gate)

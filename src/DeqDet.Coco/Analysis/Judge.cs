@@ -2,7 +2,7 @@ using DeqDet.Coco.Evaluation;
 
 namespace DeqDet.Coco.Analysis;
 
-/// <summary>Says of every detection what it is, by TIDE's definitions, and of every box who has found it.</summary>
+/// <summary>Classifies every detection by TIDE's definitions, and finds the detection that each box is matched with.</summary>
 public static class Judge
 {
     /// <summary>
@@ -104,7 +104,7 @@ public static class Judge
     }
 
     /// <summary>
-    /// TIDE's questions in TIDE's order; a later one is only asked when the earlier ones are answered with no. The bounds are
+    /// TIDE's conditions in TIDE's order: the first that holds decides. The bounds are
     /// those of its published code, which includes both ends of a range.
     /// </summary>
     private static void Classify(

@@ -70,8 +70,8 @@ internal sealed class Mending
     }
 
     /// <summary>
-    /// The mean over classes, -1 without a box to be found. A class whose boxes are all mended away keeps an AP of 0 if it has
-    /// detections and is left out otherwise; if that leaves no class, nothing is left to be wrong: 1. (TIDE's rule.)
+    /// The mean over classes, -1 without a box to be found. A class that has no boxes left after the correction keeps an AP of 0 if it has
+    /// detections and is ignored otherwise; the mean over no classes at all is 1. (TIDE's rule.)
     /// </summary>
     public double AveragePrecision(Repair repair)
     {

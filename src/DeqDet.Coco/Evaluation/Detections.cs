@@ -45,11 +45,11 @@ public sealed class Detections(string source = "detections")
     /// </summary>
     public int NegativeBoxes { get; private set; }
 
-    /// <summary>How the query of a detection was refined; null where that is not known.</summary>
+    /// <summary>How the query of a detection was refined; null where that was not recorded.</summary>
     public QueryRefinement? Refinement(int detection) => detection < refinement.Count ? refinement[detection] : null;
 
     /// <summary>
-    /// Adds a detection with what is known of its query's refinement, box in pixels of the original image. Raises
+    /// Adds a detection with what was recorded of its query's refinement, box in pixels of the original image. Raises
     /// <see cref="InputError"/> when a number is not finite.
     /// </summary>
     public void Add(

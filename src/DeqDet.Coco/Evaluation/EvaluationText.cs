@@ -1,6 +1,6 @@
 namespace DeqDet.Coco.Evaluation;
 
-/// <summary>Prints a result for people: the lines everybody knows (and greps), and a table of the classes.</summary>
+/// <summary>Prints a result for people: the lines of the COCO tools, which scripts search for, and a table of the classes.</summary>
 public static class EvaluationText
 {
     /// <summary>The summary, a line a number, in the layout of the COCO tools.</summary>

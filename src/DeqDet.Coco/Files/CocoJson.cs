@@ -218,7 +218,7 @@ public static class CocoJson
                     name = null;
                     return true;
                 }
-                // The escaped form of a key may stand for one of ours, or for no text at all.
+                // An escaped key may equal one of the keys that are read, or be no valid text.
                 name =
                     reader.ValueIsEscaped ? Text(stream, ref reader)
                     : reader.ValueTextEquals("images"u8) ? "images"

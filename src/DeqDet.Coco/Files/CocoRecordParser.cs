@@ -182,7 +182,7 @@ internal sealed class CocoRecordParser(CocoFields required, CocoFields others, T
         }
         try
         {
-            // No two annotations of a sound file share their id: a table of them would be memory for nothing.
+            // Annotation ids are unique in a valid file: interning them would only use memory.
             id = field == CocoFields.Id ? reader.GetString()! : texts.Read(ref reader);
         }
         catch (InvalidOperationException)

@@ -6,7 +6,7 @@ using System.Text.Unicode;
 namespace DeqDet.Coco;
 
 /// <summary>
-/// Walks a JSON file of any size through one pooled buffer, plain or gzip-compressed (told by the first bytes, not the name).
+/// Walks a JSON file of any size through one pooled buffer, plain or gzip-compressed (recognised by its first bytes, not by its name).
 /// Every failure is an <see cref="InputError"/> that names the file, the record and the place.
 /// </summary>
 public sealed class JsonRecordStream : IDisposable

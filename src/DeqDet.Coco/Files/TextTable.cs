@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace DeqDet.Coco;
 
-/// <summary>Gives one string for all equal texts of a file: an image's id stands in each of its boxes.</summary>
+/// <summary>Interns the texts of a file, one string for all equal ones: an image's id is repeated in each of its boxes.</summary>
 internal sealed class TextTable
 {
     private const int OnStack = 256;

@@ -43,7 +43,7 @@ public static class DataCheck
         return new(reports, log.Issues, decode);
     }
 
-    // Files of one name in two folders are told apart by their number.
+    // Files of one name in two folders are distinguished by a number.
     private static List<string> Names(IReadOnlyList<DataPart> parts)
     {
         var names = new List<string>();

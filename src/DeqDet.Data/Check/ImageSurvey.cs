@@ -69,7 +69,7 @@ internal static class ImageSurvey
         }
 
         var present = files.DistinctBy(file => file.Path).ToList();
-        // Most are told apart by their length or their last bytes.
+        // Most differ in their length or in their last bytes.
         var alike = Alike(Alike([present], file => $"{new FileInfo(file.Path).Length}"), file => Key(file.Path, 4096));
         foreach (var same in Alike(alike, file => Key(file.Path, long.MaxValue)))
         {

@@ -65,7 +65,7 @@ internal sealed class MadeFiles
             }
         );
 
-    /// <summary>Whether a file of a folder is there, is no link, and is the listed one to the byte.</summary>
+    /// <summary>Whether a file of a folder exists, is no link, and equals the listed one byte by byte.</summary>
     public bool IsOurs(string folder, string path)
     {
         var file = new FileInfo(Path.Combine(folder, path));

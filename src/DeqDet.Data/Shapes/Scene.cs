@@ -13,8 +13,8 @@ public sealed record Region(int Label, (int X, int Y, int W, int H) Box, int Are
 public sealed record Picture(byte[] Rgb, int Width, int Height, IReadOnlyList<Region> Regions);
 
 /// <summary>
-/// Composes one picture: a busy background, then shapes laid over each other. A shape may hide parts of earlier ones, but whoever is
-/// there keeps at least <see cref="LeastVisible"/> of its pixels, so nothing half seen stays without annotation.
+/// Composes one picture: a busy background, then shapes laid over each other. A shape may hide parts of earlier ones, but every shape
+/// keeps at least <see cref="LeastVisible"/> of its pixels, so that no visible shape lacks an annotation.
 /// </summary>
 public sealed class Scene
 {

@@ -204,7 +204,7 @@ internal static partial class ShapesFolder
 
     private static bool IsEmpty(string folder) => !Directory.EnumerateFileSystemEntries(folder).Any();
 
-    // A link that leads nowhere is there, too.
+    // A link whose target is missing exists, too.
     private static bool IsThere(string path) => Path.Exists(path) || new FileInfo(path).LinkTarget is not null;
 
     private static bool IsPlainFolder(string path) =>

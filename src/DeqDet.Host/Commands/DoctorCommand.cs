@@ -11,7 +11,7 @@ namespace DeqDet.Host.Commands;
 public static class DoctorCommand
 {
     /// <summary>Runs all checks, also when some fail.</summary>
-    /// <param name="console">Where the findings go, each as soon as it is known.</param>
+    /// <param name="console">Receives the findings, each as soon as it is made.</param>
     /// <param name="version">The program's version.</param>
     /// <param name="load">Loads libtorch or raises <see cref="InputError"/>.</param>
     /// <returns>0 if everything that is needed is there and works, else 1.</returns>

@@ -77,7 +77,7 @@ public static class EvaluateCommand
         CheckReport(request);
         var (truth, detections) = Load(request);
         var result = Evaluator.Evaluate(truth, detections, parameters);
-        // Only where it is asked for: the plain table costs no more than it has to.
+        // Only on request: without it the evaluation does no extra work.
         var analysis =
             request.Json is null && request.Report is null
                 ? null

@@ -135,7 +135,7 @@ public static class MachineChecks
         type.Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0]
         ?? $"{type.Assembly.GetName().Version}";
 
-    // Linux alone tells what could be had without swapping.
+    // Only Linux reports the memory that is available without swapping.
     private static long? FreeMemory()
     {
         const string file = "/proc/meminfo";

@@ -5,7 +5,7 @@ using Microsoft.FSharp.Core;
 
 namespace DeqDet.Host.Commands;
 
-/// <summary>At least one number is not what it should be; the report has said which.</summary>
+/// <summary>At least one number is out of tolerance; the report names it.</summary>
 public sealed class VerificationFailed(string message) : Exception(message);
 
 /// <summary>The command <c>verify</c>: computes golden files again and compares.</summary>

@@ -8,7 +8,7 @@ namespace DeqDet.Host.Devices;
 /// <summary>The device that tensors live on, and the threads that work on the CPU's.</summary>
 public static class ComputeDevice
 {
-    /// <summary>Loads libtorch and turns what the user asked for into a device that is there.</summary>
+    /// <summary>Loads libtorch and resolves the user's choice to a device that exists.</summary>
     /// <exception cref="InputError">A CUDA device was asked for that is not there; or libtorch cannot be loaded.</exception>
     public static Device Choose(DeviceChoice choice)
     {
@@ -19,7 +19,7 @@ public static class ComputeDevice
     }
 
     /// <summary>The CUDA devices that libtorch can use.</summary>
-    // A libtorch for the CPU is not asked: TorchSharp would look for another one.
+    // A libtorch for the CPU is not queried: TorchSharp would look for another one.
     public static int CudaDevices(LibTorchPlace place) => place.Cuda && cuda.is_available() ? cuda.device_count() : 0;
 
     /// <summary>
@@ -28,8 +28,8 @@ public static class ComputeDevice
     /// <param name="choice">What was asked for.</param>
     /// <param name="built">Whether libtorch can use CUDA at all.</param>
     /// <param name="usable">Number of CUDA devices that it can use.</param>
-    /// <param name="driver">Asks the driver, which is known to the message only.</param>
-    /// <exception cref="InputError">The device asked for is not there: says what is, and what to do.</exception>
+    /// <param name="driver">Queries the driver, for the message only.</param>
+    /// <exception cref="InputError">The device does not exist: the message names those that do, and the remedy.</exception>
     public static int? Decide(DeviceChoice choice, bool built, int usable, Func<CudaDriver?> driver)
     {
         if (choice.IsCpu)

@@ -9,7 +9,7 @@ namespace DeqDet.Host.Devices;
 /// <param name="Capability">Compute capability, such as 8.6.</param>
 public sealed record CudaDevice(string Name, long MemoryBytes, string Capability);
 
-/// <summary>NVIDIA's driver on this machine; it is asked directly, and knows GPUs also where libtorch cannot use them.</summary>
+/// <summary>NVIDIA's driver on this machine; queried directly, so that GPUs are found also where libtorch cannot use them.</summary>
 /// <param name="Version">The CUDA version that it supports at most, such as 12.8; null when it cannot be used.</param>
 /// <param name="Devices">The GPUs that this process may see, in libtorch's order: cuda:0, cuda:1, ...</param>
 /// <param name="Problem">Why it cannot be used; null when it can.</param>

@@ -3,7 +3,7 @@ namespace DeqDet.Host.Devices;
 /// <summary>The processor of this machine.</summary>
 public static class Processor
 {
-    /// <summary>Its name, if the system tells.</summary>
+    /// <summary>Its name, if the system reports one.</summary>
     public static string? Name =>
         Field(CpuInfo, "model name") ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER");
 

@@ -82,7 +82,7 @@ public sealed class DataReportText(Screen screen)
         var full = screen.IsUnicode ? '█' : '#';
         foreach (var (name, count, more) in all)
         {
-            // What is there is seen, if only as the shortest bar.
+            // Any count above zero gets at least the shortest bar.
             var length = count == 0 ? 0 : Math.Max(1, (int)Math.Round((double)count / most * BarWidth));
             screen.Print(
                 Piece.Faint($"  {title, -9} "),

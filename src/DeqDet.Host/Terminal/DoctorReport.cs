@@ -41,7 +41,7 @@ public sealed class DoctorReport(Screen screen)
         Remember(name, remedy, needed: true);
     }
 
-    /// <summary>Says what to do.</summary>
+    /// <summary>Prints the remedies.</summary>
     /// <returns>The exit code: 1 if something needed is missing.</returns>
     public int Finish()
     {

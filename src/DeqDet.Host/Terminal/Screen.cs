@@ -5,7 +5,7 @@ namespace DeqDet.Host.Terminal;
 /// <summary>Text in a style; the style only shows in a terminal.</summary>
 public readonly record struct Piece(string Text, Style Style)
 {
-    /// <summary>Text that is there to be found, not read: names of values.</summary>
+    /// <summary>Dimmed text: the names of values, which are looked up rather than read.</summary>
     public static Piece Faint(string text) => new(text, new(Color.Grey58));
 
     /// <summary>Text in the terminal's own style.</summary>

@@ -2,15 +2,15 @@ using DeqDet.Detection;
 
 namespace DeqDet.Host.Terminal;
 
-/// <summary>Means over the latest steps: single ones jump about.</summary>
+/// <summary>Means over the latest steps: single ones fluctuate.</summary>
 public sealed class StepWindow
 {
-    /// <summary>Steps that count.</summary>
+    /// <summary>Number of steps that the means are taken over.</summary>
     public const int Length = 20;
 
     private readonly Queue<StepReport> steps = new();
 
-    /// <summary>Takes a step in; the oldest beyond <see cref="Length"/> leaves.</summary>
+    /// <summary>Adds a step; the oldest beyond <see cref="Length"/> is removed.</summary>
     public void Add(StepReport step)
     {
         steps.Enqueue(step);

@@ -20,7 +20,7 @@ public readonly record struct Projection(AxisScale Scale, double Low, double Hig
             (low, high) = (Math.Min(low, number), Math.Max(high, number));
         }
 
-        // what is asked for counts, so that the air at the other end is a share of all that is shown
+        // an end that is given is exact; the margin at the other end is a share of the whole range
         foreach (var bound in new[] { axis.Low, axis.High }.OfType<double>().Where(_ => low <= high))
         {
             (low, high) = (Math.Min(low, bound), Math.Max(high, bound));

@@ -7,13 +7,13 @@ namespace DeqDet.Reports.Pages;
 
 /// <summary>An image of the gallery with the indices of its boxes and detections, the surest first.</summary>
 /// <param name="Mistakes">Its counts.</param>
-/// <param name="Entry">What is known of its file.</param>
+/// <param name="Entry">Its file and size, as far as the annotation file has them.</param>
 /// <param name="Boxes">Boxes of the ground truth, crowds among them.</param>
 /// <param name="Found">Detections.</param>
 /// <param name="Jpeg">The picture, scaled down; null where there is none.</param>
 public sealed record GalleryImage(ImageMistakes Mistakes, ImageEntry Entry, int[] Boxes, int[] Found, byte[]? Jpeg);
 
-/// <summary>The worst images of an evaluation, with pictures where a folder of images is known.</summary>
+/// <summary>The worst images of an evaluation, with pictures where a folder of images is given.</summary>
 /// <param name="Images">The worst first.</param>
 /// <param name="Notes">What a reader should know, a sentence each.</param>
 public sealed record Gallery(IReadOnlyList<GalleryImage> Images, IReadOnlyList<string> Notes)

@@ -6,12 +6,12 @@ namespace DeqDet.Reports.Pages;
 /// <summary>What an annotation file says of an image: its file and its size in px; empty and 0 where it says nothing of use.</summary>
 public readonly record struct ImageEntry(string FileName, int Width, int Height);
 
-/// <summary>The files and sizes of images by id, and the folder where the files are, if it is known.</summary>
+/// <summary>The files and sizes of images by id, and the folder of the files, if one is given.</summary>
 /// <param name="Entries">By image id.</param>
 /// <param name="Folder">Folder that the file names are relative to, or null.</param>
 public sealed record ImageCatalogue(IReadOnlyDictionary<CocoId, ImageEntry> Entries, string? Folder)
 {
-    /// <summary>What is known of an image.</summary>
+    /// <summary>File name and size of an image.</summary>
     public ImageEntry this[CocoId id] => Entries.GetValueOrDefault(id, new("", 0, 0));
 
     /// <summary>The images of a data set.</summary>

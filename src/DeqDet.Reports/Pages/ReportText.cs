@@ -2,7 +2,7 @@ using DeqDet.Coco.Analysis;
 
 namespace DeqDet.Reports.Pages;
 
-/// <summary>What the terminal says of a page that was written.</summary>
+/// <summary>The lines that the terminal shows about a page that was written.</summary>
 public static class ReportText
 {
     /// <summary>The kinds of mistakes, notes, and where the page is.</summary>

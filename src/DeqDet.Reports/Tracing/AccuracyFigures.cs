@@ -63,7 +63,7 @@ internal static class AccuracyFigures
     private static Figure Updates(TraceResults results, TracedAccuracy accuracy)
     {
         var best = accuracy.Depths.First(depth => depth.Applications == results.Subject.Trained);
-        // as good as at the depth of training, up to what nobody would notice
+        // as good as at the depth of training, up to a difference within the noise
         var cheap = accuracy
             .Tolerances.Where(point => point.Accuracy.Ap >= best.Accuracy.Ap - 0.002)
             .MinBy(point => point.Updates);

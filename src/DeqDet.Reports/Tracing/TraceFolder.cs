@@ -39,7 +39,7 @@ public sealed class TraceFolder
                 .Where(name => File.Exists(Path.Combine(path, name))),
         ];
 
-    /// <summary>Writes everything; a file's name stands for a whole file at any time.</summary>
+    /// <summary>Writes everything, each file atomically.</summary>
     /// <returns>The names of the files.</returns>
     /// <exception cref="CheckpointError">A file cannot be written.</exception>
     public IReadOnlyList<string> Write(TraceResults results)

@@ -3,13 +3,13 @@ using DeqDet.Detection;
 
 namespace DeqDet.Reports.Tracing;
 
-/// <summary>One number of a trace with all that tells it from the others.</summary>
+/// <summary>One number of a trace with all that identifies it.</summary>
 /// <param name="Measure">What it is; see <see cref="TraceTable.Measures"/>.</param>
 /// <param name="Scheme">Method that chose the states; empty where there is none.</param>
 /// <param name="Image">The image; empty: all images together.</param>
 /// <param name="Query">Number of the query, from 0.</param>
 /// <param name="Application">Number of the application of the refinement head, from 1.</param>
-/// <param name="Tolerance">The tolerance that was asked for.</param>
+/// <param name="Tolerance">The tolerance of the solve.</param>
 /// <param name="Value">The number.</param>
 public sealed record TraceRow(
     string Measure,
