@@ -25,6 +25,9 @@ public sealed record RgbImage
     /// <summary>Height, px.</summary>
     public int Height { get; }
 
+    /// <summary>What a reader should know of the file that the picture was read from, such as a missing end marker; mostly nothing.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
     /// <summary>One row.</summary>
     public ReadOnlySpan<byte> Row(int y) => Pixels.AsSpan(y * Width * 3, Width * 3);
 

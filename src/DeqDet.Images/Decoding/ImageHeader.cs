@@ -1,4 +1,4 @@
-using SkiaSharp;
+using DeqDet.Images.Decoding;
 
 namespace DeqDet.Images;
 
@@ -21,15 +21,25 @@ public sealed record ImageHeader(int Width, int Height, int Orientation, string 
             throw ImageFile.Empty(path);
         }
 
-        using var codec = SKCodec.Create(path) ?? throw ImageFile.NoImage(path);
-        return Of(codec, path);
+        var start = new byte[ImageKind.Prefix];
+        var kind = ImageKind.Of(start.AsSpan(0, ImageFile.Read(path, start)));
+        if (kind == ImageKind.Tiff)
+        {
+            // Its directory may lie anywhere.
+            ArraySegment<byte> file = new byte[ImageFile.Length(path)];
+            file = file[..ImageFile.Read(path, file.Array!)];
+            kind = ImageFile.KindOf(file);
+        }
+
+        using var picture = ImageFile.Open(kind, path) ?? throw ImageFile.NoImage(path, kind);
+        return Of(picture, kind, path);
     }
 
     /// <summary>The header of a file that is being decoded; <paramref name="name"/> is what errors call it.</summary>
     /// <exception cref="InputError">It has more pixels than are decoded.</exception>
-    internal static ImageHeader Of(SKCodec codec, string name)
+    internal static ImageHeader Of(IStoredPicture picture, ImageKind kind, string name)
     {
-        var (width, height) = (codec.Info.Width, codec.Info.Height);
+        var (width, height) = (picture.Width, picture.Height);
         if ((long)width * height > ImageFile.MaxPixels)
         {
             throw new InputError(
@@ -37,6 +47,6 @@ public sealed record ImageHeader(int Width, int Height, int Orientation, string 
             );
         }
 
-        return new(width, height, (int)codec.EncodedOrigin, codec.EncodedFormat.ToString().ToUpperInvariant());
+        return new(width, height, picture.Orientation, kind.Format!);
     }
 }

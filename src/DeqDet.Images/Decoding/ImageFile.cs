@@ -1,8 +1,5 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
-using DeqDet.Images.Jpeg;
-using SkiaSharp;
+using DeqDet.Images.Decoding;
 
 namespace DeqDet.Images;
 
@@ -60,23 +57,36 @@ public static class ImageFile
             throw Empty(name);
         }
 
-        using var data = PinnedData(file, out var pin);
-        try
-        {
-            using var codec = SKCodec.Create(data) ?? throw NoImage(name);
-            var header = ImageHeader.Of(codec, name);
-            var origin = Orientation(header, name, stated);
-            var quick =
-                codec.EncodedFormat == SKEncodedImageFormat.Jpeg
-                    ? JpegDecoder.Decode(file, header.Width, header.Height, buffers)
-                    : null;
-            return Oriented(quick ?? Pixels(codec, header.Width, header.Height, name), origin);
-        }
-        finally
-        {
-            pin.Free();
-        }
+        var kind = KindOf(file);
+        using var picture = Open(kind, file) ?? throw NoImage(name, kind);
+        var header = ImageHeader.Of(picture, kind, name);
+        var orientation = Orientation(header, name, stated);
+        var stored = picture.Pixels(name, buffers);
+        return Oriented(stored, orientation) with { Notes = stored.Notes };
     }
+
+    /// <summary>What a file's bytes are.</summary>
+    internal static ImageKind KindOf(ArraySegment<byte> file)
+    {
+        var kind = ImageKind.Of(file[..Math.Min(file.Count, ImageKind.Prefix)]);
+        return kind == ImageKind.Tiff && TiffDirectory.IsRaw(file) ? ImageKind.Raw : kind;
+    }
+
+    /// <summary>Opens a file's bytes; null where it is of no kind that is read, or its header is damaged.</summary>
+    internal static IStoredPicture? Open(ImageKind kind, ArraySegment<byte> file) =>
+        !kind.IsRead ? null
+        : ByVips(kind) ? VipsPicture.Open(kind, file)
+        : SkiaPicture.Open(file);
+
+    /// <summary>Opens a file, of which only the header is read; otherwise as for its bytes.</summary>
+    internal static IStoredPicture? Open(ImageKind kind, string path) =>
+        !kind.IsRead ? null
+        : ByVips(kind) ? VipsPicture.Open(kind, path)
+        : SkiaPicture.Open(path);
+
+    // SkiaSharp's libjpeg-turbo is built without SIMD, and it has no TIFF. The other kinds it decodes as fast (PNG) or faster (WebP), and
+    // tells more damaged files (GIF).
+    private static bool ByVips(ImageKind kind) => kind == ImageKind.Jpeg || kind == ImageKind.Tiff;
 
     /// <summary>Bytes of a file.</summary>
     /// <exception cref="InputError">It is missing or too large.</exception>
@@ -94,13 +104,26 @@ public static class ImageFile
     internal static InputError Empty(string name) =>
         new($"{name}: the image file is empty; replace it, or take it out of the data");
 
-    internal static InputError NoImage(string name) =>
-        new($"{name}: not a readable image (JPEG, PNG, WebP, BMP or GIF); replace it, or take it out of the data");
+    internal const string Truncated = "the image file is truncated";
+
+    internal const string Damaged = "the image file is damaged";
+
+    internal static InputError Unusable(string name, string reason) =>
+        new($"{name}: {reason}; replace it, or take it out of the data");
+
+    internal static InputError NoImage(string name, ImageKind kind) =>
+        kind.IsRead
+            ? Unusable(name, $"not a readable image: {kind.Name} whose header is damaged")
+            : new(
+                $"{name}: not a readable image ({ImageKind.Readable}) but {kind.Name}; convert it to PNG or JPEG, or take it out of the data"
+            );
 
     private static InputError Missing(string path) =>
         new($"{path}: no such image file; check the data folder and the image folder's name");
 
-    private static int Read(string path, byte[] buffer)
+    /// <summary>Reads a file's first bytes, as many as there is room for; returns their number.</summary>
+    /// <exception cref="InputError">It is missing or cannot be read.</exception>
+    internal static int Read(string path, byte[] buffer)
     {
         try
         {
@@ -123,24 +146,18 @@ public static class ImageFile
         }
     }
 
-    private static SKData PinnedData(ArraySegment<byte> file, out GCHandle pin)
-    {
-        pin = GCHandle.Alloc(file.Array, GCHandleType.Pinned);
-        return SKData.Create(pin.AddrOfPinnedObject() + file.Offset, file.Count);
-    }
-
-    private static SKEncodedOrigin Orientation(ImageHeader header, string name, (int Width, int Height)? stated)
+    private static int Orientation(ImageHeader header, string name, (int Width, int Height)? stated)
     {
         var (width, height) = (header.Width, header.Height);
         var turned = header.SwapsSides ? (height, width) : (width, height);
         if (stated is not { } size || turned == size)
         {
-            return (SKEncodedOrigin)header.Orientation;
+            return header.Orientation;
         }
 
         if ((width, height) == size)
         {
-            return SKEncodedOrigin.TopLeft;
+            return 1;
         }
 
         throw new InputError(
@@ -149,68 +166,18 @@ public static class ImageFile
         );
     }
 
-    private static RgbImage Pixels(SKCodec codec, int width, int height, string name)
-    {
-        // No colour space: the numbers as they are in the file. Not premultiplied: colours of transparent pixels as they are.
-        var opaque = codec.Info.AlphaType == SKAlphaType.Opaque;
-        var info = new SKImageInfo(
-            width,
-            height,
-            SKColorType.Rgba8888,
-            opaque ? SKAlphaType.Opaque : SKAlphaType.Unpremul,
-            null
-        );
-        using var bitmap = new SKBitmap();
-        if (!bitmap.TryAllocPixels(info))
-        {
-            throw new InputError($"{name}: not enough memory for {width} x {height} pixels; scale the image down");
-        }
-
-        var result = codec.GetPixels(info, bitmap.GetPixels());
-        if (result != SKCodecResult.Success)
-        {
-            var reason = result switch
-            {
-                SKCodecResult.IncompleteInput => "the image file is truncated",
-                SKCodecResult.ErrorInInput => "the image file is damaged",
-                _ => $"the image cannot be decoded ({result})",
-            };
-            throw new InputError($"{name}: {reason}; replace it, or take it out of the data");
-        }
-
-        var rgb = GC.AllocateUninitializedArray<byte>(width * height * 3);
-        DropAlpha(bitmap.GetPixelSpan(), rgb);
-        return new(rgb, width, height);
-    }
-
-    private static void DropAlpha(ReadOnlySpan<byte> rgba, Span<byte> rgb)
-    {
-        var order = Vector128.Create((byte)0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 255, 255, 255, 255);
-        var (from, to) = (0, 0);
-        // Each step writes 16 bytes of which 12 count; the rest is overwritten by the next one.
-        for (; to + 16 <= rgb.Length; from += 16, to += 12)
-        {
-            Vector128.Shuffle(Vector128.Create(rgba[from..(from + 16)]), order).CopyTo(rgb[to..]);
-        }
-
-        for (; to < rgb.Length; from += 4, to += 3)
-        {
-            (rgb[to], rgb[to + 1], rgb[to + 2]) = (rgba[from], rgba[from + 1], rgba[from + 2]);
-        }
-    }
-
-    private static RgbImage Oriented(RgbImage image, SKEncodedOrigin origin)
+    private static RgbImage Oriented(RgbImage image, int orientation)
     {
         var (w, h) = (image.Width, image.Height);
-        return origin switch
+        return orientation switch
         {
-            SKEncodedOrigin.TopRight => image.FlippedHorizontally(),
-            SKEncodedOrigin.BottomRight => image.Rearranged(w, h, (x, y) => (w - 1 - x, h - 1 - y)),
-            SKEncodedOrigin.BottomLeft => image.FlippedVertically(),
-            SKEncodedOrigin.LeftTop => image.Rearranged(h, w, (x, y) => (y, x)),
-            SKEncodedOrigin.RightTop => image.Rearranged(h, w, (x, y) => (y, h - 1 - x)),
-            SKEncodedOrigin.RightBottom => image.Rearranged(h, w, (x, y) => (w - 1 - y, h - 1 - x)),
-            SKEncodedOrigin.LeftBottom => image.Rearranged(h, w, (x, y) => (w - 1 - y, x)),
+            2 => image.FlippedHorizontally(),
+            3 => image.Rearranged(w, h, (x, y) => (w - 1 - x, h - 1 - y)),
+            4 => image.FlippedVertically(),
+            5 => image.Rearranged(h, w, (x, y) => (y, x)),
+            6 => image.Rearranged(h, w, (x, y) => (y, h - 1 - x)),
+            7 => image.Rearranged(h, w, (x, y) => (w - 1 - y, h - 1 - x)),
+            8 => image.Rearranged(h, w, (x, y) => (w - 1 - y, x)),
             _ => image,
         };
     }
