@@ -208,14 +208,38 @@ let tests =
                     let picture = annotate (flat 480 60 200uy) [ drawn 2 name (100f, 40f, 140f, 55f) ]
                     Convert.ToHexString picture.Image.Pixels
 
-                let forms = [ for c in '!' .. '~' -> form c ] @ [ form '\u00e9' ]
-                Expect.hasLength (List.distinct forms) 95 "all printable characters, and the frame for others"
+                let others = "\u00e9\u00fc\u0394\u03bb\u0416\u0449\u4e2d\u6587"
+                let forms = [ for c in '!' .. '~' -> form c ] @ [ for c in others -> form c ]
+                Expect.hasLength (List.distinct forms) (94 + others.Length) "of all scripts"
 
-            testProperty "the width of a text is the sum of its parts"
-            <| fun (NonEmptyString a) (NonEmptyString b) ->
-                let width text = StrokeFont.Measure(text, 10f)
-                let gap = width "||" - 2f * width "|"
-                abs (width (a + b) - (width a + width b + gap)) < 1e-2f
+            testCase "what the font lacks is written as code points, never as an empty frame"
+            <| fun () ->
+                for text, readable in
+                    [
+                        "plain text", "plain text"
+                        "Größe, Ελλάς, Живот", "Größe, Ελλάς, Живот"
+                        "中文 图片", "U+4E2D U+6587 U+56FE U+7247"
+                        "a中b", "a U+4E2D b"
+                        "emoji 😀!", "emoji U+1F600 !"
+                        "\u2764\ufe0f", "U+2764"
+                        "line\nend", "line U+000A end"
+                        "\ud800", "U+FFFD"
+                        "", ""
+                    ] do
+                    Expect.equal (TextFont.Readable text) readable "as it is drawn"
+
+                let drawnAs name =
+                    (annotate (flat 480 60 200uy) [ drawn 2 name (100f, 40f, 140f, 55f) ]).Image.Pixels
+
+                Expect.equal (drawnAs "中") (drawnAs "U+4E2D") "pixels"
+
+            testProperty "the width of a text is the sum of its characters'"
+            <| Prop.forAll
+                (Arb.fromGen (Gen.listOf (Gen.elements [ yield! [ ' ' .. '~' ]; yield! "äßЖщΔλé" ])))
+                (fun characters ->
+                    let width (text: string) = TextFont.Measure(text, 10f)
+                    let sum = characters |> List.sumBy (fun c -> width $"{c}")
+                    abs (width (String(Array.ofList characters)) - sum) < 0.01f * float32 (characters.Length + 1))
 
             testCase "panels stand side by side as they are"
             <| fun () ->

@@ -86,18 +86,18 @@ public static class ChartPicture
             canvas.RotateDegrees(-90);
         }
 
-        StrokeFont.Draw(canvas, text.Text, (float)left, -capital, capital, colour);
+        TextFont.Draw(canvas, text.Text, (float)left, -capital, capital, colour);
         if (text.Strong)
         {
             // the font has one weight; drawn twice, a little apart, it is a bolder one
-            StrokeFont.Draw(canvas, text.Text, (float)left + 0.6f, -capital, capital, colour);
+            TextFont.Draw(canvas, text.Text, (float)left + 0.6f, -capital, capital, colour);
         }
 
         if (text.Raised != "")
         {
             var small = (float)ChartText.RaisedSize * capital;
-            var at = (float)left + StrokeFont.Measure(text.Text, capital) + 1;
-            StrokeFont.Draw(canvas, text.Raised, at, -small - (float)(ChartText.Raise * text.Size), small, colour);
+            var at = (float)left + TextFont.Measure(text.Text, capital) + 1;
+            TextFont.Draw(canvas, text.Raised, at, -small - (float)(ChartText.Raise * text.Size), small, colour);
         }
 
         canvas.Restore();

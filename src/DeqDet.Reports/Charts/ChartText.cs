@@ -16,6 +16,6 @@ internal static class ChartText
 
     /// <summary>Width of a text and what is raised after it, px.</summary>
     public static double Width(string text, string raised, double size) =>
-        StrokeFont.Measure(text, (float)size * Capital)
-        + (raised == "" ? 0 : 1 + StrokeFont.Measure(raised, (float)(size * RaisedSize) * Capital));
+        TextFont.Measure(text, (float)size * Capital)
+        + (raised == "" ? 0 : 1 + TextFont.Measure(raised, (float)(size * RaisedSize) * Capital));
 }

@@ -67,7 +67,7 @@ internal sealed class BoxPainter(SKCanvas canvas, int width, int height)
     private SKRect Place(DrawnBox drawn, List<SKRect> taken)
     {
         var box = Snapped(drawn.Box);
-        var (w, h) = (MathF.Ceiling(StrokeFont.Measure(drawn.Caption, capital) + 2 * Padding), ChipHeight);
+        var (w, h) = (MathF.Ceiling(TextFont.Measure(drawn.Caption, capital) + 2 * Padding), ChipHeight);
         (float X, float Y)[] corners =
         [
             (box.Left, box.Top - h),
@@ -111,6 +111,6 @@ internal sealed class BoxPainter(SKCanvas canvas, int width, int height)
         paint.Color = colour;
         canvas.DrawRoundRect(place, radius, radius, paint);
         var y = place.Top + MathF.Round((place.Height - capital) / 2);
-        StrokeFont.Draw(canvas, box.Caption, place.Left + Padding, y, capital, Palette.TextOn(colour));
+        TextFont.Draw(canvas, box.Caption, place.Left + Padding, y, capital, Palette.TextOn(colour));
     }
 }

@@ -5,7 +5,7 @@ namespace DeqDet.Reports;
 /// <summary>A box to be drawn.</summary>
 /// <param name="Box">Corners, px of the image.</param>
 /// <param name="Label">Class, from 0; it decides the colour.</param>
-/// <param name="Name">What is written at the box; nothing if empty. Printable ASCII; other characters appear as an empty frame.</param>
+/// <param name="Name">What is written at the box; nothing if empty. As <see cref="DeqDet.Images.TextFont"/> writes it.</param>
 /// <param name="Score">Written behind the name; null for none.</param>
 /// <param name="Dashed">Drawn with a dashed line, as are regions that hold many objects.</param>
 public sealed record DrawnBox(Box Box, int Label, string Name, double? Score = null, bool Dashed = false)

@@ -35,7 +35,7 @@ public sealed record Picture(RgbImage Image)
         Framed([(truth, "truth"), (detections, "detections")]);
 
     /// <summary>Pictures with headings in a row on a dark ground.</summary>
-    /// <param name="panels">At least one, with printable ASCII.</param>
+    /// <param name="panels">At least one.</param>
     public static Picture Framed(IReadOnlyList<(Picture Picture, string Heading)> panels)
     {
         var width = panels.Sum(panel => panel.Picture.Image.Width) + Margin * (panels.Count + 1);
@@ -45,7 +45,7 @@ public sealed record Picture(RgbImage Image)
         foreach (var (picture, heading) in panels)
         {
             var y = (HeadingHeight - HeadingCapital) / 2;
-            StrokeFont.Draw(drawing.Canvas, heading, x, y, HeadingCapital, Palette.Heading);
+            TextFont.Draw(drawing.Canvas, heading, x, y, HeadingCapital, Palette.Heading);
             drawing.Put(picture.Image, x, HeadingHeight);
             x += picture.Image.Width + Margin;
         }
