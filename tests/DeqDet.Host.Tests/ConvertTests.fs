@@ -77,7 +77,7 @@ let private run (request: ConvertRequest) : string =
 
 let private told (checkpoint: string) : string =
     use output = new StringWriter()
-    InfoCommand.Run(checkpoint, output)
+    InfoCommand.Run(checkpoint, false, output)
     output.ToString()
 
 let private refused (action: unit -> unit) : string =

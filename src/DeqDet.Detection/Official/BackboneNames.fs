@@ -83,9 +83,12 @@ module BackboneNames =
         elif has "layers.0.blocks.0.attn.qkv.weight" then
             tensors |> List.choose (swin file.Path)
         else
+            let names = [| for tensor in tensors -> tensor.Name |]
+
             raise (
                 CheckpointError(
                     file.Path,
-                    "holds no known backbone; known are torchvision's ResNet, the original Swin Transformer, and detectors with 'backbone.' names"
+                    $"holds no known backbone and no detector, but {WeightNames.Summary names}; known are torchvision's ResNet, "
+                    + "the original Swin Transformer, and detectors with 'backbone.' names"
                 )
             )

@@ -21,21 +21,34 @@ module TrainedModel =
     let weights (settings: DetectorSettings) (path: string) (stored: StoredTensor seq) (device: torch.Device) =
         Weights.Load(path, Array.ofSeq stored, ExpectedWeights.ofDetector settings, device)
 
-    let private read build (path: string) (device: torch.Device) : TrainedModel =
-        use file = TensorFile.Open(WorkFolder.checkpointOf path)
-
+    let private build make (file: ITensorFile) (device: torch.Device) : TrainedModel =
         if not (KnownModels.isDetector file) then
-            raise (CheckpointError(file.Path, "holds no detector: it has no tensor 'roi_head.*'"))
+            let names = [| for tensor in file.Tensors -> tensor.Name |]
+
+            raise (
+                CheckpointError(
+                    file.Path,
+                    $"holds no detector: it has no tensor 'roi_head.*', but {WeightNames.Summary names}"
+                )
+            )
 
         let detector = DetectorFile.read None None file
         let settings = detector.Settings.Detector
         let found = weights settings file.Path detector.Weights device
 
         {
-            Detector = build settings (fun (spec: Spec) -> found[spec.Name])
+            Detector = make settings (fun (spec: Spec) -> found[spec.Name])
             Settings = detector.Settings
             Classes = Array.ofSeq detector.Info.Classes
         }
+
+    /// Loads a detector from an open file of any origin to a device; the file can be closed then. Its weights require no gradients.
+    /// Raises InputError where the file is damaged or holds NaN or infinity, or its weights do not fit its settings.
+    let ofFile (file: ITensorFile) (device: torch.Device) : TrainedModel = build Detector.buildFixed file device
+
+    let private read make (path: string) (device: torch.Device) : TrainedModel =
+        use file = TensorFile.Open(WorkFolder.checkpointOf path)
+        build make file device
 
     /// Loads a detector from a checkpoint of this program, from the best or latest one of a work folder, or from an official one, to a
     /// device; the file is closed again. Its weights require no gradients. Raises InputError where there is none, it is damaged, or its

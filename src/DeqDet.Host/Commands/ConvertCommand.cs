@@ -23,7 +23,7 @@ public static class ConvertCommand
         var pth = IsPth(request.Out);
         var path = WorkFolderModule.checkpointOf(request.In);
         Outputs.CheckInputs("convert", request.Out, [path]);
-        using var file = TensorFile.Open(path);
+        using var file = CheckpointInput.Open(path, request.Ema, output);
         var what = KnownModels.isDetector(file) ? Detector(file, request, pth, version) : Backbone(file, request, pth);
         var bytes = new FileInfo(request.Out).Length;
         output.WriteLine($"{request.Out}: {what}, {Human.Bytes(bytes)}");
@@ -51,6 +51,7 @@ public static class ConvertCommand
             version,
             DetectorFileModule.read(request.Config, request.Classes, file)
         );
+        FiniteNumbers.Check(file.Path, detector.Weights);
         var specs = DetectorModule.specs(detector.Settings.Detector);
         var live = specs.Where(spec => !spec.Role.IsDead).ToList();
         CheckOut(request);
@@ -97,11 +98,14 @@ public static class ConvertCommand
 
     private static string Backbone(ITensorFile file, ConvertRequest request, bool pth)
     {
+        var (kind, tensors) = KnownModels.findBackbone(file);
         if ((request.Config ?? request.Classes) is not null)
         {
-            throw new InputError($"{file.Path}: holds a backbone; --config and --classes are for whole detectors");
+            throw new InputError(
+                $"{file.Path}: holds a backbone, {ModelNames.Of(kind)}; --config and --classes are for whole detectors"
+            );
         }
-        var (kind, tensors) = KnownModels.findBackbone(file);
+        FiniteNumbers.Check(file.Path, tensors);
         TensorToWrite[] list = [.. tensors.Select(tensor => TensorToWrite.Of(tensor))];
         CheckOut(request);
         if (pth)

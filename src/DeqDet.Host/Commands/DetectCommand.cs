@@ -30,7 +30,7 @@ public static class DetectCommand
         var device = ComputeDevice.Choose(request.Device);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
-        using var session = Open(request.Checkpoint, request.Solver, request.Ema, device);
+        using var session = Open(request.Checkpoint, request.Solver, request.Ema, device, output);
         var model = session.Model;
         if (request.WarmStart && OptionModule.IsNone(model.Settings.Detector.Solver.Tolerance))
         {
@@ -116,10 +116,11 @@ public static class DetectCommand
         string checkpoint,
         SolverRequest solver,
         bool averaged,
-        TorchSharp.torch.Device device
+        TorchSharp.torch.Device device,
+        TextWriter output
     )
     {
-        var model = TrainedModelModule.load(checkpoint, device);
+        var model = CheckpointInput.Load(checkpoint, averaged, device, output);
         try
         {
             var change = FuncConvert.FromFunc((Model.DetectorSettings settings) => solver.Over(settings));

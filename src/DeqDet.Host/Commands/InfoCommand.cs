@@ -15,14 +15,14 @@ public static class InfoCommand
 
     /// <summary>Runs the command.</summary>
     /// <param name="checkpoint">A checkpoint of any origin, or a work folder.</param>
+    /// <param name="averaged">Whether it is to tell of the averaged weights, of a checkpoint that holds both.</param>
     /// <param name="output">Where the lines go.</param>
     /// <exception cref="Settings.InputError">It is missing, damaged or of no known kind.</exception>
-    public static void Run(string checkpoint, TextWriter output)
+    public static void Run(string checkpoint, bool averaged, TextWriter output)
     {
-        var path = WorkFolderModule.checkpointOf(checkpoint);
-        using var file = TensorFile.Open(path);
+        using var file = CheckpointInput.Open(checkpoint, averaged, output);
         var lines = Known(file);
-        output.WriteLine(Human.Path(path));
+        output.WriteLine(Human.Path(file.Path));
         foreach (var (name, text) in lines.Append(Form(file)).Concat(Inert(file)))
         {
             output.WriteLine($"  {name, -12}{text}");

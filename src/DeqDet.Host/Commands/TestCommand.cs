@@ -25,7 +25,7 @@ public static class TestCommand
         var device = ComputeDevice.Choose(request.Device);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
-        using var session = DetectCommand.Open(request.Checkpoint, request.Solver, request.Ema, device);
+        using var session = DetectCommand.Open(request.Checkpoint, request.Solver, request.Ema, device, output);
         var settings = Settings(request, session.Model.Settings);
         DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
         var part = DataPart.Find(settings.Data.Root, settings.Data.Val);

@@ -35,7 +35,10 @@ public static class TraceCommand
         var device = ComputeDevice.Choose(request.Device);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
-        using var session = DetectorSession.Of(TrainedModelModule.load(request.Checkpoint, device), device);
+        using var session = DetectorSession.Of(
+            CheckpointInput.Load(request.Checkpoint, averaged: false, device, output),
+            device
+        );
         var model = session.Model;
         var kind = model.Settings.Detector.Kind;
         if (!kind.IsDeqDet)
