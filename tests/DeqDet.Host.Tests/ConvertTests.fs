@@ -128,6 +128,140 @@ let private sparse (path: string) (specs: Spec list) =
         |]
     )
 
+/// Writes the weights and the metadata of a checkpoint with other names and numbers: all that `change` makes of a tensor.
+let private rewrite (source: string) (target: string) (change: StoredTensor -> (string * byte[]) list) =
+    use file = SafetensorsFile.Open source
+
+    SafetensorsWriter.Write(
+        target,
+        [|
+            for tensor in file.Tensors do
+                if not (CheckpointFile.IsState tensor.Name) then
+                    for name, bytes in change tensor do
+                        TensorToWrite.Of(name, tensor.Type, tensor.Shape, bytes)
+        |],
+        file.Metadata
+    )
+
+/// The same tensor with a number that is not one.
+let private withNan (tensor: StoredTensor) : byte[] =
+    let bytes = tensor.ToArray()
+    System.BitConverter.GetBytes(nanf).CopyTo(bytes, bytes.Length - 4)
+    bytes
+
+let private asPeopleHaveThem =
+    let files test =
+        inFolder (fun folder ->
+            let at name = Path.Combine(folder, name)
+            write (at "a.safetensors") (small "deqdet")
+            run (request (at "a.safetensors") (at "plain.safetensors")) |> ignore
+            test at)
+
+    testList
+        "checkpoints as people have them"
+        [
+            testCase "wrapped names give the same file, and one note" (fun () ->
+                files (fun at ->
+                    rewrite (at "a.safetensors") (at "w.safetensors") (fun tensor ->
+                        [ "module._orig_mod." + tensor.Name, tensor.ToArray() ])
+
+                    let said = run (request (at "w.safetensors") (at "b.safetensors"))
+                    Expect.equal (tensors (at "b.safetensors")) (tensors (at "plain.safetensors")) "tensors"
+                    let notes = said.Split '\n' |> Array.filter _.StartsWith("note: ")
+                    Expect.hasLength notes 1 "one note"
+                    Expect.stringContains notes[0] "without '_orig_mod.' and 'module.'" "what was left out"
+                    Expect.stringContains (told (at "w.safetensors")) "DEQDet" "info"
+                    TrainedModel.dispose (TrainedModel.load (at "w.safetensors") torch.CPU)))
+
+            testCase "of trained and averaged weights the trained ones, with --ema the others" (fun () ->
+                files (fun at ->
+                    let averaged (tensor: StoredTensor) =
+                        tensor.ToArray() |> Array.map (fun byte -> byte &&& 0x3fuy)
+
+                    rewrite (at "a.safetensors") (at "both.safetensors") (fun tensor ->
+                        [
+                            tensor.Name, tensor.ToArray()
+                            "ema_" + tensor.Name.Replace('.', '_'), averaged tensor
+                        ])
+
+                    let convert ema =
+                        run
+                            { request (at "both.safetensors") (at "b.safetensors") with
+                                Ema = ema
+                            }
+
+                    Expect.stringContains (convert false) "left aside" "note"
+                    Expect.equal (tensors (at "b.safetensors")) (tensors (at "plain.safetensors")) "trained"
+                    Expect.stringContains (convert true) "taken" "note"
+
+                    rewrite (at "a.safetensors") (at "c.safetensors") (fun tensor -> [ tensor.Name, averaged tensor ])
+                    run (request (at "c.safetensors") (at "d.safetensors")) |> ignore
+                    Expect.equal (tensors (at "b.safetensors")) (tensors (at "d.safetensors")) "averaged"
+
+                    let none =
+                        refused (fun () ->
+                            run
+                                { request (at "a.safetensors") (at "b.safetensors") with
+                                    Ema = true
+                                }
+                            |> ignore)
+
+                    Expect.stringContains none "has no averaged weights" "a checkpoint without averages"))
+
+            testCase "NaN is refused by the names of all tensors that hold it, and nothing is written" (fun () ->
+                files (fun at ->
+                    let broken =
+                        [ "backbone.layer4.1.bn2.running_var"; "roi_head.bbox_head.0.fc_cls.bias" ]
+
+                    let broken =
+                        [
+                            for name, _, _, _ in tensors (at "plain.safetensors") do
+                                if List.contains name broken then
+                                    name
+                        ]
+
+                    Expect.isNonEmpty broken "there are such tensors"
+
+                    rewrite (at "a.safetensors") (at "n.safetensors") (fun tensor ->
+                        [
+                            tensor.Name,
+                            if List.contains tensor.Name broken then
+                                withNan tensor
+                            else
+                                tensor.ToArray()
+                        ])
+
+                    for problem in
+                        [
+                            refused (fun () -> run (request (at "n.safetensors") (at "b.safetensors")) |> ignore)
+                            refused (fun () -> run (request (at "n.safetensors") (at "b.pth")) |> ignore)
+                            refused (fun () -> TrainedModel.load (at "n.safetensors") torch.CPU |> ignore)
+                        ] do
+                        Expect.stringContains problem "NaN or infinity" "what"
+
+                        for name in broken do
+                            Expect.stringContains problem name "which"
+
+                    for file in [ at "b.safetensors"; at "b.pth" ] do
+                        Expect.isFalse (File.Exists file) file))
+
+            testCase "a file of something else is named by what it holds" (fun () ->
+                files (fun at ->
+                    rewrite (at "a.safetensors") (at "u.safetensors") (fun tensor ->
+                        [ "decoder." + tensor.Name.Replace('.', '_'), tensor.ToArray() ])
+
+                    let problem =
+                        refused (fun () ->
+                            run
+                                { request (at "u.safetensors") (at "b.safetensors") with
+                                    Classes = Some "a,b,c"
+                                }
+                            |> ignore)
+
+                    Expect.stringContains problem "decoder.* (" "the names"
+                    Expect.isFalse (problem.Contains "holds a backbone") "it does not"))
+        ]
+
 let private withKinds name test =
     testList
         name
@@ -394,6 +528,8 @@ let tests =
                                 Expect.stringContains text (parameters + "  in all") "parameters"
                                 Expect.stringContains text (dead + "  dead") "dead"))
                 ]
+
+            asPeopleHaveThem
 
             testCase "info of an unknown model says what can be seen" (fun () ->
                 let text = told (Path.Combine(Golden.folder "pth", "tiny_official.pth"))
