@@ -91,7 +91,9 @@ public sealed record DataPart(string AnnotationFile, string ImageFolder)
             : name;
     }
 
-    /// <summary>Reads the part.</summary>
+    /// <summary>
+    /// Reads the part to train on. A class that only groups the others, as Roboflow's files have it, is left out.
+    /// </summary>
     /// <exception cref="InputError">As <see cref="CocoDataset.Load"/>.</exception>
     public CocoDataset Load() => Load(DeqDet.Coco.AnnotationFile.Read(AnnotationFile, AnnotationUse.Images));
 
@@ -99,9 +101,48 @@ public sealed record DataPart(string AnnotationFile, string ImageFolder)
     /// <exception cref="InputError">As <see cref="CocoDataset.Of"/>.</exception>
     public CocoDataset Load(AnnotationFile file)
     {
-        var data = CocoDataset.Of(file, ImageFolder);
-        return Notice is null ? data : data with { Notices = [Notice, .. data.Notices] };
+        var all = CocoDataset.Of(file, ImageFolder);
+        var data = RootCategory.LeaveOut(all, AnnotationFile);
+        var root = all.Categories[0];
+        string[] said =
+            data.Categories.Count < all.Categories.Count
+                ?
+                [
+                    $"{AnnotationFile}: the class {root.Id} {root.Name} has no boxes and only groups the others; it is left out",
+                ]
+                : [];
+        return data with { Notices = [.. Notice is null ? said : [Notice, .. said], .. all.Notices] };
     }
+
+    /// <summary>Reads the part for a model with these classes.</summary>
+    /// <exception cref="InputError">As <see cref="CocoDataset.Load"/>, or the classes differ.</exception>
+    public CocoDataset LoadFor(IReadOnlyList<ObjectClass> classes) =>
+        LoadFor(DeqDet.Coco.AnnotationFile.Read(AnnotationFile, AnnotationUse.Images), classes);
+
+    /// <summary>The same of a file that was read before; a class that only groups the others is one of the model's or none.</summary>
+    /// <exception cref="InputError">As <see cref="CocoDataset.Of"/>, or the classes differ.</exception>
+    public CocoDataset LoadFor(AnnotationFile file, IReadOnlyList<ObjectClass> classes)
+    {
+        var all = CocoDataset.Of(file, ImageFolder);
+        var data = all.Categories.SequenceEqual(classes) ? all : RootCategory.LeaveOut(all, AnnotationFile);
+        return data.Categories.SequenceEqual(classes)
+            ? data with
+            {
+                Notices = [.. Notice is null ? [] : (string[])[Notice], .. data.Notices],
+            }
+            : throw new InputError(
+                $"{AnnotationFile}: its {data.Categories.Count} classes ({Some(data.Categories)}) are not the model's {classes.Count} "
+                    + $"({Some(classes)}){Only("the file", data.Categories, classes)}{Only("the model", classes, data.Categories)}; "
+                    + "categories need the same ids and names"
+            );
+    }
+
+    private static string Only(string where, IReadOnlyList<ObjectClass> classes, IReadOnlyList<ObjectClass> others) =>
+        classes.Except(others).ToList() is { Count: > 0 } only ? $"; only in {where}: {Some(only)}" : "";
+
+    private static string Some(IReadOnlyList<ObjectClass> classes) =>
+        string.Join(", ", classes.Take(4).Select(category => $"{category.Id} {category.Name}"))
+        + (classes.Count > 4 ? ", ..." : "");
 
     private static string Annotations(string root, SplitSettings split)
     {

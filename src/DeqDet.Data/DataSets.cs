@@ -32,19 +32,6 @@ public static class DataSets
     {
         var part = DataPart.Find(data.Root, data.Val);
         var file = AnnotationFile.Read(part.AnnotationFile, AnnotationUse.Images);
-        var set = part.Load(file);
-        if (!set.Categories.SequenceEqual(classes))
-        {
-            throw new InputError(
-                $"{part.AnnotationFile}: its {set.Categories.Count} classes ({Some(set.Categories)}) are not the model's {classes.Count} "
-                    + $"({Some(classes)}); categories need the same ids and names"
-            );
-        }
-
-        return (MissingImages.Refuse(set), GroundTruth.Of(file));
+        return (MissingImages.Refuse(part.LoadFor(file, classes)), GroundTruth.Of(file));
     }
-
-    private static string Some(IReadOnlyList<ObjectClass> classes) =>
-        string.Join(", ", classes.Take(4).Select(category => $"{category.Id} {category.Name}"))
-        + (classes.Count > 4 ? ", ..." : "");
 }

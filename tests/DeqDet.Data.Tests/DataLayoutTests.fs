@@ -129,6 +129,83 @@ let roboflow =
                     Expect.equal train.AnnotationFile annotations "what the settings name comes first")
             }
 
+            test "the class that only groups the others is left out, and that is said once" {
+                inFolder (fun folder ->
+                    let root = export folder [ "train"; "valid" ]
+                    let train, validation = find root
+                    let data = train.Load()
+
+                    let classes (data: CocoDataset) =
+                        [ for c in data.Categories -> c.Id.Text, c.Name ]
+
+                    Expect.equal (classes data) [ "1", "box"; "2", "plate" ] "classes"
+
+                    Expect.equal
+                        [ for image in data.Images -> [ for box in image.Boxes -> box.Label ] ]
+                        [ [ 0; 1 ]; [ 0; 1 ]; [ 0; 1 ] ]
+                        "labels"
+
+                    Expect.hasLength data.Notices 1 "said"
+                    Expect.stringContains data.Notices[0] "the class 0 parts" "which"
+                    let other = validation.LoadFor data.Categories
+                    Expect.equal (classes other) (classes data) "validation has the same"
+                    Expect.isEmpty other.Notices "not said again"
+                    // A model that was trained when the root counted as a class.
+                    let all = CocoDataset.Load(validation.AnnotationFile, validation.ImageFolder)
+                    Expect.hasLength all.Categories 3 "with the root"
+                    let same = validation.LoadFor all.Categories
+                    Expect.equal [ for box in same.Images[0].Boxes -> box.Label ] [ 1; 2 ] "its labels"
+                    let report = DataCheck.Run(DataFolder.Parts root, false)
+
+                    Expect.equal
+                        [
+                            for issue in report.Issues do
+                                if issue.Kind = IssueKind.RootCategory || issue.Kind = IssueKind.UnusedCategory then
+                                    issue.Kind.Code, issue.Part, List.ofSeq issue.Places
+                        ]
+                        [
+                            "root-category", "train", [ "0 parts" ]
+                            "root-category", "valid", [ "0 parts" ]
+                        ]
+                        "data check")
+            }
+
+            test "a class 0 that is no root stays, and parts with other classes are compared" {
+                inFolder (fun folder ->
+                    let root = export folder [ "train"; "valid" ]
+                    let train, validation = find root
+
+                    let alter (part: DataPart) (from: string) (by: string) =
+                        let text = File.ReadAllText part.AnnotationFile
+                        let altered = text.Replace(from, by)
+                        Expect.notEqual altered text from
+                        File.WriteAllText(part.AnnotationFile, altered)
+                        text
+
+                    // Of another group, with a box of its own, or the only one.
+                    for from, by in
+                        [
+                            "\"name\": \"plate\",\n   \"supercategory\": \"parts\"", "\"name\": \"plate\""
+                            "\"category_id\": 1", "\"category_id\": 0"
+                            "\"name\": \"parts\"", "\"name\": \"things\""
+                        ] do
+                        let before = alter train from by
+                        Expect.hasLength (train.Load().Categories) 3 by
+                        File.WriteAllText(train.AnnotationFile, before)
+
+                    let classes = train.Load().Categories
+                    alter validation "\"plate\"" "\"bowl\"" |> ignore
+                    let message = inputError (fun () -> validation.LoadFor classes |> ignore)
+
+                    for part in
+                        [
+                            validation.AnnotationFile
+                            "only in the file: 2 bowl"
+                            "only in the model: 2 plate"
+                        ] do
+                        Expect.stringContains message part part)
+            }
+
             test "names that somebody chose are taken at their word" {
                 inFolder (fun folder ->
                     let root = export folder [ "train"; "valid" ]

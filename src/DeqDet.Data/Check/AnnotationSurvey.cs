@@ -142,7 +142,8 @@ internal sealed class AnnotationSurvey
             var kind = File.Classes[label];
             if (!used.Contains(label))
             {
-                Note(IssueKind.UnusedCategory, $"{kind.Id} {kind.Name}");
+                var isRoot = RootCategory.IsRoot(kind.Id, File.Path);
+                Note(isRoot ? IssueKind.RootCategory : IssueKind.UnusedCategory, $"{kind.Id} {kind.Name}");
             }
 
             if (!names.Add(kind.Name))

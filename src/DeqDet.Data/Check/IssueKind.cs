@@ -226,6 +226,13 @@ public sealed record IssueKind(string Code, bool Spoils, string Text, string Adv
         "the detector gets an output for each, and nothing to learn it from"
     );
 
+    /// <summary>A category that only groups all others.</summary>
+    public static readonly IssueKind RootCategory = Remark(
+        "root-category",
+        "categories have no box and only group all others",
+        "training leaves them out: they are no class of objects"
+    );
+
     /// <summary>Two categories have one name.</summary>
     public static readonly IssueKind DoubledCategory = Remark(
         "doubled-category",
