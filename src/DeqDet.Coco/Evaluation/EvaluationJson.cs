@@ -29,10 +29,8 @@ public static class EvaluationJson
         WriteSummary(result, writer);
         if (analysis is not null)
         {
-            writer.WriteStartObject("analysis");
-            AnalysisJson.WriteProperties(analysis, writer);
-            AnalysisJson.WriteImages(analysis, writer);
-            writer.WriteEndObject();
+            writer.WritePropertyName("analysis");
+            AnalysisJson.Write(analysis, writer, withImages: true);
         }
         WriteArrays(result, writer);
         writer.WriteEndObject();

@@ -98,9 +98,8 @@ public sealed record EvaluationPage(
         writer.WriteStartObject("evaluation");
         EvaluationJson.WriteSummary(Result, writer);
         writer.WriteEndObject();
-        writer.WriteStartObject("analysis");
-        AnalysisJson.WriteProperties(Analysis, writer, decimals);
-        writer.WriteEndObject();
+        writer.WritePropertyName("analysis");
+        AnalysisJson.Write(Analysis, writer, withImages: false, decimals);
         GalleryJson.Write(this, writer);
         writer.WriteEndObject();
     }
