@@ -1,6 +1,9 @@
 namespace DeqDet.Coco;
 
-/// <summary>A box by its corners (left, top, right, bottom), px; the right and bottom edge lie outside the last pixel.</summary>
+/// <summary>
+/// A box by its corners (left, top, right, bottom), px; the right and bottom edge lie outside the last pixel. The one form of boxes in the
+/// program: files have [x, y, width, height], and only the columns of the evaluation keep these, for the last digit of an overlap.
+/// </summary>
 public readonly record struct Box(float X1, float Y1, float X2, float Y2)
 {
     /// <summary>Width, px.</summary>

@@ -2,7 +2,8 @@ namespace DeqDet.Coco.Evaluation;
 
 /// <summary>
 /// Detected boxes as columns: entry i of every column belongs to detection i. Their order decides between equal scores of one
-/// image, as in a results file. <paramref name="source"/> (a file name) begins every message.
+/// image, as in a results file. Boxes are [x, y, width, height] as in the file: the reference computes overlaps with these four, and a corner
+/// x + width is rounded. <paramref name="source"/> (a file name) begins every message.
 /// </summary>
 public sealed class Detections(string source = "detections")
 {
