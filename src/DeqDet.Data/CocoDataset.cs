@@ -53,10 +53,13 @@ public sealed record CocoDataset(
     /// Boxes that reach beyond their image are clipped; boxes wholly outside it and boxes of less than 1 px width or height or without
     /// area are dropped, as the reference does.
     /// </remarks>
+    /// <param name="file">The file.</param>
+    /// <param name="imageFolder">Folder of the image files.</param>
+    /// <param name="classes">Classes for a file that lists none; null: such a file is refused.</param>
     /// <exception cref="InputError">It lists no image or no category.</exception>
-    public static CocoDataset Of(AnnotationFile file, string imageFolder)
+    public static CocoDataset Of(AnnotationFile file, string imageFolder, IReadOnlyList<ObjectClass>? classes = null)
     {
-        if (file.Images.Count == 0 || file.Classes.Count == 0)
+        if (file.Images.Count == 0 || (file.Classes.Count == 0 && classes is null))
         {
             throw new InputError(
                 $"{file.Path}: \"{(file.Images.Count == 0 ? "images" : "categories")}\" is empty; there is nothing to detect"
@@ -71,7 +74,7 @@ public sealed record CocoDataset(
                     (image, i) => new DataImage(image.Id, image.FileName, image.Width, image.Height, boxes[i])
                 ),
             ],
-            file.Classes,
+            file.Classes.Count == 0 ? classes! : file.Classes,
             imageFolder,
             Notes(file, fates)
         );

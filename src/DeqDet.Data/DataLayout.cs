@@ -123,7 +123,8 @@ public sealed record DataPart(string AnnotationFile, string ImageFolder)
     /// <exception cref="InputError">As <see cref="CocoDataset.Of"/>, or the classes differ.</exception>
     public CocoDataset LoadFor(AnnotationFile file, IReadOnlyList<ObjectClass> classes)
     {
-        var all = CocoDataset.Of(file, ImageFolder);
+        // COCO's test files list images alone
+        var all = CocoDataset.Of(file, ImageFolder, file.HasAnnotations ? null : classes);
         var data = all.Categories.SequenceEqual(classes) ? all : RootCategory.LeaveOut(all, AnnotationFile);
         return data.Categories.SequenceEqual(classes)
             ? data with

@@ -23,15 +23,31 @@ public static class DataSets
     public static CocoDataset ForTraining(DataSettings data) =>
         MissingImages.Refuse(DataPart.Find(data.Root, data.Train).Load().ForTraining(data.Filter));
 
-    /// <summary>The validation images with their truth, for a model with these classes.</summary>
+    /// <summary>The validation images that settings name, with their truth, for a model with these classes.</summary>
     /// <exception cref="InputError">Something is missing or malformed, or the classes differ.</exception>
     public static (CocoDataset Data, GroundTruth Truth) ForValidation(
         DataSettings data,
         IReadOnlyList<ObjectClass> classes
     )
     {
-        var part = DataPart.Find(data.Root, data.Val);
-        var file = AnnotationFile.Read(part.AnnotationFile, AnnotationUse.Images);
-        return (MissingImages.Refuse(part.LoadFor(file, classes)), GroundTruth.Of(file));
+        var (set, truth) = ForTest(DataPart.Find(data.Root, data.Val), classes, annotationsOptional: false);
+        return (set, truth!);
+    }
+
+    /// <summary>The images of a part with their truth, for a model with these classes.</summary>
+    /// <param name="part">Annotation file and image folder.</param>
+    /// <param name="classes">The model's classes.</param>
+    /// <param name="annotationsOptional">
+    /// Whether the list of annotations may be missing, as in COCO's test files; there is no truth then, and the classes may be missing, too.
+    /// </param>
+    /// <exception cref="InputError">Something is missing or malformed, or the classes differ.</exception>
+    public static (CocoDataset Data, GroundTruth? Truth) ForTest(
+        DataPart part,
+        IReadOnlyList<ObjectClass> classes,
+        bool annotationsOptional
+    )
+    {
+        var file = AnnotationFile.Read(part.AnnotationFile, AnnotationUse.Images, annotationsOptional);
+        return (MissingImages.Refuse(part.LoadFor(file, classes)), file.HasAnnotations ? GroundTruth.Of(file) : null);
     }
 }

@@ -45,6 +45,7 @@ let private model (assignments: string list) : TrainedModel =
         Detector = Detector.initialise settings.Detector 5UL torch.CPU
         Settings = settings
         Classes = classes
+        TrainedOn = None
     }
 
 let private picture (seed: int) (width: int) (height: int) : RgbImage =

@@ -1,5 +1,6 @@
 namespace DeqDet.Detection
 
+open System.Text.Json.Nodes
 open TorchSharp
 open DeqDet
 open DeqDet.Checkpoints
@@ -13,6 +14,8 @@ type TrainedModel =
         Settings: Settings
         /// In the order of the model's outputs.
         Classes: ObjectClass[]
+        /// The image folder that it was trained on, as its checkpoint has it.
+        TrainedOn: string option
     }
 
 module TrainedModel =
@@ -40,6 +43,13 @@ module TrainedModel =
             Detector = make settings (fun (spec: Spec) -> found[spec.Name])
             Settings = detector.Settings
             Classes = Array.ofSeq detector.Info.Classes
+            TrainedOn =
+                match detector.Info.Training["data"] with
+                | :? JsonValue as value ->
+                    match value.TryGetValue<string>() with
+                    | true, folder -> Some folder
+                    | _ -> None
+                | _ -> None
         }
 
     /// Loads a detector from an open file of any origin to a device; the file can be closed then. Its weights require no gradients.

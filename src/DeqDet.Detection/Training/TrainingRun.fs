@@ -114,6 +114,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
             Detector = state.Detector
             Settings = setup.Settings
             Classes = setup.Classes
+            TrainedOn = Some setup.Loader.Data.ImageFolder
         }
 
     /// A validation that is interrupted has not happened.
@@ -128,7 +129,8 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
             let epochs = (state.Progress.Step + plan.StepsPerEpoch - 1L) / plan.StepsPerEpoch
             observer.Validated(int epochs, state.Progress.Step, result)
             last <- Some result
-            update (Progress.validated result.Evaluation["AP"])
+            let ap = result.Evaluation |> Option.map (fun evaluation -> evaluation["AP"])
+            update (Progress.validated (defaultArg ap nan))
         with :? OperationCanceledException when interruption.IsCancellationRequested ->
             ()
 

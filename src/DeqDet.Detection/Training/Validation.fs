@@ -72,25 +72,33 @@ module EvaluatedDetections =
 type ValidationResult =
     {
         Detections: Detections
-        Evaluation: EvaluationResult
+        /// None where the set has no annotations to compare with.
+        Evaluation: EvaluationResult option
         Refinements: Refinements
         Time: TimeSpan
     }
 
-/// Runs a detector over a validation set and evaluates what it finds.
-type Validation(loader: DataLoader, truth: GroundTruth, batchSize: int) =
+/// Runs a detector over a validation set and evaluates what it finds. `truth`: the boxes to be found; None: there is nothing to compare with.
+type Validation(loader: DataLoader, truth: GroundTruth option, batchSize: int) =
 
     /// The validation set that settings name, for a model with these classes. Raises InputError where it is missing or malformed, or its
     /// classes differ.
     static member Of(settings: Settings, classes: IReadOnlyList<ObjectClass>) : Validation =
         let struct (data, truth) = DataSets.ForValidation(settings.Data, classes)
-        Validation(DataLoader(data, settings.Data), truth, settings.Evaluation.BatchSize)
+        Validation(DataLoader(data, settings.Data), Some truth, settings.Evaluation.BatchSize)
+
+    /// Images that somebody names, which need no annotations. Raises InputError where they are missing or malformed, or their classes differ.
+    static member OfPart(part: DataPart, settings: Settings, classes: IReadOnlyList<ObjectClass>) : Validation =
+        let struct (data, truth) =
+            DataSets.ForTest(part, classes, annotationsOptional = true)
+
+        Validation(DataLoader(data, settings.Data), Option.ofObj truth, settings.Evaluation.BatchSize)
 
     /// The validation set.
     member _.Data: CocoDataset = loader.Data
 
-    /// Its boxes as the evaluation takes them.
-    member _.Truth: GroundTruth = truth
+    /// Its boxes as the evaluation takes them; None where it has no annotations.
+    member _.Truth: GroundTruth option = truth
 
     /// Detects on every image and evaluates. `progress` (may be null) gets the number of images done and of all. Raises
     /// OperationCanceledException when cancelled.
@@ -117,7 +125,7 @@ type Validation(loader: DataLoader, truth: GroundTruth, batchSize: int) =
 
         {
             Detections = found
-            Evaluation = Evaluator.Evaluate(truth, found)
+            Evaluation = truth |> Option.map (fun truth -> Evaluator.Evaluate(truth, found))
             Refinements = refinements
             Time = clock.Elapsed
         }

@@ -55,10 +55,12 @@ public static class TraceCommand
             output.WriteLine($"note: {notice}");
         }
 
-        var settings = request.Data?.Value is { } root
-            ? RunSettingsModule.withDataRoot(root, model.Settings)
-            : model.Settings;
-        var judged = named.Count == 0 || request.Data is not null ? Set(model, settings, interruption.Token) : null;
+        var settings =
+            named.Count == 0 || request.Data is not null
+                ? TestCommand.WithData(request.Data?.Value, request.Checkpoint, model, output)
+                : model.Settings;
+        var judged =
+            named.Count == 0 || request.Data is not null ? Set(model, settings, output, interruption.Token) : null;
         var followed =
             named.Count > 0 ? Files(named, settings.Data) : First(judged!, settings.Data, request.ImageCount);
         var folder = new TraceFolder(request.Out);
@@ -103,9 +105,18 @@ public static class TraceCommand
         output.WriteLine($"page: {folder.Page} (beside it: {string.Join(", ", files.Skip(1))})");
     }
 
-    private static Judged Set(TrainedModel model, RunSettings settings, CancellationToken cancellation)
+    private static Judged Set(
+        TrainedModel model,
+        RunSettings settings,
+        TextWriter output,
+        CancellationToken cancellation
+    )
     {
-        DataSets.Ensure(settings.Data, null, cancellation);
+        foreach (var notice in DataSets.Ensure(settings.Data, null, cancellation))
+        {
+            output.WriteLine($"note: {notice}");
+        }
+
         var (data, truth) = DataSets.ForValidation(settings.Data, model.Classes);
         return data.Images.Count > 0
             ? new(data, truth, settings.Data.Root)

@@ -81,7 +81,7 @@ public static class TrainCommand
         }
 
         display.Finish(
-            outcome.Last?.Value.Evaluation,
+            outcome.Last?.Value.Evaluation?.Value,
             folder,
             $"detect {Quoted(folder.Path)} {Quoted(validation.Data.PathOf(validation.Data.Images[0]))}"
         );
@@ -194,8 +194,10 @@ public static class TrainCommand
         public void Validated(int epoch, long step, ValidationResult result)
         {
             DetectionsWriter.Save(result.Detections, folder.Detections);
-            metrics.Validation(epoch, step, result.Evaluation);
-            display.Validated(epoch, result.Evaluation);
+            // training validates on annotated images only
+            var evaluation = result.Evaluation!.Value;
+            metrics.Validation(epoch, step, evaluation);
+            display.Validated(epoch, evaluation);
         }
     }
 }
