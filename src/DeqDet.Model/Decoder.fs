@@ -49,7 +49,7 @@ module Decoder =
                     for h in 0 .. family.Heads settings.Head - 1 ->
                         source
                         |> WeightSource.at $"roi_head.bbox_head.{h}"
-                        |> Refinement.create family settings.Classes settings.Head
+                        |> Refinement.create settings.Classes settings.Head
                 ]
         }
 

@@ -24,7 +24,7 @@ type Detector =
     {
         Settings: DetectorSettings
         Weights: DetectorWeights
-        /// Every live tensor with its spec, in the official order.
+        /// Every tensor with its spec, in the order of the official state dict.
         Tensors: (Spec * Tensor) list
     }
 
@@ -48,7 +48,7 @@ module Detector =
             Decoder = Decoder.create settings source
         }
 
-    /// Every tensor of the official state dict, in its order, nothing allocated.
+    /// Every tensor of a detector, in the order of the official state dict, nothing allocated.
     let specs (settings: DetectorSettings) : Spec list = WeightSource.list (recipe settings)
 
     let private assemble

@@ -45,8 +45,6 @@ type Family =
         Schedule: DetectorSettings -> int list
         /// Which states official training supervises.
         Plan: DetectorSettings -> Plan
-        /// Whether the heads' checkpoints carry the dynamic convolution of the class that the reference derives its head from.
-        UnusedConvolution: bool
     }
 
 module Family =
@@ -105,7 +103,6 @@ module Family =
             Heads = fun _ -> 2
             Schedule = fun settings -> 0 :: List.replicate (settings.Solver.Steps + 1) 1
             Plan = Plan.equilibrium
-            UnusedConvolution = true
         }
 
     /// The baseline in DEQDet's repository: the same without equilibrium.
@@ -118,7 +115,6 @@ module Family =
             Heads = stages
             Schedule = everyStage
             Plan = Plan.stages (fun i -> $"stage_{i}")
-            UnusedConvolution = true
         }
 
     /// Gao et al., AdaMixer, CVPR 2022.
@@ -136,7 +132,6 @@ module Family =
             Heads = stages
             Schedule = everyStage
             Plan = Plan.stages (fun i -> $"stage{i}_")
-            UnusedConvolution = false
         }
 
     /// The family that settings name.

@@ -6,10 +6,8 @@ open TorchSharp
 type Role =
     /// Learned by the optimiser unless frozen.
     | Parameter
-    /// Carried along (stored statistics of a batch normalisation), never differentiated.
+    /// Stored statistics of a batch normalisation: never differentiated.
     | Buffer
-    /// Present in official checkpoints, used by no computation: listed for exchange, never allocated.
-    | Dead
 
 /// Initial value of a weight.
 type Initialiser =
@@ -79,17 +77,7 @@ module WeightSource =
     let buffer name (shape: int list) initialiser (source: WeightSource) =
         take Buffer false false name [| for s in shape -> int64 s |] initialiser source
 
-    /// Says that official checkpoints have this tensor although nothing reads it.
-    let dead name (shape: int list) initialiser (source: WeightSource) =
-        take Dead source.Trainable false name [| for s in shape -> int64 s |] initialiser source
-        |> ignore
-
-    /// The same for integer tensors (counters, index tables).
-    let deadInteger name (shape: int list) initialiser (source: WeightSource) =
-        take Dead false true name [| for s in shape -> int64 s |] initialiser source
-        |> ignore
-
-    /// Every tensor a recipe asks for, in its order (the official one), nothing allocated.
+    /// Every tensor a recipe asks for, in its order, nothing allocated.
     let list (recipe: WeightSource -> 'weights) : Spec list =
         let specs = ResizeArray()
 
@@ -106,13 +94,13 @@ module WeightSource =
 
         List.ofSeq specs
 
-    /// Builds the record of a recipe from tensors found by spec; dead tensors are not asked for.
+    /// Builds the record of a recipe from tensors found by spec.
     let build (find: Spec -> torch.Tensor) (recipe: WeightSource -> 'weights) : 'weights =
         recipe
             {
                 Prefix = ""
                 Trainable = true
-                Take = fun spec -> if spec.Role = Dead then null else find spec
+                Take = find
             }
 
 module Initialiser =
@@ -143,7 +131,7 @@ module Initialiser =
 
         let value =
             match spec.Initialiser with
-            | Constant c -> torch.full (spec.Shape, scalar c, dtype = torch.float32)
+            | Constant c -> (empty ()).fill_(scalar c)
             | Uniform(low, high) -> uniform low high
             | Normal deviation -> normal deviation
             | XavierUniform ->

@@ -57,40 +57,8 @@ module Refinement =
         else
             Offset(head.Groups * head.PointsIn)
 
-    /// The official checkpoints' 23 million numbers that no forward pass reads: they come with the class the reference derives
-    /// its head from (dynamic convolution of Sparse R-CNN, 64 hidden channels, 7x7 points).
-    let private deadWeights (head: HeadSettings) (source: WeightSource) =
-        let c = head.Channels
-        let hidden = c / 4
-        let inner = source |> WeightSource.at "instance_interactive_conv"
-
-        let norm name size from =
-            from
-            |> WeightSource.at name
-            |> WeightSource.dead "weight" [ size ] (Constant 1.0)
-
-            from |> WeightSource.at name |> WeightSource.dead "bias" [ size ] (Constant 0.0)
-
-        let linear name outputs inputs from =
-            let bound = 1.0 / sqrt (float inputs)
-
-            from
-            |> WeightSource.at name
-            |> WeightSource.dead "weight" [ outputs; inputs ] XavierUniform
-
-            from
-            |> WeightSource.at name
-            |> WeightSource.dead "bias" [ outputs ] (Uniform(-bound, bound))
-
-        linear "dynamic_layer" (2 * c * hidden) c inner
-        norm "norm_in" hidden inner
-        norm "norm_out" c inner
-        linear "fc_layer" c (49 * c) inner
-        norm "fc_norm" c inner
-        norm "instance_interactive_conv_norm" c source
-
     /// Weights of one head under the official names, in the official order.
-    let create (family: Family) (classes: int) (head: HeadSettings) (source: WeightSource) : HeadWeights =
+    let create (classes: int) (head: HeadSettings) (source: WeightSource) : HeadWeights =
         let c = head.Channels
 
         let tau =
@@ -113,9 +81,6 @@ module Refinement =
             source |> WeightSource.at "attention.attn" |> Attention.create head tau
 
         let attentionNorm = source |> WeightSource.at "attention_norm" |> Affine.create c
-
-        if family.UnusedConvolution then
-            deadWeights head source
 
         let expand =
             source |> WeightSource.at "ffn.layers.0.0" |> Linear.create c head.FeedForward

@@ -241,7 +241,15 @@ let tests =
                     "parameter"
 
                 Expect.equal (describe (spec "n" Role.Buffer true)) ("n", [ 2L ], ElementType.Int64, true) "buffer"
-                Expect.equal (describe (spec "d" Role.Dead false)) ("d", [ 2L ], ElementType.Float32, false) "dead")
+
+                let dead =
+                    ExpectedWeights.ofOfficial
+                        {
+                            Spec = spec "d" Role.Parameter false
+                            Dead = true
+                        }
+
+                Expect.isFalse dead.Needed "dead")
 
             testCase "files are told apart by what they hold" (fun () ->
                 inFolder (fun folder ->

@@ -95,7 +95,16 @@ let private tensors (path: string) =
         for tensor in file.Tensors -> tensor.Name, tensor.Type, List.ofSeq tensor.Shape, tensor.ToArray()
     ]
 
-let private isLive (spec: Spec) = spec.Role <> Role.Dead
+/// The official state dict: every tensor, those that nothing reads, and the others.
+let private official (settings: DetectorSettings) =
+    [ for tensor in OfficialTensors.ofDetector settings -> tensor.Spec ]
+
+let private deadOnes (settings: DetectorSettings) =
+    [
+        for tensor in OfficialTensors.ofDetector settings do
+            if tensor.Dead then
+                tensor.Spec
+    ]
 
 /// The official code's files as published: names, shapes and types, no settings. Numbers are zeros of no size on the disk.
 let private bare (path: string) (specs: Spec list) (meta: string) =
@@ -277,7 +286,7 @@ let tests =
         "convert"
         [
             withKinds "there and back again" (fun settings at ->
-                let specs = Detector.specs settings.Detector
+                let specs = official settings.Detector
                 write (at "a.safetensors") settings
                 let said = run (request (at "a.safetensors") (at "a.pth"))
                 Expect.stringStarts said (at "a.pth") "names the file it wrote"
@@ -297,7 +306,7 @@ let tests =
                     ]
                     "the official names in the official order"
 
-                Expect.exists specs (isLive >> not) "some are dead"
+                Expect.isNonEmpty (deadOnes settings.Detector) "some are dead"
 
                 do
                     use file = PthFile.Open(at "a.pth")
@@ -307,7 +316,7 @@ let tests =
 
                 run (request (at "a.pth") (at "b.safetensors")) |> ignore
 
-                let live = specs |> List.filter isLive |> List.map _.Name |> set
+                let live = Detector.specs settings.Detector |> List.map _.Name |> set
 
                 Expect.equal
                     (tensors (at "b.safetensors"))
@@ -369,7 +378,7 @@ let tests =
                     |> List.map (fun (name, _, _, bytes) -> name, bytes)
                     |> Map.ofList
 
-                for spec in Detector.specs settings.Detector |> List.filter (isLive >> not) do
+                for spec in deadOnes settings.Detector do
                     use expected = Initialiser.draw generator spec
                     Expect.equal written[spec.Name] (expected.bytes.ToArray()) spec.Name)
 
@@ -381,7 +390,7 @@ let tests =
                     let text = SettingsFile.toJson settings
                     let config = Path.Combine(folder, "mine.json")
                     File.WriteAllText(config, text)
-                    bare path (Detector.specs settings.Detector) """{"epoch":2,"iter":40}"""
+                    bare path (official settings.Detector) """{"epoch":2,"iter":40}"""
 
                     Expect.stringContains
                         (refused (fun () -> run (request path target) |> ignore))
@@ -422,7 +431,7 @@ let tests =
                     File.WriteAllText(target, "old")
                     File.WriteAllText(config, SettingsFile.toJson settings)
 
-                    let live = Detector.specs settings.Detector |> List.filter isLive
+                    let live = Detector.specs settings.Detector
                     let missing, wrong = live[3], live[4]
 
                     bare
@@ -493,7 +502,7 @@ let tests =
 
                     Expect.equal
                         (tensors target |> List.map (fun (name, _, _, _) -> name))
-                        (backbone |> List.filter isLive |> List.map _.Name)
+                        (backbone |> List.map _.Name)
                         "names"
 
                     let expected = backbone |> List.map ExpectedWeights.ofSpec
@@ -517,7 +526,7 @@ let tests =
                             inFolder (fun folder ->
                                 let path = Path.Combine(folder, "a.safetensors")
                                 let settings = SettingsFile.load (config name) []
-                                sparse path (Detector.specs settings.Detector)
+                                sparse path (official settings.Detector)
                                 use file = TensorFile.Open path
                                 let found, which = KnownModels.find file
                                 Expect.equal which name "name"
@@ -555,7 +564,11 @@ let tests =
                         |> List.sumBy (fun spec -> Array.fold (*) 1L spec.Shape)
 
                     let live = count (fun spec -> spec.Role = Role.Parameter)
-                    let dead = count (fun spec -> spec.Role = Role.Dead && not spec.Integer)
+
+                    let dead =
+                        deadOnes settings.Detector
+                        |> List.filter (fun spec -> not spec.Integer)
+                        |> List.sumBy (fun spec -> Array.fold (*) 1L spec.Shape)
 
                     for part in
                         [

@@ -6,8 +6,7 @@ open DeqDet.Model
 /// What a detector wants to find in a file.
 module ExpectedWeights =
 
-    /// What a model says about one of its tensors; dead ones may be absent and are not loaded.
-    let ofSpec (spec: Spec) : ExpectedTensor =
+    let private expected (needed: bool) (spec: Spec) : ExpectedTensor =
         ExpectedTensor(
             spec.Name,
             spec.Shape,
@@ -15,9 +14,15 @@ module ExpectedWeights =
                  ElementType.Int64
              else
                  ElementType.Float32),
-            spec.Role <> Dead
+            needed
         )
 
-    /// Everything that a detector with these settings wants.
+    /// One tensor of a model.
+    let ofSpec (spec: Spec) : ExpectedTensor = expected true spec
+
+    /// One tensor of an official state dict; a dead one may be absent and is not loaded.
+    let ofOfficial (tensor: OfficialTensor) : ExpectedTensor = expected (not tensor.Dead) tensor.Spec
+
+    /// Everything that a detector with these settings wants, and what may lie beside it.
     let ofDetector (settings: DetectorSettings) : ExpectedTensor[] =
-        [| for spec in Detector.specs settings -> ofSpec spec |]
+        [| for tensor in OfficialTensors.ofDetector settings -> ofOfficial tensor |]

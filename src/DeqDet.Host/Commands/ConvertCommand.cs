@@ -52,23 +52,23 @@ public static class ConvertCommand
             DetectorFileModule.read(request.Config, request.Classes, file)
         );
         FiniteNumbers.Check(file.Path, detector.Weights);
-        var specs = DetectorModule.specs(detector.Settings.Detector);
-        var live = specs.Where(spec => !spec.Role.IsDead).ToList();
+        var official = OfficialTensors.ofDetector(detector.Settings.Detector);
+        var live = official.Where(tensor => !tensor.Dead).ToList();
         CheckOut(request);
         if (pth)
         {
-            WriteOfficial(request.Out, detector, specs);
+            WriteOfficial(request.Out, detector, official);
         }
         else
         {
             var stored = detector.Weights.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
             SafetensorsWriter.Write(
                 request.Out,
-                [.. live.Select(spec => TensorToWrite.Of(stored[spec.Name]))],
+                [.. live.Select(tensor => TensorToWrite.Of(stored[tensor.Spec.Name]))],
                 detector.Info.ToMetadata()
             );
         }
-        var dead = specs.Count() - live.Count;
+        var dead = official.Count() - live.Count;
         return $"{ModelNames.Of(detector.Settings.Detector)}, {detector.Info.Classes.Count} classes, {live.Count} tensors"
             + (
                 dead == 0 ? ""
@@ -78,7 +78,7 @@ public static class ConvertCommand
     }
 
     // The official code loads strictly: it misses also what it never reads.
-    private static void WriteOfficial(string path, DetectorFile detector, IEnumerable<Spec> specs)
+    private static void WriteOfficial(string path, DetectorFile detector, IEnumerable<OfficialTensor> official)
     {
         using var scope = torch.NewDisposeScope();
         using var generator = new torch.Generator(DeadWeightsSeed, torch.CPU);
@@ -86,11 +86,13 @@ public static class ConvertCommand
         PthWriter.Write(
             path,
             [
-                .. specs.Select(spec =>
-                    stored.TryGetValue(spec.Name, out var tensor) && tensor.Shape.SequenceEqual(spec.Shape)
-                        ? TensorToWrite.Of(tensor)
-                        : Tensors.ToWrite(spec.Name, InitialiserModule.draw(generator, spec))
-                ),
+                .. official
+                    .Select(tensor => tensor.Spec)
+                    .Select(spec =>
+                        stored.TryGetValue(spec.Name, out var tensor) && tensor.Shape.SequenceEqual(spec.Shape)
+                            ? TensorToWrite.Of(tensor)
+                            : Tensors.ToWrite(spec.Name, InitialiserModule.draw(generator, spec))
+                    ),
             ],
             DetectorFileModule.toMeta(detector)
         );

@@ -55,8 +55,8 @@ public static class InfoCommand
     {
         var detector = DetectorFileModule.read(null, null, file);
         var (settings, info) = (detector.Settings.Detector, detector.Info);
-        var specs = DetectorModule.specs(settings).ToList();
-        var applied = settings.Kind.IsDeqDet
+        var official = OfficialTensors.ofDetector(settings);
+        var applied = FamilyModule.hasEquilibrium(settings)
             ? $"{settings.Solver.Steps} refinement steps"
             : $"{settings.Head.Stages} stages";
         var lines = new List<(string, string)>
@@ -64,26 +64,26 @@ public static class InfoCommand
             ("model", $"{ModelNames.Of(settings)}, {settings.Queries.Count} queries, {applied}"),
             ("classes", $"{info.Classes.Count}: {Some(info.Classes)}"),
         };
-        lines.AddRange(Counts(specs));
+        lines.AddRange(Counts(official));
         lines.AddRange(Training(detector));
         return lines;
     }
 
-    private static IEnumerable<(string, string)> Counts(IReadOnlyList<Spec> specs)
+    private static IEnumerable<(string, string)> Counts(IEnumerable<OfficialTensor> official)
     {
-        var live = Sum(spec => spec.Role.IsParameter);
-        var dead = Sum(spec => spec.Role.IsDead && !spec.Integer);
+        var parameters = official.Where(tensor => tensor.Spec.Role.IsParameter).ToList();
+        var dead = Sum(tensor => tensor.Dead);
         (string Name, string Number, string Note)[] rows =
         [
-            ("parameters", Grouped(live + dead), "in all, as the official code counts"),
-            ("", Grouped(Sum(spec => spec.Role.IsParameter && spec.Trainable)), "trainable"),
+            ("parameters", Grouped(Sum(_ => true)), "in all, as the official code counts"),
+            ("", Grouped(Sum(tensor => !tensor.Dead && tensor.Spec.Trainable)), "trainable"),
             ("", Grouped(dead), "dead: nothing reads them, and they are not kept here"),
         ];
         var width = rows.Max(row => row.Number.Length);
         return rows.Select(row => (row.Name, $"{row.Number.PadLeft(width)}  {row.Note}"));
 
-        long Sum(Func<Spec, bool> which) =>
-            specs.Where(which).Sum(spec => spec.Shape.Aggregate(1L, (product, size) => product * size));
+        long Sum(Func<OfficialTensor, bool> which) =>
+            parameters.Where(which).Sum(tensor => tensor.Spec.Shape.Aggregate(1L, (product, size) => product * size));
     }
 
     private static IEnumerable<(string, string)> Training(DetectorFile detector)

@@ -17,17 +17,13 @@ type BatchNorm =
 module BatchNorm =
 
     let create channels usesBatch (source: WeightSource) : BatchNorm =
-        let norm =
-            {
-                Scale = source |> WeightSource.parameter "weight" [ channels ] (Constant 1.0)
-                Shift = source |> WeightSource.parameter "bias" [ channels ] (Constant 0.0)
-                Mean = source |> WeightSource.buffer "running_mean" [ channels ] (Constant 0.0)
-                Variance = source |> WeightSource.buffer "running_var" [ channels ] (Constant 1.0)
-                UsesBatch = usesBatch
-            }
-
-        source |> WeightSource.deadInteger "num_batches_tracked" [] (Constant 0.0)
-        norm
+        {
+            Scale = source |> WeightSource.parameter "weight" [ channels ] (Constant 1.0)
+            Shift = source |> WeightSource.parameter "bias" [ channels ] (Constant 0.0)
+            Mean = source |> WeightSource.buffer "running_mean" [ channels ] (Constant 0.0)
+            Variance = source |> WeightSource.buffer "running_var" [ channels ] (Constant 1.0)
+            UsesBatch = usesBatch
+        }
 
     /// [B, C, H, W] -> the same shape; eps 1e-5, momentum .1. A single value per channel (one image, one pixel) has no variance: it is
     /// normalised by the stored statistics, which stay as they are. (PyTorch raises "Expected more than 1 value per channel"; the

@@ -31,9 +31,6 @@ module WindowAttention =
                     int64 (down * (2 * window - 1) + right)
         |]
 
-    // checkpoints carry the index of every block, although it is always the same
-    let private storedIndex = Values [| for i in places -> float32 i |]
-
     /// A linear layer as Swin initialises it.
     let linear inputs outputs =
         Linear.createWith inputs outputs (Normal 0.02) (Constant 0.0)
@@ -45,9 +42,6 @@ module WindowAttention =
         let bias =
             source
             |> WeightSource.parameter "relative_position_bias_table" [ rows; heads ] (Normal 0.02)
-
-        source
-        |> WeightSource.deadInteger "relative_position_index" [ cells; cells ] storedIndex
 
         let qkv = source |> WeightSource.at "qkv" |> linear width (3 * width)
 
@@ -93,7 +87,7 @@ module WindowAttention =
 
         let regions = regions.squeeze -1L
         let apart = (regions.unsqueeze 1L).ne(regions.unsqueeze 2L)
-        apart.``to``(like.dtype).mul(scalar -100.0).unsqueeze 1L
+        (apart.``to`` like.dtype * scalar -100.0).unsqueeze 1L
 
     /// Self-attention inside windows [B*n, 49, C], with the index of `placeIndex` and the mask of shifted windows.
     let apply (weights: WindowAttention) (index: Tensor) (mask: Tensor option) (windows: Tensor) =
