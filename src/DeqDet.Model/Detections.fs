@@ -1,5 +1,6 @@
 namespace DeqDet.Model
 
+open System
 open TorchSharp
 open DeqDet.Solver
 
@@ -43,6 +44,8 @@ module Detections =
         let classes = k.ToScalar()
         let queries = index.div (classes, torch.RoundingMode.floor)
         let labels = index.remainder classes
+        // TorchSharp does not hold it while the two divide
+        GC.KeepAlive classes
         let found = boxes.gather (1L, queries.unsqueeze(-1L).expand(b, int64 n, 4L))
         struct (scores, labels, found, queries)
 

@@ -58,8 +58,7 @@ module QueryState =
             let residual = torch.maximum (shift before after, change before after)
             let finite = torch.isfinite(after).all(-1L, false)
 
-            let residual =
-                torch.where (finite, residual, torch.full_like (residual, scalar nan))
+            let residual = residual.masked_fill (finite.logical_not (), scalar nan)
 
             {
                 Absolute = residual

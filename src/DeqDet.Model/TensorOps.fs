@@ -1,6 +1,62 @@
 namespace DeqDet.Model
 
+open System
+open System.Runtime.CompilerServices
 open TorchSharp
+
+/// A number in an operation with tensors. TorchSharp hands a Scalar's native copy on without holding the Scalar, which may be collected
+/// meanwhile: the operation then raises, or computes with whatever lies there. Here it is held until the operation has returned.
+[<Struct>]
+type Number =
+    {
+        Value: float
+    }
+
+    /// Runs an operation that TorchSharp has for its Scalar.
+    member number.In(operation: Scalar -> torch.Tensor) : torch.Tensor =
+        let scalar = number.Value.ToScalar()
+        let result = operation scalar
+        GC.KeepAlive scalar
+        result
+
+    static member (+)(tensor: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor + scalar)
+
+    static member (-)(tensor: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor - scalar)
+
+    static member (-)(number: Number, tensor: torch.Tensor) : torch.Tensor =
+        number.In(fun scalar -> scalar - tensor)
+
+    static member (*)(tensor: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor * scalar)
+
+    static member (/)(tensor: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor / scalar)
+
+/// TorchSharp's operations that take a Scalar, with a number in its place.
+[<Extension; AbstractClass; Sealed>]
+type NumberOperations =
+
+    /// The larger one of each element and the number.
+    [<Extension>]
+    static member clamp_min(tensor: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor.clamp_min scalar)
+
+    /// Each element to the power of the number.
+    [<Extension>]
+    static member pow(tensor: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor.pow scalar)
+
+    /// Sets every element to the number.
+    [<Extension>]
+    static member fill_(tensor: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor.fill_ scalar)
+
+    /// The tensor, with the number where the mask is true.
+    [<Extension>]
+    static member masked_fill(tensor: torch.Tensor, mask: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor.masked_fill (mask, scalar))
 
 /// Small helpers for tensors in F#.
 [<AutoOpen>]
@@ -8,8 +64,8 @@ module TensorOps =
 
     type Tensor = torch.Tensor
 
-    /// A number as TorchSharp's Scalar: `x * scalar 0.5`.
-    let inline scalar (value: float) : Scalar = value.ToScalar()
+    /// A number to compute with: `x * scalar 0.5`.
+    let scalar (value: float) : Number = { Value = value }
 
     /// Runs f in a dispose scope of its own and keeps only the tensors that `keep` names in its result.
     let scoped (keep: 'result -> Tensor seq) (f: unit -> 'result) : 'result =

@@ -204,7 +204,7 @@ let tests =
                         Expect.isLessThan (abs (mean - 1.0)) 0.08 $"mean of branch {branch}"
 
                     for branch, kept in
-                        Array.indexed (rows ((factors.gt (scalar 0.0)).``to``(torch.float64).mean [| 1L |])) do
+                        Array.indexed (rows ((factors.gt (0.0.ToScalar())).``to``(torch.float64).mean [| 1L |])) do
                         let expected = 1.0 - 0.4 * float (branch / 2) / 11.0
                         Expect.isLessThan (abs (kept - expected)) 0.04 $"kept by branch {branch}"
 

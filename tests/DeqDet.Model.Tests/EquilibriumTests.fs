@@ -23,8 +23,8 @@ let private calm (weights: DecoderWeights) =
     let head = weights.Heads[1]
     head.BoxOut.Weight.zero_ () |> ignore
     head.BoxOut.Bias.zero_ () |> ignore
-    head.FeedForwardNorm.Weight.mul_ (scalar 0.01) |> ignore
-    head.FeedForwardNorm.Bias.add_ (scalar 1.0) |> ignore
+    head.FeedForwardNorm.Weight.mul_ (0.01.ToScalar()) |> ignore
+    head.FeedForwardNorm.Bias.add_ (1.0.ToScalar()) |> ignore
     weights
 
 type private Case =
@@ -434,7 +434,7 @@ let residualTests =
             <| fun () ->
                 use _ = torch.NewDisposeScope()
                 let state = torch.ones ([| 2L; 12L |], torch.float32)
-                state.narrow(1L, 4L, 8L).mul_(scalar 1e38) |> ignore
+                state.narrow(1L, 4L, 8L).mul_(1e38.ToScalar()) |> ignore
                 let image = state * scalar 1.25
                 image.narrow(1L, 0L, 4L).copy_(state.narrow (1L, 0L, 4L)) |> ignore
 

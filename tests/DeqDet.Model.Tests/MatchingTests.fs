@@ -138,9 +138,11 @@ let tests =
                 let settings = Small.settings DetectorKind.DeqDet
                 let targets = Small.targets [ 2 ] (Random 3)
                 let truth = targets[0].Boxes
-                let elsewhere = torch.full ([| 4L; 4L |], scalar 7.0, dtype = torch.float64)
+                let elsewhere = torch.full ([| 4L; 4L |], 7.0.ToScalar(), dtype = torch.float64)
                 let boxes = torch.cat([| truth; elsewhere |], 0L).unsqueeze 0L
-                let logits = torch.full ([| 1L; 6L; 3L |], scalar -40.0, dtype = torch.float64)
+
+                let logits =
+                    torch.full ([| 1L; 6L; 3L |], (-40.0).ToScalar(), dtype = torch.float64)
 
                 for i, label in Array.indexed (targets[0].Labels.data<int64>().ToArray()) do
                     logits[0L, int64 i, label] <- torch.tensor 40.0

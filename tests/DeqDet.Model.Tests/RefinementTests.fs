@@ -128,7 +128,9 @@ let tests =
                 use _ = torch.NewDisposeScope()
                 // the last pairs have numbers that float32 does not hold
                 let queries, classes = 3L, 8_388_617L
-                let logits = torch.full ([| 1L; queries; classes |], scalar -9.0, torch.float32)
+
+                let logits =
+                    torch.full ([| 1L; queries; classes |], (-9.0).ToScalar(), torch.float32)
 
                 let wanted =
                     [ 2L, classes - 2L; 2L, 1L; 1L, classes - 1L; 2L, classes - 1L; 0L, 5L ]

@@ -103,7 +103,7 @@ let tests =
                 tensors.Remove "img_shapes_hw" |> ignore
 
                 let source =
-                    torch.arange(scalar 1890.0).remainder(scalar 251.0).``to``(torch.uint8).view(21L, 30L, 3L)
+                    torch.arange(1890.0.ToScalar()).remainder(251.0.ToScalar()).``to``(torch.uint8).view(21L, 30L, 3L)
 
                 tensors["resize_src_hwc_uint8"] <- source
                 tensors["resize0_out_hwc_uint8"] <- Pictures.resize source 10 7
