@@ -71,7 +71,7 @@ type SolverRequest =
             || request.Tolerance.IsSome
             || request.BudgetMs.IsSome
 
-        if asked && settings.Kind <> DetectorKind.DeqDet then
+        if asked && not (Family.hasEquilibrium settings) then
             raise (
                 InputError
                     "--solver, --steps, --tolerance and --budget-ms are for DEQDet models; this one applies a fixed number of different stages"

@@ -11,6 +11,7 @@ open DeqDet.Settings
 open DeqDet.Checkpoints
 open DeqDet.Data
 open DeqDet.Detection
+open DeqDet.Model
 open DeqDet.Tests.SettingsFiles
 
 /// The default training, made small: everything it does, in seconds.
@@ -282,6 +283,39 @@ let tests =
                         "diverges"
 
                     Expect.isFalse (setting.Work "run").HasCheckpoint "nothing written")
+
+            testCase "what is not finite is not saved, and the file that was there stays"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, tiny @ [ "train.save_steps=2" ])
+                    let work = setting.Work "run"
+                    let told = Told()
+                    let kept = ref [||]
+                    let spoilt = ref ""
+                    use run = setting.Start None
+
+                    told.After <-
+                        fun report ->
+                            if report.Step = 3L then
+                                let spec, buffer =
+                                    run.Detector.Tensors |> List.find (fun (spec, _) -> spec.Role = Role.Buffer)
+
+                                kept.Value <- File.ReadAllBytes work.Latest
+                                spoilt.Value <- spec.Name
+                                use first = buffer.narrow (0L, 0L, 1L)
+                                first.fill_ (nan.ToScalar()) |> ignore
+
+                    Expect.throwsC (fun () -> run.Train(work, told, CancellationToken.None) |> ignore) (fun error ->
+                        Expect.equal (error.GetType()) typeof<TrainingDivergedException> "kind of error"
+                        expectParts error.Message [ spoilt.Value; "by step 3"; "after step 2 is kept"; "lower rate" ])
+
+                    Expect.isNonEmpty kept.Value "something was saved"
+                    Expect.equal (File.ReadAllBytes work.Latest) kept.Value "latest"
+
+                    Expect.isFalse
+                        (Directory.EnumerateFiles work.Path
+                         |> Seq.exists (fun file -> file.EndsWith ".tmp"))
+                        "nothing is left half written")
 
             testCase "interrupted anywhere, a resumed run leaves the files of the uninterrupted one"
             <| fun () ->

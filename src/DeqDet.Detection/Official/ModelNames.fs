@@ -7,11 +7,7 @@ open DeqDet.Model
 type ModelNames =
 
     /// DEQDet, FFNDet or AdaMixer.
-    static member Of(kind: DetectorKind) : string =
-        match kind with
-        | DeqDet -> "DEQDet"
-        | FfnDet -> "FFNDet"
-        | AdaMixer -> "AdaMixer"
+    static member Of(kind: DetectorKind) : string = (Family.ofKind kind).Title
 
     /// ResNet-50, Swin-S and so on.
     static member Of(kind: BackboneKind) : string =

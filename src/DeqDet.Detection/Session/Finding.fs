@@ -62,10 +62,7 @@ module Prediction =
     /// network's scale.
     let ofBatch (classes: ObjectClass[]) (batch: Batch) (found: Detections) : Prediction[] =
         let scores = found.Scores.cpu().data<float32>().ToArray()
-
-        let labels =
-            (found.Labels.``to`` TorchSharp.torch.int64).cpu().data<int64>().ToArray()
-
+        let labels = found.Labels.cpu().data<int64>().ToArray()
         let queries = found.Queries.cpu().data<int64>().ToArray()
         let boxes = found.Boxes.cpu().contiguous().data<float32>().ToArray()
         let perImage = scores.Length / batch.Images.Count

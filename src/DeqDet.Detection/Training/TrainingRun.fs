@@ -179,7 +179,9 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                     |> List.iter (perform observer folder CancellationToken.None)
 
                     $"the state after step {state.Progress.Step} is saved in {folder.Latest}"
-                with :? InputError as failed ->
+                with
+                | :? InputError
+                | :? TrainingDivergedException as failed ->
                     $"the state after step {state.Progress.Step} could not be saved: {failed.Message}"
 
         match error with

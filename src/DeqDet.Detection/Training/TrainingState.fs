@@ -32,6 +32,10 @@ type TrainingSetup =
     /// The classes, in the order of the model's outputs.
     member setup.Classes: ObjectClass[] = Array.ofSeq setup.Loader.Data.Categories
 
+/// Loss, gradient, a weight or a stored statistic was not a number: going on, or saving it, would destroy what was trained.
+type TrainingDivergedException(message: string) =
+    inherit Exception(message)
+
 /// A detector in training, its optimiser, and how far they have come. Everything random in step n is drawn from (seed, n), so no
 /// generator's state belongs to it.
 type TrainingState =
@@ -68,10 +72,17 @@ module TrainingState =
         for _, tensor in state.Detector.Tensors do
             tensor.Dispose()
 
-    /// Writes the weights, and with `resumable` all that is needed to go on. Raises InputError where the system refuses.
+    /// Writes the weights, and with `resumable` all that is needed to go on. Raises InputError where the system refuses, and
+    /// TrainingDivergedException where a weight or stored statistic is not finite; the file that is there already stays as it is.
     let save (setup: TrainingSetup) (resumable: bool) (path: string) (state: TrainingState) : unit =
         use _ = torch.NewDisposeScope()
         let progress = state.Progress
+
+        match Detector.nonFinite state.Detector with
+        | Some name ->
+            raise (TrainingDivergedException $"training diverged by step {progress.Step}: not finite: {name}")
+        | None -> ()
+
         let training = JsonObject()
         training["data"] <- setup.Loader.Data.ImageFolder
         training["images"] <- setup.Loader.Data.Images.Count

@@ -6,10 +6,6 @@ open TorchSharp
 open DeqDet.Data
 open DeqDet.Model
 
-/// Loss, gradient or a stored statistic was not a number: going on would destroy the weights.
-type TrainingDivergedException(message: string) =
-    inherit Exception(message)
-
 /// One optimiser step on one batch.
 module TrainingStep =
 

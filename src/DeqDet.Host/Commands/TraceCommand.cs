@@ -5,6 +5,7 @@ using DeqDet.Detection;
 using DeqDet.Host.Devices;
 using DeqDet.Host.Terminal;
 using DeqDet.Images;
+using DeqDet.Model;
 using DeqDet.Reports.Tracing;
 using DeqDet.Settings;
 using Microsoft.FSharp.Collections;
@@ -40,11 +41,11 @@ public static class TraceCommand
             device
         );
         var model = session.Model;
-        var kind = model.Settings.Detector.Kind;
-        if (!kind.IsDeqDet)
+        var detector = model.Settings.Detector;
+        if (!FamilyModule.hasEquilibrium(detector))
         {
             throw new InputError(
-                $"{request.Checkpoint}: {ModelNames.Of(kind)} applies a fixed number of different stages, so there is no equilibrium to trace; "
+                $"{request.Checkpoint}: {ModelNames.Of(detector.Kind)} applies a fixed number of different stages, so there is no equilibrium to trace; "
                     + "name a checkpoint of a DEQDet"
             );
         }
@@ -73,11 +74,7 @@ public static class TraceCommand
             );
         }
 
-        var tracer = new Tracer(
-            session,
-            Math.Max(request.Steps, model.Settings.Detector.Solver.Steps + 1),
-            interruption.Token
-        );
+        var tracer = new Tracer(session, Math.Max(request.Steps, detector.Solver.Steps + 1), interruption.Token);
         var screen = new Screen(console);
         var images = new List<TracedImage>();
         var following = new ProgressLine(screen, TimeProvider.System, "following", "images");
@@ -92,8 +89,8 @@ public static class TraceCommand
         var accuracy = judged is null ? null : Judge(tracer, judged, request.Evaluated, screen);
         var subject = new TraceSubject(
             request.Checkpoint,
-            ModelNames.Of(model.Settings.Detector),
-            model.Settings.Detector.Queries.Count,
+            ModelNames.Of(detector),
+            detector.Queries.Count,
             tracer.Trained,
             tracer.Applications,
             device.ToString()

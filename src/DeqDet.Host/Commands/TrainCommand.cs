@@ -7,6 +7,7 @@ using DeqDet.Detection;
 using DeqDet.Host.Devices;
 using DeqDet.Host.Terminal;
 using DeqDet.Model;
+using DeqDet.Model.Backbones;
 using DeqDet.Reports;
 using DeqDet.Settings;
 using Microsoft.FSharp.Core;
@@ -163,7 +164,10 @@ public static class TrainCommand
         var backbone = settings.Detector.Backbone;
         if (
             backbone.Weights is null
-            && (backbone.FrozenStages >= 0 || backbone.Norm.IsFrozen && !IsSwin(backbone.Kind))
+            && (
+                backbone.FrozenStages >= 0
+                || backbone.Norm.IsFrozen && BackboneFormModule.ofKind(backbone.Kind).IsResidual
+            )
         )
         {
             yield return "the backbone starts from random weights, and a part of it is frozen as for pretrained ones: "
@@ -171,8 +175,6 @@ public static class TrainCommand
                 + "--set backbone.frozen_stages=-1 --set backbone.norm=batch";
         }
     }
-
-    private static bool IsSwin(BackboneKind kind) => kind.IsSwinT || kind.IsSwinS || kind.IsSwinB;
 
     // Shorter to type where it lies below the current folder.
     private static string Quoted(string path) => Shell.quote(Human.Path(path));

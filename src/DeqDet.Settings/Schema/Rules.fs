@@ -2,6 +2,7 @@ namespace DeqDet.Settings.Schema
 
 open DeqDet
 open DeqDet.Model
+open DeqDet.Model.Backbones
 open DeqDet.Settings
 
 /// What the keys of a section must obey together, when each is right by itself.
@@ -11,7 +12,9 @@ module Rules =
         if number = 1 then $"1 {what}" else $"{number} {what}s"
 
     let private isSwin kind =
-        List.contains kind [ SwinT; SwinS; SwinB ]
+        match BackboneForm.ofKind kind with
+        | Windowed _ -> true
+        | Residual _ -> false
 
     let private backbone (backbone: BackboneSettings) =
         [
