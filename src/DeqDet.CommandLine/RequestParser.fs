@@ -42,11 +42,15 @@ module RequestParser =
             | true, number -> number
             | _ -> invalid name value must example)
 
-    let private ids name (value: string) =
+    /// Ids as annotation files have them: whole numbers, or texts in double quotes.
+    let private ids name (value: string) : CocoId[] =
         let id (text: string) =
-            Int64.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture)
+            match Int64.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
+            | true, number -> true, CocoId number
+            | _ when text.Length >= 2 && text.StartsWith '"' && text.EndsWith '"' -> true, CocoId(text[1 .. text.Length - 2])
+            | _ -> false, CocoId 0L
 
-        items name "ids, separated by commas" "1,3" id value
+        items name "ids, separated by commas, texts in double quotes" "1,3" id value
 
     let private train (results: ParseResults<TrainArgument>) : TrainRequest =
         {

@@ -156,8 +156,8 @@ type EvaluateRequest =
         /// Size ranges as `label=min:max`.
         AreaRanges: string[] option
         MaxDetections: int[] option
-        ImageIds: int64[] option
-        CategoryIds: int64[] option
+        ImageIds: CocoId[] option
+        CategoryIds: CocoId[] option
         ClassAgnostic: bool
         /// HTML file for the analysis.
         Report: string option

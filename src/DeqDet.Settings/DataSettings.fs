@@ -118,7 +118,7 @@ type DataSettings =
         Normalise: NormaliseSettings
         [<Setting "Training images that are left out.">]
         Filter: FilterSettings
-        [<Setting "Threads that load images. 0: one a processor core. Results do not depend on it.";
+        [<Setting "Threads that load images. 0: one a processor core, at most 8. Results do not depend on it.";
           AtLeast 0;
           AtMost 256>]
         Workers: int

@@ -3,6 +3,7 @@ module DeqDet.Tests.ArgumentsTests
 open System
 open System.IO
 open Expecto
+open DeqDet
 open DeqDet.Model
 open DeqDet.Settings
 open DeqDet.CommandLine
@@ -331,9 +332,14 @@ let private understood =
         Request.Evaluate
             { evaluation with
                 MaxDetections = Some [| 1; 300 |]
-                ImageIds = Some [| 900100000257L |]
-                CategoryIds = Some [| 1L; -2L |]
+                ImageIds = Some [| CocoId 900100000257L |]
+                CategoryIds = Some [| CocoId 1L; CocoId -2L |]
                 ClassAgnostic = true
+            }
+        "evaluate" :: files @ [ "--images"; "7,\"7\",\"0001_a\"" ],
+        Request.Evaluate
+            { evaluation with
+                ImageIds = Some [| CocoId 7L; CocoId "7"; CocoId "0001_a" |]
             }
         "evaluate" :: files
         @ [

@@ -108,14 +108,8 @@ internal static partial class ShapesFolder
         {
             try
             {
-                return new FileStream(
-                    file,
-                    FileMode.OpenOrCreate,
-                    FileAccess.ReadWrite,
-                    FileShare.None,
-                    1,
-                    FileOptions.DeleteOnClose
-                );
+                // never deleted: between its removal and its making two processes could hold two files of one name
+                return new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1);
             }
             catch (IOException) when (File.Exists(file))
             {

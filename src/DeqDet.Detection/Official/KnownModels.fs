@@ -2,7 +2,6 @@ namespace DeqDet.Detection
 
 open System
 open System.Collections.Generic
-open System.IO
 open DeqDet.Checkpoints
 open DeqDet.Model
 open DeqDet.Settings
@@ -28,17 +27,21 @@ module KnownModels =
         file.Tensors
         |> Seq.exists (fun tensor -> tensor.Name.StartsWith("roi_head.", StringComparison.Ordinal))
 
-    /// A settings file for as many classes as the detector's tensors are made for. Raises InputError where the settings are wrong or
-    /// the detector has no classifier.
-    let settings (file: ITensorFile) (config: string) : Settings =
+    /// For settings: as many classes as a detector's tensors are made for. Raises CheckpointError where it has no classifier.
+    let private classesOf (file: ITensorFile) : string =
         let isClassifier (tensor: StoredTensor) =
             tensor.Name.EndsWith(classLayer, StringComparison.Ordinal)
             && tensor.Shape.Count = 2
             && tensor.Shape[0] > 0L
 
         match file.Tensors |> Seq.tryFind isClassifier with
-        | Some layer -> SettingsFile.load config [ $"classes={layer.Shape[0]}" ]
+        | Some layer -> $"classes={layer.Shape[0]}"
         | None -> raise (CheckpointError(file.Path, $"has no classifier: no tensor '*{classLayer}' of two dimensions"))
+
+    /// A settings file for as many classes as the detector's tensors are made for. Raises InputError where the settings are wrong or
+    /// the detector has no classifier.
+    let settings (file: ITensorFile) (config: string) : Settings =
+        SettingsFile.load config [ classesOf file ]
 
     /// How many tensors of a file and of a model do not fit each other.
     let private differences (stored: StoredTensor seq) (expected: ExpectedTensor seq) : int =
@@ -60,45 +63,15 @@ module KnownModels =
            |> Seq.filter (fun tensor -> tensor.Needed && not (names.Contains tensor.Name))
            |> Seq.length)
 
-    // The current folder's, or those of the repository that the program was built in.
-    let private configFolder (path: string) : string =
-        let rec upward (folder: DirectoryInfo) =
-            if isNull folder then
-                None
-            else
-                let configs = Path.Combine(folder.FullName, "configs")
-
-                if File.Exists(Path.Combine(configs, "deqdet_r50_1x_coco.json")) then
-                    Some configs
-                else
-                    upward folder.Parent
-
-        [ Environment.CurrentDirectory; AppContext.BaseDirectory ]
-        |> List.tryPick (DirectoryInfo >> upward)
-        |> Option.defaultWith (fun () ->
-            raise (
-                CheckpointError(
-                    path,
-                    "the official settings (configs/deqdet_r50_1x_coco.json and others) are not found, so nothing tells which model it is; name its settings by --config"
-                )
-            ))
-
     /// The first of the official models that a detector's tensors fit: its settings, for as many classes as the detector has, and the
     /// settings file's name without ending. Raises CheckpointError where they fit none: what is wrong with the nearest one.
     let find (file: ITensorFile) : Settings * string =
-        let candidates =
-            Directory.GetFiles(configFolder file.Path, "*.json")
-            |> Array.filter (fun config -> Path.GetFileName(config).Contains("x_coco", StringComparison.Ordinal))
-            |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b))
-            |> Array.map (fun config ->
-                let settings = settings file config
-                let expected = ExpectedWeights.ofDetector settings.Detector
-                config, settings, expected, differences file.Tensors expected)
-
-        let nearest, settings, expected, _ =
-            candidates |> Array.minBy (fun (_, _, _, different) -> different)
-
-        let name = Path.GetFileNameWithoutExtension nearest
+        let name, settings, expected =
+            [
+                for name, settings in SettingsFile.official [ classesOf file ] ->
+                    name, settings, ExpectedWeights.ofDetector settings.Detector
+            ]
+            |> List.minBy (fun (_, _, expected) -> differences file.Tensors expected)
 
         try
             Weights.Check(file.Path, file.Tensors, expected)

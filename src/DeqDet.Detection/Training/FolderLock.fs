@@ -16,16 +16,22 @@ type FolderLock private (folder: WorkFolder, file: FileStream, made: bool) =
         | :? IOException
         | :? UnauthorizedAccessException -> "another process"
 
+    /// `attempts`: how often a folder that goes while it is being taken is made again.
+    static let rec take (folder: WorkFolder) (attempts: int) : (FileStream * bool) option =
+        let made = not (Directory.Exists folder.Path)
+        Directory.CreateDirectory folder.Path |> ignore
+
+        try
+            Some(new FileStream(folder.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None), made)
+        with
+        | :? IOException when File.Exists folder.Lock -> None
+        | :? IOException when attempts > 0 -> take folder (attempts - 1)
+
     /// Takes a folder, which is made if it is not there. None where another run holds it.
     static member TryTake(folder: WorkFolder) : FolderLock option =
         try
-            let made = not (Directory.Exists folder.Path)
-            Directory.CreateDirectory folder.Path |> ignore
-
-            try
-                let file =
-                    new FileStream(folder.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)
-
+            take folder 10
+            |> Option.map (fun (file, made) ->
                 File.WriteAllText(
                     folder.Owner,
                     $"process {Environment.ProcessId} on {Environment.MachineName}, since {DateTime.UtcNow:u}\n"
@@ -33,9 +39,7 @@ type FolderLock private (folder: WorkFolder, file: FileStream, made: bool) =
 
                 // what a killed run has left behind
                 AtomicFile.RemoveStale folder.Path |> ignore
-                Some(new FolderLock(folder, file, made))
-            with :? IOException when File.Exists folder.Lock ->
-                None
+                new FolderLock(folder, file, made))
         with
         | :? IOException
         | :? UnauthorizedAccessException as error ->

@@ -54,6 +54,11 @@ public static class DetectCommand
                 try
                 {
                     var image = ImageFile.Load(file);
+                    foreach (var notice in image.Notes)
+                    {
+                        output.WriteLine($"note: {file}: {notice}");
+                    }
+
                     using var batch = ImageBatching.ofImages(model.Settings.Data, ListModule.OfSeq([image]));
                     var prediction =
                         frames?.Next(batch, interruption.Token) ?? session.Predict(batch, interruption.Token)[0];
