@@ -100,13 +100,11 @@ internal static class ImageSurvey
         try
         {
             var header = ImageHeader.Read(path);
-            if (decode)
-            {
-                ImageFile.Load(path);
-            }
-
+            var notes = decode ? ImageFile.Load(path).Notes : [];
             var (kind, text) = Compare(header, image);
-            return (header.Format, kind, text);
+            return kind is null && notes.Count > 0
+                ? (header.Format, IssueKind.FlawedImage, $"{image.FileName}: {notes[0]}")
+                : (header.Format, kind, text);
         }
         catch (InputError error)
         {

@@ -128,6 +128,13 @@ public sealed record IssueKind(string Code, bool Spoils, string Text, string Adv
         "it counts twice in training and in the AP"
     );
 
+    /// <summary>An image file is damaged, but every decoder reads it.</summary>
+    public static readonly IssueKind FlawedImage = Remark(
+        "flawed-image",
+        "image files are damaged but can be read",
+        "write the files anew, from the originals if there are any"
+    );
+
     /// <summary>A file that no record names.</summary>
     public static readonly IssueKind UnnamedFile = Remark(
         "unnamed-file",
