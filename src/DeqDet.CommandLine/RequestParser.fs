@@ -47,7 +47,8 @@ module RequestParser =
         let id (text: string) =
             match Int64.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
             | true, number -> true, CocoId number
-            | _ when text.Length >= 2 && text.StartsWith '"' && text.EndsWith '"' -> true, CocoId(text[1 .. text.Length - 2])
+            | _ when text.Length >= 2 && text.StartsWith '"' && text.EndsWith '"' ->
+                true, CocoId(text[1 .. text.Length - 2])
             | _ -> false, CocoId 0L
 
         items name "ids, separated by commas, texts in double quotes" "1,3" id value

@@ -129,7 +129,9 @@ let tests =
                     try
                         Some(decode file[.. file.Length - 1 - cut])
                     with :? InputError as error ->
-                        Expect.stringContains error.Message "truncated" "says why"
+                        // of the smallest pictures the cut takes the header's end, too
+                        let reasons = [ "truncated"; "whose header is damaged" ]
+                        Expect.exists reasons error.Message.Contains $"says why: {error.Message}"
                         None
                 with
                 | Some image ->
