@@ -86,7 +86,7 @@ public static class DetectCommand
         }
 
         output.WriteLine(
-            $"{Counted(results.Images.Sum(image => image.Found.Count), "detection")} of at least {request.Threshold:0.##} in {Counted(results.Images.Count, "image")}: {json}"
+            $"{Counted.Of(results.Images.Sum(image => image.Found.Count), "detection")} of at least {request.Threshold:0.##} in {Counted.Of(results.Images.Count, "image")}: {json}"
         );
         if (refinements.Summary(model.Settings.Detector.Solver) is { Value: var summary })
         {
@@ -96,14 +96,14 @@ public static class DetectCommand
         if (frames is not null)
         {
             output.WriteLine(
-                $"warm start: {frames.Warm} of {Counted(results.Images.Count, "image")} began at the equilibrium of the one before, {frames.Failed} failed and began anew"
+                $"warm start: {frames.Warm} of {Counted.Of(results.Images.Count, "image")} began at the equilibrium of the one before, {frames.Failed} failed and began anew"
             );
         }
 
         if (interruption.Token.IsCancellationRequested)
         {
             output.WriteLine(
-                $"interrupted: {results.Missing.Count} of {Counted(files.Count, "image")} missing, named in {json}"
+                $"interrupted: {results.Missing.Count} of {Counted.Of(files.Count, "image")} missing, named in {json}"
             );
             return interruption.ExitCode;
         }
@@ -111,7 +111,7 @@ public static class DetectCommand
         return refused.Count == 0
             ? 0
             : throw new InputError(
-                $"{refused.Count} of {Counted(files.Count, "image")} could not be used; the first: {refused[0]}"
+                $"{refused.Count} of {Counted.Of(files.Count, "image")} could not be used; the first: {refused[0]}"
             );
     }
 
@@ -192,6 +192,4 @@ public static class DetectCommand
             return !Path.Exists(path) || (ours.Contains(name) && !inputs.Contains(Outputs.Real(path)));
         }
     }
-
-    private static string Counted(int count, string thing) => $"{count} {thing}{(count == 1 ? "" : "s")}";
 }

@@ -57,7 +57,7 @@ public static class VerifyCommand
         var unread = files.Where(file => file.Problem is not null).Select(file => file.File).ToList();
         output.WriteLine();
         output.WriteLine(
-            $"{Counted(files.Count, "file")}, {Counted(checks, "check")}, {failed} failed, {Counted(unread.Count, "file")} that cannot be verified"
+            $"{Counted.Of(files.Count, "file")}, {Counted.Of(checks, "check")}, {failed} failed, {Counted.Of(unread.Count, "file")} that cannot be verified"
         );
         if (unread.Count > 0)
         {
@@ -70,6 +70,4 @@ public static class VerifyCommand
             throw new VerificationFailed($"{failed} of {checks} numbers are not what they should be (see FAIL above)");
         }
     }
-
-    private static string Counted(int count, string thing) => $"{count} {thing}{(count == 1 ? "" : "s")}";
 }

@@ -67,7 +67,7 @@ public sealed class DataReportText(Screen screen)
                 .SkipWhile(entry => entry.count == 0)
         );
         var byCount = part.Categories.OrderByDescending(category => category.Boxes).ToList();
-        Bars("class", byCount.Take(ClassesShown).Select(c => (c.Name, c.Boxes, $"in {c.Images} images")));
+        Bars("class", byCount.Take(ClassesShown).Select(c => (c.Name, c.Boxes, $"in {Counted.Of(c.Images, "image")}")));
         if (byCount.Count > ClassesShown)
         {
             var rest = byCount.Skip(ClassesShown).ToList();
