@@ -70,6 +70,23 @@ let private near (a: (int * int * float32 list) list) (b: (int * int * float32 l
         a
         b
 
+/// What a network reads out of one picture: a single box, of class 2, by query 3.
+let private reading (corners: float32[]) : Model.Detections =
+    {
+        Scores = torch.tensor([| 0.5f |]).reshape(1L, 1L)
+        Labels = torch.tensor([| 2L |]).reshape(1L, 1L)
+        Boxes = torch.tensor(corners).reshape(1L, 1L, 4L)
+        Queries = torch.tensor([| 3L |]).reshape(1L, 1L)
+        Reports = [||]
+        State =
+            {
+                Position = torch.zeros 1L
+                Content = torch.zeros 1L
+                Box = torch.zeros 1L
+            }
+        Warm = false
+    }
+
 let private withCheckpoint (assignments: string list) (test: string -> unit) =
     let folder = Directory.CreateTempSubdirectory("deqdet-session-").FullName
 
@@ -189,23 +206,7 @@ let tests =
                 // a box over the whole network input is one over the whole picture, whatever the resize did
                 let model = model []
 
-                let found: Model.Detections =
-                    let whole = [| 0.0f; 0.0f; 96.0f; 64.0f |]
-
-                    {
-                        Scores = torch.tensor([| 0.5f |]).reshape(1L, 1L)
-                        Labels = torch.tensor([| 2L |]).reshape(1L, 1L)
-                        Boxes = torch.tensor(whole).reshape(1L, 1L, 4L)
-                        Queries = torch.tensor([| 3L |]).reshape(1L, 1L)
-                        Reports = [||]
-                        State =
-                            {
-                                Position = torch.zeros 1L
-                                Content = torch.zeros 1L
-                                Box = torch.zeros 1L
-                            }
-                        Warm = false
-                    }
+                let found = reading [| 0.0f; 0.0f; 96.0f; 64.0f |]
 
                 // 301 x 200 -> 96 x 64: the factors differ
                 use batch = ImageBatching.ofImages model.Settings.Data [ picture 1 301 200 ]
@@ -252,22 +253,7 @@ let tests =
                     let settings = settings []
                     use batch = ImageBatching.ofImages settings.Data [ picture 1 64 64 ]
 
-                    let found: Model.Detections =
-                        {
-                            Scores = torch.tensor([| 0.5f |]).reshape(1L, 1L)
-                            Labels = torch.tensor([| 2L |]).reshape(1L, 1L)
-                            Boxes = torch.tensor(corners).reshape(1L, 1L, 4L)
-                            Queries = torch.tensor([| 3L |]).reshape(1L, 1L)
-                            Reports = [||]
-                            State =
-                                {
-                                    Position = torch.zeros 1L
-                                    Content = torch.zeros 1L
-                                    Box = torch.zeros 1L
-                                }
-                            Warm = false
-                        }
-
+                    let found = reading corners
                     let findings = (Array.head (Prediction.ofBatch classes batch found)).Findings
                     Expect.equal findings.Count (if kept then 1 else 0) $"%A{corners}"
 

@@ -6,21 +6,8 @@ open System.IO
 open Expecto
 open DeqDet
 open DeqDet.CommandLine
-open DeqDet.Host
+open DeqDet.Tests.RunProgram
 open DeqDet.Tests.SolvingTests
-
-/// Runs the program in a folder; gives exit code and what it said on both outputs.
-let private run (arguments: string list) : int * string =
-    let out, error = Console.Out, Console.Error
-    use said = new StringWriter()
-
-    try
-        Console.SetOut said
-        Console.SetError said
-        Program.Main(Array.ofList arguments), said.ToString()
-    finally
-        Console.SetOut out
-        Console.SetError error
 
 let private copy (folder: string) (name: string) (source: string) : string =
     Directory.CreateDirectory folder |> ignore

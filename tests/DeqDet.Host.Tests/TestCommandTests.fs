@@ -5,21 +5,8 @@ open System
 open System.IO
 open System.Text.Json
 open Expecto
-open DeqDet.Host
+open DeqDet.Tests.RunProgram
 open DeqDet.Tests.SolvingTests
-
-/// Runs the program; gives exit code and what it said on both outputs.
-let private run (arguments: string list) : int * string =
-    let out, error = Console.Out, Console.Error
-    use said = new StringWriter()
-
-    try
-        Console.SetOut said
-        Console.SetError said
-        Program.Main(Array.ofList arguments), said.ToString()
-    finally
-        Console.SetOut out
-        Console.SetError error
 
 let private field =
     Path.Combine(GoldenFolder.path "", "..", "field", "04-test-without-annotations")
