@@ -20,7 +20,7 @@ type internal Krylov =
 type internal Dominant =
     {
         Modulus: float
-        /// By how much it differs from one of A, as H was cut off there, and as products are rounded: estimates.
+        /// By how much it may differ from A's largest, as H was cut off there, and as products are rounded: estimates.
         Truncation: float
         Rounding: float
     }
@@ -30,6 +30,9 @@ module internal Krylov =
 
     /// Part of a product that must be left when the subspace is taken out of it, or the subspace holds all of it.
     let private independence = 1e-13
+
+    /// Eigenvalues of H of at least this share of the largest modulus are its rivals.
+    let private nearby = 0.95
 
     /// k = 0, v = start / |start| [d].
     let start (most: int) (start: torch.Tensor) : Krylov =
@@ -114,13 +117,21 @@ module internal Krylov =
         let moduli = values.abs () |> numbers
         let at = moduli |> Array.indexed |> Array.maxBy snd |> fst
 
-        let error size =
-            if size = 0.0 then 0.0 else size * sensitivity[at]
+        let error i size =
+            if size = 0.0 then 0.0 else size * sensitivity[i]
+
+        // An eigenvalue that is found late may turn out to be larger than the one that is largest so far.
+        let rivals =
+            [
+                for i in 0 .. moduli.Length - 1 do
+                    if moduli[i] >= nearby * moduli[at] then
+                        moduli[i] + error i leak[i] - moduli[at]
+            ]
 
         {
             Modulus = moduli[at]
-            Truncation = error leak[at]
-            Rounding = error (unit * matrix.norm().ToDouble())
+            Truncation = max 0.0 (List.max rivals)
+            Rounding = error at (unit * matrix.norm().ToDouble())
         }
 
     /// The subspace of the `wanted` (or, with a conjugate pair, one more) largest eigenvalues of H; v stays.
