@@ -225,6 +225,17 @@ let tests =
                     Expect.isFalse (Regex.IsMatch(text, "NaN|∞|Infinity")) "numbers of the SVG"
                     Expect.equal (svg (laid scale marks)) text "the same again")
 
+            testCase "the largest numbers there are have finite ticks"
+            <| fun () ->
+                for low in [ 1e300; 1e306; 1e307; 1e308 ] do
+                    for ticks in
+                        [
+                            Ticks.Log(low, Double.MaxValue, 6)
+                            Ticks.Linear(low, Double.MaxValue, 5, false)
+                        ] do
+                        for tick in ticks do
+                            Expect.isTrue (Double.IsFinite tick.At) $"{tick} from {low}"
+
             testCase "the picture shows each mark in its colour"
             <| fun () ->
                 let layout =

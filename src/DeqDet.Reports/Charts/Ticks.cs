@@ -111,6 +111,8 @@ public static class Ticks
                 Enumerable
                     .Range(1, 9)
                     .Select(times => new Tick(times * power, times is 1 or 2 or 5 ? Short(times * power) : ""))
+                    // the largest numbers there are have no power of ten above them
+                    .Where(tick => double.IsFinite(tick.At))
                     .Where(tick => tick.At >= low * (1 - 1e-9) && tick.At <= high * (1 + 1e-9))
             );
         }
