@@ -1,11 +1,15 @@
 namespace DeqDet.Model
 
 open TorchSharp
+open DeqDet.Kernels
 
 /// Weights of the self-attention among queries; tau [heads] scales the overlap bias.
 type AttentionWeights =
     {
         InProjection: Linear
+        /// Packings of its parts, for queries that attend to others: to the query; to key and value.
+        QueryPacking: PackedLinear
+        KeyValuePacking: PackedLinear
         OutProjection: Linear
         Tau: Tensor
     }
@@ -26,7 +30,10 @@ module Attention =
                 {
                     Weight = source |> WeightSource.parameter "in_proj_weight" [ 3 * c; c ] XavierUniform
                     Bias = source |> WeightSource.parameter "in_proj_bias" [ 3 * c ] (Constant 0.0)
+                    Packing = WeightSource.packing source
                 }
+            QueryPacking = WeightSource.packing source
+            KeyValuePacking = WeightSource.packing source
             OutProjection = source |> WeightSource.at "out_proj" |> Linear.create c c
             Tau = tau
         }
@@ -68,6 +75,11 @@ module Attention =
                 {
                     Weight = weights.InProjection.Weight.narrow (0, first * c, count * c)
                     Bias = weights.InProjection.Bias.narrow (0, first * c, count * c)
+                    Packing =
+                        (if first = 0L then
+                             weights.QueryPacking
+                         else
+                             weights.KeyValuePacking)
                 }
 
         (Linear.apply layer x)

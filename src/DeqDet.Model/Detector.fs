@@ -1,6 +1,8 @@
 namespace DeqDet.Model
 
+open System
 open TorchSharp
+open DeqDet.Kernels
 open DeqDet.Solver
 open DeqDet.Model.Backbones
 
@@ -26,6 +28,10 @@ type Detector =
         Weights: DetectorWeights
         /// Every tensor with its spec, in the order of the official state dict.
         Tensors: (Spec * Tensor) list
+        /// How it computes.
+        Computation: Computation
+        /// What its layers keep beside their weights.
+        Kept: IDisposable list
     }
 
 module Detector =
@@ -52,11 +58,12 @@ module Detector =
     let specs (settings: DetectorSettings) : Spec list = WeightSource.list (recipe settings)
 
     let private assemble
+        (computation: Computation)
         (settings: DetectorSettings)
         (wrap: Spec -> Tensor -> Tensor)
         (find: Spec -> Tensor)
         : Detector =
-        let tensors = ResizeArray()
+        let tensors, kept = ResizeArray(), ResizeArray()
 
         let take (spec: Spec) =
             let tensor = wrap spec (find spec)
@@ -64,12 +71,14 @@ module Detector =
             tensors.Add(spec, tensor)
             tensor
 
-        let weights = WeightSource.build take (recipe settings)
+        let weights = WeightSource.buildFor computation kept.Add take (recipe settings)
 
         {
             Settings = settings
             Weights = weights
             Tensors = List.ofSeq tensors
+            Computation = computation
+            Kept = List.ofSeq kept
         }
 
     /// A detector whose weights come from `find`; trainable parameters become leaves that require gradients. The tensors found are
@@ -82,11 +91,11 @@ module Detector =
             else
                 found
 
-        assemble settings wrap find
+        assemble Computation.Best settings wrap find
 
     /// The same for prediction alone: nothing requires gradients.
     let buildFixed (settings: DetectorSettings) (find: Spec -> Tensor) : Detector =
-        assemble settings (fun _ found -> found) find
+        assemble Computation.Best settings (fun _ found -> found) find
 
     /// A detector with the official initialisation, drawn from a seed on the CPU and moved to the device.
     let initialise (settings: DetectorSettings) (seed: uint64) (device: torch.Device) : Detector =
@@ -99,6 +108,23 @@ module Detector =
     /// The same weights under other settings; these must ask for the same weights, as those of solver, RAG and RAP always do.
     let withSettings (settings: DetectorSettings) (detector: Detector) : Detector =
         { detector with Settings = settings }
+
+    /// The same weights, computed with in another way. Dispose of the tensors through one of the two alone.
+    let withComputation (computation: Computation) (detector: Detector) : Detector =
+        let found = dict [ for spec, tensor in detector.Tensors -> spec.Name, tensor ]
+        assemble computation detector.Settings (fun _ tensor -> tensor) (fun spec -> found[spec.Name])
+
+    /// Frees what the layers keep beside their weights; it is made again where it is needed.
+    let release (detector: Detector) : unit =
+        for kept in detector.Kept do
+            kept.Dispose()
+
+    /// Frees all tensors.
+    let dispose (detector: Detector) : unit =
+        release detector
+
+        for _, tensor in detector.Tensors do
+            tensor.Dispose()
 
     /// The leaves an optimiser works on.
     let trainable (detector: Detector) : (Spec * Tensor) list =

@@ -1,9 +1,15 @@
 namespace DeqDet.Model
 
 open TorchSharp
+open DeqDet.Kernels
 
 /// y = x W^T + b. Weight [out, in], bias [out].
-type Linear = { Weight: Tensor; Bias: Tensor }
+type Linear =
+    {
+        Weight: Tensor
+        Bias: Tensor
+        Packing: PackedLinear
+    }
 
 module Linear =
 
@@ -14,6 +20,7 @@ module Linear =
         {
             Weight = source |> WeightSource.parameter "weight" [ outputs; inputs ] XavierUniform
             Bias = source |> WeightSource.parameter "bias" [ outputs ] (Uniform(-bound, bound))
+            Packing = WeightSource.packing source
         }
 
     /// Linear layer with given initialisers.
@@ -21,11 +28,18 @@ module Linear =
         {
             Weight = source |> WeightSource.parameter "weight" [ outputs; inputs ] weight
             Bias = source |> WeightSource.parameter "bias" [ outputs ] bias
+            Packing = WeightSource.packing source
         }
+
+    /// [..., in] -> [..., out], by libtorch.
+    let applyPlain (layer: Linear) (x: Tensor) =
+        torch.nn.functional.linear (x, layer.Weight, layer.Bias)
 
     /// [..., in] -> [..., out].
     let apply (layer: Linear) (x: Tensor) =
-        torch.nn.functional.linear (x, layer.Weight, layer.Bias)
+        match layer.Packing.TryApply(x, layer.Weight, layer.Bias) with
+        | null -> applyPlain layer x
+        | y -> y
 
 /// Scale and shift of a normalisation, both [C].
 type Affine = { Weight: Tensor; Bias: Tensor }

@@ -1,6 +1,8 @@
 namespace DeqDet.Model
 
+open System
 open TorchSharp
+open DeqDet.Kernels
 
 /// What a tensor of a checkpoint is to the model.
 type Role =
@@ -44,6 +46,10 @@ type WeightSource =
     {
         Prefix: string
         Trainable: bool
+        /// How layers are to compute.
+        Computation: Computation
+        /// Takes what a layer keeps beside its weights, to be disposed of with them.
+        Own: IDisposable -> unit
         Take: Spec -> torch.Tensor
     }
 
@@ -77,6 +83,12 @@ module WeightSource =
     let buffer name (shape: int list) initialiser (source: WeightSource) =
         take Buffer false false name [| for s in shape -> int64 s |] initialiser source
 
+    /// What a linear layer keeps to be computed fast.
+    let packing (source: WeightSource) : PackedLinear =
+        let packing = new PackedLinear(source.Computation)
+        source.Own packing
+        packing
+
     /// Every tensor a recipe asks for, in its order, nothing allocated.
     let list (recipe: WeightSource -> 'weights) : Spec list =
         let specs = ResizeArray()
@@ -85,6 +97,8 @@ module WeightSource =
             {
                 Prefix = ""
                 Trainable = true
+                Computation = Computation.Plain
+                Own = ignore
                 Take =
                     fun spec ->
                         specs.Add spec
@@ -94,14 +108,26 @@ module WeightSource =
 
         List.ofSeq specs
 
-    /// Builds the record of a recipe from tensors found by spec.
-    let build (find: Spec -> torch.Tensor) (recipe: WeightSource -> 'weights) : 'weights =
+    /// Builds the record of a recipe from tensors found by spec, to compute in a given way; what layers keep beside their weights is handed
+    /// to `own`.
+    let buildFor
+        (computation: Computation)
+        (own: IDisposable -> unit)
+        (find: Spec -> torch.Tensor)
+        (recipe: WeightSource -> 'weights)
+        : 'weights =
         recipe
             {
                 Prefix = ""
                 Trainable = true
+                Computation = computation
+                Own = own
                 Take = find
             }
+
+    /// The same for the best computation of this machine; what layers keep is left to the garbage collector.
+    let build (find: Spec -> torch.Tensor) (recipe: WeightSource -> 'weights) : 'weights =
+        buildFor Computation.Best ignore find recipe
 
 module Initialiser =
 

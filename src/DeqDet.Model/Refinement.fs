@@ -1,6 +1,7 @@
 namespace DeqDet.Model
 
 open TorchSharp
+open DeqDet.Kernels
 
 /// Weights of one head (AdaMixer stage).
 type HeadWeights =
@@ -20,6 +21,8 @@ type HeadWeights =
         BoxNorm: Affine
         BoxOut: Linear
         Groups: int
+        /// How it is applied.
+        Computation: Computation
     }
 
 /// Intermediate results of one application of a head, for tests and pictures.
@@ -114,6 +117,7 @@ module Refinement =
             BoxNorm = boxNorm
             BoxOut = boxOut
             Groups = head.Groups
+            Computation = source.Computation
         }
 
     let private branch hidden (norm: Affine) out (content: Tensor) =

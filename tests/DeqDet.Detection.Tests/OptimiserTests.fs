@@ -6,6 +6,7 @@ open Expecto
 open TorchSharp
 open TorchSharp.Modules
 open DeqDet.Detection
+open DeqDet.Kernels
 open DeqDet.Model
 open DeqDet.Settings
 
@@ -139,6 +140,8 @@ let tests =
                         // an optimiser works on the list of tensors alone
                         Weights = Unchecked.defaultof<DetectorWeights>
                         Tensors = [ for spec, leaf in leaves -> spec, leaf :> torch.Tensor ]
+                        Computation = Computation.Plain
+                        Kept = []
                     }
 
                 use optimiser = new Optimiser(detector, settings)
@@ -214,6 +217,8 @@ let tests =
                             Settings = DetectorSettings.published
                             Weights = Unchecked.defaultof<DetectorWeights>
                             Tensors = [ spec, leaf :> torch.Tensor ]
+                            Computation = Computation.Plain
+                            Kept = []
                         },
                         { settings with ClipNorm = 1e9 }
                     )

@@ -78,6 +78,4 @@ module TrainedModel =
         }
 
     /// Frees all its tensors.
-    let dispose (model: TrainedModel) : unit =
-        for _, tensor in model.Detector.Tensors do
-            tensor.Dispose()
+    let dispose (model: TrainedModel) : unit = Detector.dispose model.Detector

@@ -69,8 +69,7 @@ module TrainingState =
     let dispose (state: TrainingState) : unit =
         (state.Optimiser :> IDisposable).Dispose()
 
-        for _, tensor in state.Detector.Tensors do
-            tensor.Dispose()
+        Detector.dispose state.Detector
 
     /// Writes the weights, and with `resumable` all that is needed to go on. Raises InputError where the system refuses, and
     /// TrainingDivergedException where a weight or stored statistic is not finite; the file that is there already stays as it is.

@@ -1,0 +1,51 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace DeqDet.Kernels;
+
+/// <summary>Which instructions the kernels use.</summary>
+public enum Instructions
+{
+    /// <summary>None: every function is computed by libtorch, operation by operation.</summary>
+    Plain,
+
+    /// <summary>128 bits: Arm's NEON, x86's SSE with FMA.</summary>
+    Vector128,
+
+    /// <summary>256 bits: x86's AVX2 with FMA.</summary>
+    Avx2,
+
+    /// <summary>512 bits: x86's AVX-512 (F, BW, DQ, VL).</summary>
+    Avx512,
+}
+
+/// <summary>Numbers in which a prediction computes its linear layers and convolutions.</summary>
+public enum Precision
+{
+    /// <summary>float32 throughout.</summary>
+    Fp32,
+
+    /// <summary>bfloat16 for inputs and weights of linear layers and convolutions, float32 sums; norms, boxes and sampling positions stay float32.</summary>
+    Bf16,
+}
+
+/// <summary>How a detector computes: with which kernels, in which precision. A value; it decides nothing about results beyond rounding.</summary>
+/// <param name="Instructions">The kernels' instructions.</param>
+/// <param name="Precision">The precision of predictions; training is float32.</param>
+public sealed record Computation(Instructions Instructions, Precision Precision)
+{
+    /// <summary>Operation by operation in libtorch, float32: the reference of all tests.</summary>
+    public static Computation Plain { get; } = new(Instructions.Plain, Precision.Fp32);
+
+    /// <summary>The widest instructions of this processor, float32.</summary>
+    public static Computation Best { get; } = new(Widest(), Precision.Fp32);
+
+    /// <summary>Whether the kernels are used at all.</summary>
+    public bool IsFast => Instructions != Instructions.Plain;
+
+    private static Instructions Widest() =>
+        Vector512.IsHardwareAccelerated && Avx512DQ.IsSupported && Avx512BW.IsSupported ? Instructions.Avx512
+        : Vector256.IsHardwareAccelerated && Avx2.IsSupported && Fma.IsSupported ? Instructions.Avx2
+        : Vector128.IsHardwareAccelerated ? Instructions.Vector128
+        : Instructions.Plain;
+}
