@@ -89,18 +89,11 @@ module Attention =
             .unbind
             0
 
-    /// x [B, A, C] with its residual, from projections [B*heads, ., C/heads] and the overlap bias [B, A, Q].
-    let private attend
-        (weights: AttentionWeights)
-        (x: Tensor)
-        (bias: Tensor)
-        (query: Tensor)
-        (key: Tensor)
-        (value: Tensor)
-        =
-        let b, a, c = x.size 0, x.size 1, x.size 2
+    /// What queries [B*heads, A, C/heads] gather from keys and values [B*heads, Q, C/heads] under an overlap bias [B, A, Q]: [B, A, C].
+    let private gather (weights: AttentionWeights) (bias: Tensor) (query: Tensor) (key: Tensor) (value: Tensor) =
+        let b, a = bias.size 0, bias.size 1
         let heads = weights.Tau.size 0
-        let width = c / heads
+        let width = query.size -1
 
         let bias =
             (bias.unsqueeze 1L * weights.Tau.view (1L, -1L, 1L, 1L)).reshape(b * heads, a, -1L)
@@ -109,18 +102,26 @@ module Attention =
             (query * scalar (1.0 / sqrt (float width))).bmm(key.transpose (1L, 2L)) + bias
 
         let mixed = (scores.softmax -1L).bmm value
-
-        let merged = mixed.view(b, heads, a, width).permute(0L, 2L, 1L, 3L).reshape(b, a, c)
-        x + Linear.apply weights.OutProjection merged
+        mixed.view(b, heads, a, width).permute(0L, 2L, 1L, 3L).reshape(b, a, heads * width)
 
     /// Queries [B, Q, .] -> contents with their residual [B, Q, C], before the layer norm.
     let apply (weights: AttentionWeights) (query: Query) : Tensor =
         let x = seen query
         let parts = project weights 0L 3L x
-        attend weights x (overlapBias query.Box query.Box) parts[0] parts[1] parts[2]
+        let bias = overlapBias query.Box query.Box
 
-    /// The same for some queries [B, A, .] alone, which attend to all [B, Q, .]: -> [B, A, C].
-    let applySome (weights: AttentionWeights) (all: Query) (some: Query) : Tensor =
-        let x = seen some
+        x
+        + Linear.apply weights.OutProjection (gather weights bias parts[0] parts[1] parts[2])
+
+    /// The same for some queries alone, which attend to all queries [A, Q, .] of their images: -> [1, W, C].
+    let applySome (weights: AttentionWeights) (all: Query) (some: QueryRows) : Tensor =
+        let layout = RowLayout.ofCounts all.Content.device some.Counts
+        let x = seen some.Query
         let asked = project weights 1L 2L (seen all)
-        attend weights x (overlapBias some.Box all.Box) (project weights 0L 1L x).[0] asked[0] asked[1]
+        let bias = overlapBias (RowLayout.spread layout some.Query.Box) all.Box
+        let query = (project weights 0L 1L (RowLayout.spread layout x)).[0]
+
+        let gathered =
+            gather weights bias query asked[0] asked[1] |> RowLayout.collect layout
+
+        x + Linear.apply weights.OutProjection gathered

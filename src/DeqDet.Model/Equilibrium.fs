@@ -71,8 +71,10 @@ module Equilibrium =
     let iterate (options: SolveOptions) (head: HeadWeights) (pyramid: Pyramid) (start: Query) : Query * Solution =
         use _ = torch.no_grad ()
         let state = QueryState.pack start
-        use map = new RefinementMap(head, pyramid)
-        let solution = Solve.runParts options (int (state.size 1)) map.Apply state
+
+        let solution =
+            Solve.runParts options (int (state.size 1)) (RefinementMap.ofHead head pyramid) state
+
         QueryState.unpack solution.State, solution
 
     /// The report of a query that was not finite before the first application.

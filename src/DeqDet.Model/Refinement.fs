@@ -127,12 +127,13 @@ module Refinement =
     let classify (weights: HeadWeights) (content: Tensor) =
         branch weights.ClassHidden weights.ClassNorm weights.ClassOut content
 
-    /// What follows the attention, each query on its own: queries that were attended to -> refined queries.
-    let private refine (weights: HeadWeights) (pyramid: Pyramid) (position: Tensor) (attended: Tensor) =
+    /// What follows the attention, each query on its own: queries that have attended -> refined queries. `sample` reads the pyramid at
+    /// points [B, Q, G*P, 3].
+    let private refine (weights: HeadWeights) (sample: Tensor -> Tensor) (position: Tensor) (attended: Tensor) =
         let attendedNormed = Norm.layer weights.AttentionNorm attended
         let offsets = Linear.apply weights.Offsets attendedNormed
         let points = Sampling.points offsets position
-        let sampled = Sampling.sample weights.Groups pyramid points
+        let sampled = sample points
         let mixed = Mixing.apply weights.Mixing sampled attendedNormed
         let mixedNormed = Norm.layer weights.MixingNorm mixed
 
@@ -170,13 +171,13 @@ module Refinement =
             Box = query.Box.detach ()
         }
         |> Attention.apply weights.Attention
-        |> refine weights pyramid query.Position
+        |> refine weights (Sampling.sample weights.Groups pyramid) query.Position
 
     /// One application of a head, differentiable in all that it depends on: the true derivative of the map whose fixed point is
     /// sought. (Training never uses it; its gradients through the overlaps are large.)
     let applyExact (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query =
         Attention.apply weights.Attention query
-        |> refine weights pyramid query.Position
+        |> refine weights (Sampling.sample weights.Groups pyramid) query.Position
         |> fst
 
     /// One application of a head, with its intermediate results. The position is detached at the entry: gradients reach
@@ -193,10 +194,10 @@ module Refinement =
     let apply (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query =
         scoped Query.tensors (fun () -> applyTraced weights pyramid query |> fst)
 
-    /// One application to some queries [B, A, .] alone, which attend to `all` [B, Q, .] (themselves among them). What `apply`
-    /// computes of them, up to rounding.
-    let applySome (weights: HeadWeights) (pyramid: Pyramid) (all: Query) (some: Query) : Query =
+    /// One application to some queries alone, which attend to all queries [A, Q, .] of their images (themselves among them):
+    /// -> [1, W, .]. What `apply` computes of them, up to rounding.
+    let applySome (weights: HeadWeights) (pyramid: Pyramid) (all: Query) (some: QueryRows) : Query =
         scoped Query.tensors (fun () ->
             Attention.applySome weights.Attention all some
-            |> refine weights pyramid some.Position
+            |> refine weights (Sampling.sampleRows weights.Groups pyramid some.Images some.Counts) some.Query.Position
             |> fst)

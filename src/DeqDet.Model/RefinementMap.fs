@@ -1,83 +1,50 @@
 namespace DeqDet.Model
 
-open System
 open TorchSharp
 
 /// One application of a head as the map of a fixed-point problem: a sample is an image, its parts are its queries. States [A, Q, 4 + C]
 /// of the images that are left -> their images under the head. Settled queries remain keys and values of the attention, but
 /// are not sampled, mixed or refined any more.
-type internal RefinementMap(head: HeadWeights, pyramid: Pyramid) =
+module internal RefinementMap =
 
-    // The pyramid of the images that are left, kept from step to step.
-    let mutable left = pyramid.Levels.Head.size 0
-    let mutable narrowed = pyramid
+    let private numbers (tensor: Tensor) : int64[] = tensor.cpu().data<int64>().ToArray()
 
-    let disposeNarrowed () =
-        if not (obj.ReferenceEquals(narrowed, pyramid)) then
-            for level in narrowed.Levels do
-                level.Dispose()
-
-    // Images leave and never return, so an equal number means the same images.
-    let pyramidOf (index: Tensor) =
-        if index.size 0 <> left then
-            let levels =
-                pyramid.Levels
-                |> List.map (fun level -> level.index_select(0L, index).DetachFromDisposeScope())
-
-            disposeNarrowed ()
-            narrowed <- { pyramid with Levels = levels }
-            left <- index.size 0
-
-        narrowed
-
-    /// Refines the queries at some places of a state [A, Q, 4 + C], and leaves the others as they are.
-    let some (state: Tensor) (pyramid: Pyramid) (places: Tensor) =
-        let images, queries = state.size 0, state.size 1
-        let numbers = places.cpu().data<int64>().ToArray()
-        let counts = Array.zeroCreate<int>(int images)
-
-        for number in numbers do
-            counts[int (number / queries)] <- counts[int (number / queries)] + 1
-
-        let first = Array.scan (+) 0 counts
-        let width = Array.max counts
-
-        let onDevice (numbers: int64[]) =
-            torch.tensor (numbers, device = state.device)
-
-        // images with fewer moving queries repeat their first one: padding, which is dropped
-        let asked =
-            onDevice
-                [|
-                    for image in 0 .. counts.Length - 1 do
-                        for k in 0 .. width - 1 -> numbers[first[image] + (if k < counts[image] then k else 0)]
-                |]
-
-        let kept =
-            onDevice
-                [|
-                    for image in 0 .. counts.Length - 1 do
-                        for k in 0 .. counts[image] - 1 -> int64 (image * width + k)
-                |]
-
+    /// Refines the queries at some places of a state [A, Q, 4 + C] (None: all of them), and leaves the others as they are.
+    let private some (head: HeadWeights) (pyramid: Pyramid) (state: Tensor) (index: Tensor) (places: Tensor option) =
+        let queries = int (state.size 1)
         let rows = state.flatten (0L, 1L)
 
-        let moving =
-            rows.index_select(0L, asked).view(images, int64 width, -1L) |> QueryState.unpack
+        let moving, counts =
+            match places with
+            | None -> rows, Array.create (int (state.size 0)) queries
+            | Some places ->
+                let counts = Array.zeroCreate<int>(int (state.size 0))
+
+                for place in numbers places do
+                    let image = int place / queries
+                    counts[image] <- counts[image] + 1
+
+                rows.index_select (0L, places), counts
 
         let refined =
-            Refinement.applySome head pyramid (QueryState.unpack state) moving
+            Refinement.applySome
+                head
+                pyramid
+                (QueryState.unpack state)
+                {
+                    Query = moving.unsqueeze 0L |> QueryState.unpack
+                    Images = numbers index |> Array.map int
+                    Counts = counts
+                }
             |> QueryState.pack
 
-        rows.clone().index_copy_(0L, places, refined.flatten(0L, 1L).index_select(0L, kept)).view_as state
-
-    /// The map, as DeqDet.Solver.PartMap.
-    member _.Apply (state: Tensor) (index: Tensor) (places: Tensor option) : Tensor =
-        let pyramid = pyramidOf index
-
         match places with
-        | Some places -> some state pyramid places
-        | None -> QueryState.unpack state |> Refinement.apply head pyramid |> QueryState.pack
+        | None -> refined.view_as state
+        | Some places -> rows.clone().index_copy_(0L, places, refined.squeeze 0L).view_as state
 
-    interface IDisposable with
-        member _.Dispose() = disposeNarrowed ()
+    /// The map of a head over the pyramid of a batch, as DeqDet.Solver.PartMap.
+    let ofHead (head: HeadWeights) (pyramid: Pyramid) (state: Tensor) (index: Tensor) (places: Tensor option) : Tensor =
+        if places.IsNone && index.size 0 = pyramid.Levels.Head.size 0 then
+            QueryState.unpack state |> Refinement.apply head pyramid |> QueryState.pack
+        else
+            some head pyramid state index places

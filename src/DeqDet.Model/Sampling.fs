@@ -73,3 +73,15 @@ module Sampling =
         |> List.mapi read
         |> List.reduce (fun sum level -> sum + level)
         |> fun sampled -> sampled.view(b, g, channels, q, p).permute(0L, 3L, 1L, 4L, 2L)
+
+    /// The same for rows of points [1, W, G*P, 3], of which so many in turn belong to each of some images of the pyramid (by number,
+    /// ascending): -> [1, W, G, P, C/G].
+    let sampleRows (groups: int) (pyramid: Pyramid) (images: int[]) (counts: int[]) (points: Tensor) =
+        let all = Array.zeroCreate<int>(int (pyramid.Levels.Head.size 0))
+        Array.iter2 (fun image count -> all[image] <- count) images counts
+        let layout = RowLayout.ofCounts points.device all
+
+        points
+        |> RowLayout.spread layout
+        |> sample groups pyramid
+        |> RowLayout.collect layout
