@@ -332,6 +332,10 @@ type InfoArgument =
         string
     | [<Unique;
         Explain("", "Tells of the averaged weights (EMA) of a checkpoint that holds both.", "info mine.pth --ema")>] Ema
+    | [<Unique;
+        Explain("HxW",
+                "Size of the input at which operations are counted, px, multiples of 32. Default: that of the model's test images.",
+                "info work/shapes --size 800x1344")>] Size of string
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument

@@ -35,6 +35,22 @@ module RequestParser =
     let private deviceOf (given: string option) =
         given |> Option.map device |> Option.defaultValue Auto
 
+    /// The largest side of an input, px: beyond it the first maps alone take gigabytes.
+    let private largestSide = 8192
+
+    /// "800x1344": height and width of a network input.
+    let private size (value: string) : ImageSize =
+        let must = $"height x width in px, both multiples of 32 from 32 to {largestSide}"
+
+        let side (text: string) =
+            match Int32.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture) with
+            | true, side when side >= 32 && side <= largestSide && side % 32 = 0 -> Some side
+            | _ -> None
+
+        match value.Split 'x' |> Array.map side with
+        | [| Some height; Some width |] -> { Height = height; Width = width }
+        | _ -> invalid "--size" value must "800x1344"
+
     let private items name must example (parse: string -> bool * 'T) (value: string) : 'T[] =
         value.Split ','
         |> Array.map (fun item ->
@@ -235,6 +251,7 @@ module RequestParser =
             {
                 Checkpoint = checkpoint
                 Ema = results.Contains InfoArgument.Ema
+                Size = results.TryGetResult InfoArgument.Size |> Option.map size
             }
 
     let private data (results: ParseResults<DataArgument>) : DataCheckRequest =

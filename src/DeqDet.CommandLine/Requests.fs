@@ -203,6 +203,8 @@ type InfoRequest =
         Checkpoint: string
         /// Whether the averaged weights are told of, of a checkpoint that holds both.
         Ema: bool
+        /// The size at which costs are counted; None: that of the model's own test images.
+        Size: ImageSize option
     }
 
 type DataCheckRequest =

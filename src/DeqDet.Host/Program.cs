@@ -77,7 +77,7 @@ public static class Program
                 ConvertCommand.Run(convert.Item, Version, Console.Out);
                 break;
             case Request.Info info:
-                InfoCommand.Run(info.Item.Checkpoint, info.Item.Ema, Console.Out);
+                InfoCommand.Run(info.Item, Console.Out);
                 break;
             case Request.DataCheck check:
                 return DataCheck(check.Item);

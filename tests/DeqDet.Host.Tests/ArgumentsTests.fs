@@ -414,8 +414,15 @@ let private understood =
             {
                 Checkpoint = "work/shapes"
                 Ema = false
+                Size = None
             }
-        [ "info"; "a.pth"; "--ema" ], Request.Info { Checkpoint = "a.pth"; Ema = true }
+        [ "info"; "a.pth"; "--ema"; "--size"; "800x1344" ],
+        Request.Info
+            {
+                Checkpoint = "a.pth"
+                Ema = true
+                Size = Some { Height = 800; Width = 1344 }
+            }
         [ "doctor" ], Request.Doctor
         [ "--version" ], Request.Version
     ]
@@ -471,6 +478,21 @@ let private refused =
         [ "detect"; "w"; "a"; "--threads"; "two" ], [ "--threads two"; "at least 1" ]
         [ "detect"; "w"; "a"; "--device"; "cuda:x" ], [ "--device cuda:x" ]
         [ "info"; "w"; "--ema=yes" ], [ "info: --ema takes no value" ]
+        for size in
+            [
+                "800"
+                "800x"
+                "x"
+                "800x1344x3"
+                "800x1333"
+                "0x32"
+                "-32x32"
+                "32x 64"
+                "32X64"
+                "32x8224"
+                "32x99999999999"
+            ] do
+            [ "info"; "w"; "--size"; size ], [ $"--size {size}"; "multiples of 32"; "--size 800x1344" ]
         [ "trace" ], [ "trace: name a checkpoint" ]
         [ "trace"; "w"; "--steps"; "0" ], [ "--steps 0"; "at least 1" ]
         [ "trace"; "w"; "--images"; "0" ], [ "--images 0"; "at least 1" ]

@@ -1,6 +1,7 @@
 /// The commands convert and info: exchange with the official code, and what is said about a file.
 module DeqDet.Tests.ConvertTests
 
+open System
 open System.IO
 open System.Text.Json.Nodes
 open Expecto
@@ -75,10 +76,21 @@ let private run (request: ConvertRequest) : string =
     ConvertCommand.Run(request, "0.2.0", output)
     output.ToString()
 
-let private told (checkpoint: string) : string =
+let private toldAt (size: ImageSize option) (checkpoint: string) : string =
     use output = new StringWriter()
-    InfoCommand.Run(checkpoint, false, output)
+
+    InfoCommand.Run(
+        {
+            Checkpoint = checkpoint
+            Ema = false
+            Size = size
+        },
+        output
+    )
+
     output.ToString()
+
+let private told: string -> string = toldAt None
 
 let private refused (action: unit -> unit) : string =
     try
@@ -587,4 +599,40 @@ let tests =
 
                     run (request folder (Path.Combine(folder, "a.pth"))) |> ignore
                     Expect.stringContains (told (Path.Combine(folder, "a.pth"))) "PyTorch" "of a .pth"))
+
+            testCase "info lists parameters and operations by part, at the test images' size or another" (fun () ->
+                inFolder (fun folder ->
+                    let settings = small "deqdet"
+                    write (Path.Combine(folder, "latest.safetensors")) settings
+
+                    let count (prefix: string) =
+                        Detector.specs settings.Detector
+                        |> List.filter (fun spec ->
+                            spec.Role = Role.Parameter
+                            && spec.Name.StartsWith(prefix, StringComparison.Ordinal))
+                        |> List.sumBy (fun spec -> Array.fold (*) 1L spec.Shape)
+
+                    let own = { Height = 64; Width = 96 }
+                    let other = { Height = 320; Width = 32 }
+
+                    for size, text in [ own, told folder; other, toldAt (Some other) folder ] do
+                        let cost = Cost.ofDetector 4.0 settings.Detector 1 size
+
+                        for part in
+                            [
+                                (count "backbone.").ToString("#,0") + "  backbone\n"
+                                (count "neck.").ToString("#,0") + "  neck\n"
+                                (count "rpn_head.").ToString("#,0") + "  queries\n"
+                                (count "roi_head.bbox_head.0.").ToString("#,0") + "  init head\n"
+                                (count "roi_head.bbox_head.1.").ToString("#,0") + "  refinement head\n"
+                                $"GFLOP  backbone, one image of {size}"
+                                $"{(cost.Application.Flops / 1e9):``0.000``} GFLOP  each of 6 applications of a head"
+                                $"{(cost.Prediction.Flops / 1e9):``0.000``} GFLOP  a whole prediction"
+                            ] do
+                            Expect.stringContains text part "info"
+
+                    let stages = small "ffndet"
+                    write (Path.Combine(folder, "latest.safetensors")) stages
+                    Expect.stringContains (told folder) "  stage 2\n" "unshared stages have numbers"
+                    Expect.stringContains (told folder) "each of 2 applications" "one application of each"))
         ]

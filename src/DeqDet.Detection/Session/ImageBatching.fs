@@ -4,6 +4,7 @@ open System
 open DeqDet
 open DeqDet.Data
 open DeqDet.Images
+open DeqDet.Model
 open DeqDet.Settings
 
 /// Pictures outside any data set on their way into the network.
@@ -40,3 +41,16 @@ module ImageBatching =
     /// The size that the network would see a picture at, px: width and height before padding.
     let sizeOf (settings: DataSettings) (image: RgbImage) : struct (int * int) =
         ResizeLimit(settings.Resize.ShortSide, settings.Resize.LongMax).Of(image.Width, image.Height)
+
+    /// The padded size of a landscape picture that reaches both limits of the resize: the largest input in testing.
+    let largestSize (settings: DataSettings) : ImageSize =
+        let padded side =
+            (side + Normalisation.Divisor - 1) / Normalisation.Divisor
+            * Normalisation.Divisor
+
+        let a, b = settings.Resize.ShortSide, settings.Resize.LongMax
+
+        {
+            Height = padded (min a b)
+            Width = padded (max a b)
+        }

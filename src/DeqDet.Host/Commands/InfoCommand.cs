@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DeqDet.Checkpoints;
+using DeqDet.CommandLine;
 using DeqDet.Detection;
 using DeqDet.Model;
 using DeqDet.Reports;
@@ -14,14 +15,13 @@ public static class InfoCommand
     private const int ClassesShown = 12;
 
     /// <summary>Runs the command.</summary>
-    /// <param name="checkpoint">A checkpoint of any origin, or a work folder.</param>
-    /// <param name="averaged">Whether it is to tell of the averaged weights, of a checkpoint that holds both.</param>
+    /// <param name="request">What was asked for: a checkpoint of any origin, or a work folder.</param>
     /// <param name="output">Where the lines go.</param>
     /// <exception cref="Settings.InputError">It is missing, damaged or of no known kind.</exception>
-    public static void Run(string checkpoint, bool averaged, TextWriter output)
+    public static void Run(InfoRequest request, TextWriter output)
     {
-        using var file = CheckpointInput.Open(checkpoint, averaged, output);
-        var lines = Known(file);
+        using var file = CheckpointInput.Open(request.Checkpoint, request.Ema, output);
+        var lines = Known(file, request.Size?.Value);
         output.WriteLine(Human.Path(file.Path));
         foreach (var (name, text) in lines.Append(Form(file)).Concat(Inert(file)))
         {
@@ -30,11 +30,11 @@ public static class InfoCommand
     }
 
     // A checkpoint of this program that does not fit its own settings is damaged; any other may be of some other model.
-    private static List<(string, string)> Known(ITensorFile file)
+    private static List<(string, string)> Known(ITensorFile file, ImageSize? size)
     {
         try
         {
-            return KnownModels.isDetector(file) ? Detector(file) : Backbone(file);
+            return KnownModels.isDetector(file) ? Detector(file, size) : Backbone(file);
         }
         catch (CheckpointError) when (!DetectorFileModule.hasOwnInfo(file))
         {
@@ -51,7 +51,7 @@ public static class InfoCommand
         }
     }
 
-    private static List<(string, string)> Detector(ITensorFile file)
+    private static List<(string, string)> Detector(ITensorFile file, ImageSize? size)
     {
         var detector = DetectorFileModule.read(null, null, file);
         var (settings, info) = (detector.Settings.Detector, detector.Info);
@@ -65,6 +65,8 @@ public static class InfoCommand
             ("classes", $"{info.Classes.Count}: {Some(info.Classes)}"),
         };
         lines.AddRange(Counts(official));
+        lines.AddRange(ModelParts.Parameters(settings));
+        lines.AddRange(ModelParts.Costs(settings, size ?? ImageBatching.largestSize(detector.Settings.Data)));
         lines.AddRange(Training(detector));
         return lines;
     }
