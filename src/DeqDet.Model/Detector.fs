@@ -91,7 +91,7 @@ module Detector =
             else
                 found
 
-        assemble Computation.Best settings wrap find
+        assemble Computation.Plain settings wrap find
 
     /// The same for prediction alone: nothing requires gradients.
     let buildFixed (settings: DetectorSettings) (find: Spec -> Tensor) : Detector =
@@ -158,7 +158,8 @@ module Detector =
         let levels =
             scoped Seq.ofList (fun () ->
                 Backbone.apply training detector.Weights.Backbone images
-                |> Neck.apply detector.Weights.Neck)
+                |> Neck.apply detector.Weights.Neck
+                |> fun levels -> (Sampling.arrange detector.Computation { Levels = levels; Strides = strides }).Levels)
 
         { Levels = levels; Strides = strides }
 

@@ -1,6 +1,7 @@
 namespace DeqDet.Model
 
 open TorchSharp
+open DeqDet.Kernels
 
 /// Weights of the adaptive mixing: the layer that makes the mixing matrices, and the layer back to the content.
 type MixingWeights =
@@ -28,12 +29,12 @@ module Mixing =
                 |> Linear.create (width * head.PointsOut * head.Groups) head.Channels
         }
 
-    /// Sampled features [B, Q, G, P, C/G] and contents [B, Q, C] -> contents [B, Q, C].
-    let apply (weights: MixingWeights) (sampled: Tensor) (content: Tensor) =
+    /// The mixing itself, operation by operation: sampled features [B, Q, G, P, C/G], generated matrices [B, Q, .] -> [B*Q*G, P', C/G].
+    let mixPlain (sampled: Tensor) (generated: Tensor) =
         let b, q, g, points, width =
             sampled.size 0, sampled.size 1, sampled.size 2, sampled.size 3, sampled.size 4
 
-        let generated = (Linear.apply weights.Generator content).view(b * q * g, -1L)
+        let generated = generated.view (b * q * g, -1L)
         let channelPart = width * width
 
         let m = generated.narrow(1, 0L, channelPart).reshape(b * q * g, width, width)
@@ -44,5 +45,16 @@ module Mixing =
         let normalised (x: Tensor) = (Norm.plain 2 x).relu()
         let x = sampled.reshape (b * q * g, points, width)
         let x = normalised (x.bmm m)
-        let x = normalised (s.bmm x)
-        content + Linear.apply weights.Projection (x.view (b, q, -1L))
+        normalised (s.bmm x)
+
+    /// Sampled features [B, Q, G, P, C/G] and contents [B, Q, C] -> contents [B, Q, C].
+    let apply (weights: MixingWeights) (sampled: Tensor) (content: Tensor) =
+        let generated = Linear.apply weights.Generator content
+
+        let mixed =
+            match MixingKernels.TryMix(weights.Generator.Packing.Computation, sampled, generated) with
+            | null -> mixPlain sampled generated
+            | mixed -> mixed
+
+        content
+        + Linear.apply weights.Projection (mixed.view (content.size 0, content.size 1, -1L))

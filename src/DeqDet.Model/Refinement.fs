@@ -171,13 +171,13 @@ module Refinement =
             Box = query.Box.detach ()
         }
         |> Attention.apply weights.Attention
-        |> refine weights (Sampling.sample weights.Groups pyramid) query.Position
+        |> refine weights (Sampling.sample weights.Computation weights.Groups pyramid) query.Position
 
     /// One application of a head, differentiable in all that it depends on: the true derivative of the map whose fixed point is
     /// sought. (Training never uses it; its gradients through the overlaps are large.)
     let applyExact (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query =
         Attention.apply weights.Attention query
-        |> refine weights (Sampling.sample weights.Groups pyramid) query.Position
+        |> refine weights (Sampling.sample weights.Computation weights.Groups pyramid) query.Position
         |> fst
 
     /// One application of a head, with its intermediate results. The position is detached at the entry: gradients reach
@@ -199,5 +199,8 @@ module Refinement =
     let applySome (weights: HeadWeights) (pyramid: Pyramid) (all: Query) (some: QueryRows) : Query =
         scoped Query.tensors (fun () ->
             Attention.applySome weights.Attention all some
-            |> refine weights (Sampling.sampleRows weights.Groups pyramid some.Images some.Counts) some.Query.Position
+            |> refine
+                weights
+                (Sampling.sampleRows weights.Computation weights.Groups pyramid some.Images some.Counts)
+                some.Query.Position
             |> fst)

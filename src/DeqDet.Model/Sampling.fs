@@ -1,6 +1,7 @@
 namespace DeqDet.Model
 
 open TorchSharp
+open DeqDet.Kernels
 
 /// Feature maps of one batch, finest first: each [B, C, H/stride, W/stride], with their strides in px.
 type Pyramid =
@@ -34,9 +35,8 @@ module Sampling =
         let distance = z.unsqueeze -1L - levels
         (distance * distance * scalar (-1.0 / spread)).softmax -1L
 
-    /// Reads the pyramid at points [B, Q, G*P, 3]: bilinear in each level (zeros outside), levels mixed by their weights, group g
-    /// reading the g-th contiguous slice of channels. -> [B, Q, G, P, C/G].
-    let sample (groups: int) (pyramid: Pyramid) (points: Tensor) =
+    /// `sample`, operation by operation: what the kernels are measured by, and the way for all that they cannot do.
+    let samplePlain (groups: int) (pyramid: Pyramid) (points: Tensor) =
         let b, q = points.size 0, points.size 1
         let g = int64 groups
         let p = points.size 2 / g
@@ -74,14 +74,52 @@ module Sampling =
         |> List.reduce (fun sum level -> sum + level)
         |> fun sampled -> sampled.view(b, g, channels, q, p).permute(0L, 3L, 1L, 4L, 2L)
 
-    /// The same for rows of points [1, W, G*P, 3], of which so many in turn belong to each of some images of the pyramid (by number,
-    /// ascending): -> [1, W, G, P, C/G].
-    let sampleRows (groups: int) (pyramid: Pyramid) (images: int[]) (counts: int[]) (points: Tensor) =
+    /// Reads the pyramid at points [B, Q, G*P, 3]: bilinear in each level (zeros outside), levels mixed by their weights, group g
+    /// reading the g-th contiguous slice of channels. -> [B, Q, G, P, C/G].
+    let sample (computation: Computation) (groups: int) (pyramid: Pyramid) (points: Tensor) =
+        match SamplingKernels.TrySample(computation, pyramid.Levels, pyramid.Strides, groups, points) with
+        | null -> samplePlain groups pyramid points
+        | sampled -> sampled
+
+    /// `sampleRows`, operation by operation.
+    let sampleRowsPlain (groups: int) (pyramid: Pyramid) (images: int[]) (counts: int[]) (points: Tensor) =
         let all = Array.zeroCreate<int>(int (pyramid.Levels.Head.size 0))
         Array.iter2 (fun image count -> all[image] <- count) images counts
         let layout = RowLayout.ofCounts points.device all
 
         points
         |> RowLayout.spread layout
-        |> sample groups pyramid
+        |> samplePlain groups pyramid
         |> RowLayout.collect layout
+
+    /// The same for rows of points [1, W, G*P, 3], of which so many in turn belong to each of some images of the pyramid (by number,
+    /// ascending): -> [1, W, G, P, C/G].
+    let sampleRows
+        (computation: Computation)
+        (groups: int)
+        (pyramid: Pyramid)
+        (images: int[])
+        (counts: int[])
+        (points: Tensor)
+        =
+        use ofRows =
+            torch.tensor (
+                Array.map2 (fun (image: int) count -> Array.create count (int64 image)) images counts
+                |> Array.concat,
+                dtype = torch.int64
+            )
+
+        match
+            SamplingKernels.TrySample(computation, pyramid.Levels, pyramid.Strides, groups, points.squeeze 0L, ofRows)
+        with
+        | null -> sampleRowsPlain groups pyramid images counts points
+        | sampled -> sampled.unsqueeze 0L
+
+    /// The same pyramid in the layout that a computation reads fastest: for the kernels a pixel's channels lie beside each other.
+    let arrange (computation: Computation) (pyramid: Pyramid) : Pyramid =
+        if computation.IsFast then
+            { pyramid with
+                Levels = pyramid.Levels |> List.map SamplingKernels.ChannelsLast
+            }
+        else
+            pyramid

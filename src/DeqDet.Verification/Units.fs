@@ -2,6 +2,7 @@
 module DeqDet.Verification.Units
 
 open TorchSharp
+open DeqDet.Kernels
 open DeqDet.Model
 
 let private leaf name file =
@@ -42,7 +43,11 @@ let private sampling (set: DecoderSet) (file: GoldenFile) =
         ]
 
     let sampled =
-        Sampling.sample set.Settings.Head.Groups { Levels = levels; Strides = strides } (points.squeeze 2L)
+        Sampling.sample
+            Computation.Best
+            set.Settings.Head.Groups
+            { Levels = levels; Strides = strides }
+            (points.squeeze 2L)
 
     (sampled * find "sample3d.cotangent").sum().backward()
 

@@ -3,6 +3,7 @@ module DeqDet.Model.Tests.BoxTests
 open System
 open Expecto
 open TorchSharp
+open DeqDet.Kernels
 open DeqDet.Model
 
 /// n boxes with sides from 1 to 300 px.
@@ -98,7 +99,9 @@ let tests =
                         )
                         .view(1L, 1L, 6L, 3L)
 
-                let read = Sampling.sample 2 { Levels = [ level ]; Strides = [ 4 ] } points
+                let read =
+                    Sampling.sample Computation.Best 2 { Levels = [ level ]; Strides = [ 4 ] } points
+
                 let expected = points.select(3, 0L).view(1L, 1L, 2L, 3L, 1L)
                 close 1e-9 expected read "x coordinates"
         ]
