@@ -1,6 +1,7 @@
 namespace DeqDet.Model
 
 open TorchSharp
+open DeqDet.Kernels
 open DeqDet.Solver
 
 /// Queries as the states of a fixed-point problem: a row (position, content) of 4 + C numbers for each query. The box is no part of
@@ -50,20 +51,27 @@ module QueryState =
 
         length (after - before) / (length after).clamp_min(scalar 1e-12)
 
+    let private both (residual: Tensor) : Measured =
+        {
+            Absolute = residual
+            Relative = residual
+        }
+
+    /// `measure`, operation by operation in libtorch.
+    let measurePlain: Measure =
+        fun before after ->
+            let residual = torch.maximum (shift before after, change before after)
+            let finite = torch.isfinite(after).all(-1L, false)
+            residual.masked_fill (finite.logical_not (), scalar nan) |> both
+
     /// The residual of a query: the larger one of the shift of its position and the change of its content, so that a tolerance T
     /// means "the box moves by less than T of its size AND the content by less than T of its length". Both are free of units, so
     /// the absolute and the relative residual are the same number. NaN where a number is not finite.
     let measure: Measure =
         fun before after ->
-            let residual = torch.maximum (shift before after, change before after)
-            let finite = torch.isfinite(after).all(-1L, false)
-
-            let residual = residual.masked_fill (finite.logical_not (), scalar nan)
-
-            {
-                Absolute = residual
-                Relative = residual
-            }
+            match RowResiduals.TryMeasure(before, after) with
+            | null -> measurePlain before after
+            | residual -> both residual
 
     /// Units in which the components of rows [..., 4 + C] can be compared: the size of the box for its centre, 1 for logarithms, the
     /// content's length for its components.

@@ -5,6 +5,7 @@ open System
 open System.Threading
 open Expecto
 open TorchSharp
+open DeqDet.Kernels
 open DeqDet.Solver
 open DeqDet.Model
 
@@ -502,6 +503,54 @@ let residualTests =
                 let residuals = numbers (QueryState.measure state image).Relative
                 Expect.isTrue (Double.IsNaN residuals[0] && Double.IsNaN residuals[1]) "not finite"
                 Expect.equal residuals[2] 0.0 "at rest"
+
+            testPropertyWithConfig
+                { config with maxTest = 200 }
+                "in one pass: what libtorch computes operation by operation"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                use generator = Small.generator seed
+                let random = Random seed
+                let rows, width = random.Next(0, 9), 4 + random.Next(0, 70)
+
+                let draw () =
+                    let scale = 2.0 ** float (random.Next(-60, 60))
+                    let rows = Small.normal [ rows; width ] generator * scalar 3.0
+                    rows.narrow(1L, 4L, int64 width - 4L).mul_(scale.ToScalar()) |> ignore
+                    rows.``to`` torch.float32
+
+                let before = draw ()
+                let after = if random.Next 4 = 0 then before.clone () else draw ()
+
+                for tensor in [ before; after ] do
+                    if rows > 0 && random.Next 3 = 0 then
+                        let special = [| nan; infinity; -infinity; 0.0; 3e38; 200.0; -200.0 |]
+
+                        tensor
+                            .select(0L, random.NextInt64(int64 rows))
+                            .select(0L, random.NextInt64(int64 width))
+                            .fill_(scalar special[random.Next special.Length])
+                        |> ignore
+
+                let expected = numbers (QueryState.measurePlain before after).Relative
+                let fast = RowResiduals.TryMeasure(before, after)
+                Expect.isNotNull fast "float32 on the CPU"
+
+                for a, b in Array.zip expected (numbers fast) do
+                    Expect.isTrue (a.Equals b || abs (a - b) <= 1e-12 * abs a) $"{b} for {a}"
+
+            testCase "in one pass only where the rows lie one after the other in float32"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let rows = torch.ones ([| 3L; 12L |], torch.float32)
+
+                let refused a b =
+                    Expect.isNull (RowResiduals.TryMeasure(a, b)) "left to libtorch"
+
+                refused (rows.``to`` torch.float64) (rows.``to`` torch.float64)
+                refused (torch.ones([| 12L; 3L |], torch.float32).t()) rows
+                refused rows (torch.ones ([| 3L; 13L |], torch.float32))
+                refused (torch.ones ([| 3L; 3L |], torch.float32)) (torch.ones ([| 3L; 3L |], torch.float32))
         ]
 
 [<Tests>]
