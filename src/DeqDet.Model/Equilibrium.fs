@@ -90,42 +90,25 @@ module Equilibrium =
         }
 
     /// `iterate` for the images whose queries are all finite. The others (an untrained init head may overflow, and one such query
-    /// spoils its image through the attention) stay as they are.
+    /// spoils its image through the attention) stay as they are; zeros stand for them meanwhile, so that nothing needs to be read from the
+    /// device before the iteration.
     let iterateFinite options head (pyramid: Pyramid) (start: Query) : Query * Report[] =
-        let images, queries = start.Content.size 0, int (start.Content.size 1)
+        let queries = int (start.Content.size 1)
+        let finite = (QueryState.pack start).isfinite().flatten(1L).all(1L)
+        let whole = finite.view (-1L, 1L, 1L)
 
-        let finite =
-            (QueryState.pack start).isfinite().flatten(1L).all(1L).cpu().data<bool>().ToArray()
+        let query, solution =
+            start
+            |> Query.map (fun begun -> torch.where (whole, begun, torch.zeros_like begun))
+            |> iterate options head pyramid
 
-        let sound =
-            [| for image in 0L .. images - 1L -> image |]
-            |> Array.filter (fun image -> finite[int image])
+        let reports = solution.Reports
+        let finite = finite.cpu().data<bool>().ToArray()
 
-        if sound.Length = finite.Length then
-            let query, solution = iterate options head pyramid start
-            query, solution.Reports
-        elif sound.Length = 0 then
-            start, Array.create (finite.Length * queries) broken
-        else
-            let index = torch.tensor (sound, device = start.Content.device)
-            let select (tensor: Tensor) = tensor.index_select (0L, index)
-
-            let part =
-                { pyramid with
-                    Levels = List.map select pyramid.Levels
-                }
-
-            let query, solution = iterate options head part (Query.map select start)
-            let put (whole: Tensor) (solved: Tensor) = whole.index_copy (0L, index, solved)
-            let reports = Array.create (finite.Length * queries) broken
-
-            sound
-            |> Array.iteri (fun at image ->
-                Array.blit solution.Reports (at * queries) reports (int image * queries) queries)
-
-            {
-                Position = put start.Position query.Position
-                Content = put start.Content query.Content
-                Box = put start.Box query.Box
-            },
-            reports
+        {
+            Position = torch.where (whole, query.Position, start.Position)
+            Content = torch.where (whole, query.Content, start.Content)
+            Box = torch.where (whole, query.Box, start.Box)
+        },
+        reports
+        |> Array.mapi (fun at report -> if finite[at / queries] then report else broken)

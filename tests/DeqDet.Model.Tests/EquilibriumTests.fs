@@ -298,6 +298,7 @@ let tests =
 
                     for report in solved.Reports[1] do
                         Expect.equal report.Outcome NonFinite "said so"
+                        Expect.equal report.Evaluations 0 "not computed"
 
             testCase "cancellation ends the refinement"
             <| fun () ->
