@@ -58,11 +58,14 @@ module internal Books =
     let private measureOf (tolerance: Tolerance) (books: Books) (frame: Frame) =
         Option.map (current books frame) books.Anchor |> Tolerance.anchored tolerance
 
-    /// The residuals of the moving parts.
-    let measure (tolerance: Tolerance) (books: Books) (frame: Frame) (image: torch.Tensor) : Measured =
-        let state, image =
-            Frame.moving books.Parts frame frame.State, Frame.moving books.Parts frame image
-
+    /// The residuals of the moving parts, from the rows of their states and images.
+    let measure
+        (tolerance: Tolerance)
+        (books: Books)
+        (frame: Frame)
+        (state: torch.Tensor)
+        (image: torch.Tensor)
+        : Measured =
         if frame.Number = 0 then
             books.Anchor <- Tolerance.anchor tolerance state image
             Option.toList books.Anchor |> Native.keep
@@ -79,9 +82,15 @@ module internal Books =
         measured
 
     /// The residuals on the host; waits for the device.
-    let residuals (tolerance: Tolerance) (books: Books) (frame: Frame) (measured: Measured) : Residual[] =
+    let residuals
+        (tolerance: Tolerance)
+        (books: Books)
+        (frame: Frame)
+        (state: torch.Tensor)
+        (measured: Measured)
+        : Residual[] =
         let resolution =
-            Frame.moving books.Parts frame frame.State
+            state
             |> Tolerance.resolution (measureOf tolerance books frame) (current books frame books.Start)
 
         let numbers =
@@ -143,6 +152,7 @@ module internal Books =
         (options: SolveOptions)
         (books: Books)
         (frame: Frame)
+        (state: torch.Tensor)
         (image: torch.Tensor)
         (measured: Measured)
         (unreliable: int[])
@@ -170,8 +180,7 @@ module internal Books =
         let choose (chosen: torch.Tensor) fresh (book: torch.Tensor) =
             write books frame book (torch.where (chosen, fresh, current books frame book))
 
-        let kept =
-            Frame.moving books.Parts frame (if options.Answer = Image then image else frame.State)
+        let kept = if options.Answer = Image then image else state
 
         choose (Native.overSamples kept chosen) kept books.Best
         choose chosen measured.Absolute books.BestResidual

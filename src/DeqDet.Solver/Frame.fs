@@ -55,17 +55,16 @@ module internal Frame =
         | None -> rows
         | Some places -> rows.index_select (0, places)
 
-    /// `held`, with the moving parts taken from `fresh`.
-    let onlyMoving (parts: int) (frame: Frame) (held: torch.Tensor) (fresh: torch.Tensor) =
+    /// The state, with the moving parts' rows in their places.
+    let withMoving (parts: int) (frame: Frame) (rows: torch.Tensor) =
+        let state = frame.State
+
         match frame.Places with
-        | None -> fresh
-        | Some places ->
-            let rows = (byPart parts held).clone()
+        | None -> rows.reshape state.shape
+        | Some places -> (byPart parts state).clone().index_copy_(0, places, rows).reshape state.shape
 
-            rows.index_copy_(0, places, moving parts frame fresh).reshape held.shape
-
-    /// The images of the moving parts; the others keep their states. Raises ArgumentException "map" for what is no image.
-    let evaluate (parts: int) (map: PartMap) (frame: Frame) : torch.Tensor =
+    /// The images; only those of the moving parts count. Raises ArgumentException "map" for what is no image.
+    let evaluate (map: PartMap) (frame: Frame) : torch.Tensor =
         let image = map frame.State frame.Index frame.Places
 
         if isNull image || image.IsInvalid then
@@ -85,7 +84,7 @@ module internal Frame =
                 (nameof map)
                 $"the map made {image.dtype} on {image.device} of {frame.State.dtype} on {frame.State.device}"
 
-        onlyMoving parts frame frame.State (image.detach ())
+        image.detach ()
 
     /// Asks the scheme for the next state of what still moves.
     let advance (parts: int) (scheme: Scheme) (frame: Frame) (image: torch.Tensor) : Frame =
@@ -100,7 +99,7 @@ module internal Frame =
 
         { frame with
             Number = frame.Number + 1
-            State = onlyMoving parts frame frame.State advanced.Next
+            State = moving parts frame advanced.Next |> withMoving parts frame
             Memory = advanced.Memory
         }
 

@@ -54,8 +54,9 @@ module Solve =
     /// One evaluation and what follows from it: the frame of the next one.
     let private iterate options (map: PartMap) (books: Books) (log: torch.Tensor option) (frame: Frame) : Frame =
         use _ = torch.NewDisposeScope()
-        let image = Frame.evaluate books.Parts map frame
-        let measured = Books.measure options.Tolerance books frame image
+        let state = Frame.moving books.Parts frame frame.State
+        let image = Frame.evaluate map frame |> Frame.moving books.Parts frame
+        let measured = Books.measure options.Tolerance books frame state image
         books.Spent <- books.Spent + int64 frame.Moving.Length
 
         let going, unreliable =
@@ -64,10 +65,10 @@ module Solve =
                 FixedSteps.note log frame.Number measured
                 frame.Moving, [||]
             | None ->
-                Books.residuals options.Tolerance books frame measured
+                Books.residuals options.Tolerance books frame state measured
                 |> Books.settle options books frame.Number frame.Moving
 
-        Books.remember options books frame image measured unreliable
+        Books.remember options books frame state image measured unreliable
 
         match options.Observer with
         | Some observer ->
@@ -75,12 +76,14 @@ module Solve =
                 {
                     Evaluation = frame.Number + 1
                     Index = frame.MovingIndex
-                    State = Frame.moving books.Parts frame frame.State
-                    Image = Frame.moving books.Parts frame image
+                    State = state
+                    Image = image
                 }
         | None -> ()
 
-        let smaller, image = Leaving.leave books going frame image
+        let smaller, image =
+            Frame.withMoving books.Parts frame image |> Leaving.leave books going frame
+
         let onlyTested = options.Answer <> Last && frame.Number + 1 >= options.Steps
 
         let next =
