@@ -72,7 +72,8 @@ internal static unsafe partial class AotiTorch
 
     private static readonly bool hasVersion = Exists("_ZNK2at10TensorBase8_versionEv");
 
-    private static bool Exists(string function) =>
+    /// <summary>Whether this libtorch has a function.</summary>
+    public static bool Exists(string function) =>
         NativeLibrary.TryLoad(Library, typeof(AotiTorch).Assembly, null, out var library)
         && NativeLibrary.TryGetExport(library, function, out _);
 

@@ -1,0 +1,220 @@
+module DeqDet.Kernels.Tests.PackedConvolutionTests
+
+open System
+open Expecto
+open TorchSharp
+open DeqDet.Kernels
+
+type private Tensor = torch.Tensor
+
+let private config =
+    { FsCheckConfig.defaultConfig with
+        maxTest = 60
+    }
+
+let private bf16 = Computation(Computation.Best.Instructions, Precision.Bf16)
+
+/// A convolution, its normalisation, and what it keeps.
+type private Layer =
+    {
+        Kernel: Tensor
+        Bias: Tensor
+        Norm: StoredNorm
+        Stride: int
+        Padding: int
+        Packed: PackedConvolution
+    }
+
+let private layer (computation: Computation) (random: Random) inputs outputs size stride padding biased normed =
+    use _ = torch.NewDisposeScope()
+    let generator = new torch.Generator(uint64 (random.Next()), torch.CPU)
+
+    let normal (shape: int list) =
+        torch.randn([| for n in shape -> int64 n |], generator = generator).DetachFromDisposeScope()
+
+    let positive () =
+        (torch.rand ([| int64 outputs |], generator = generator) + (0.5).ToScalar()).DetachFromDisposeScope()
+
+    {
+        Kernel = (normal [ outputs; inputs; size; size ]).mul_((0.3).ToScalar())
+        Bias = if biased then normal [ outputs ] else null
+        Norm =
+            if normed then
+                StoredNorm(positive (), normal [ outputs ], normal [ outputs ], positive (), 1e-5)
+            else
+                null
+        Stride = stride
+        Padding = padding
+        Packed = new PackedConvolution(computation, stride, padding)
+    }
+
+/// The same by libtorch, in float64.
+let private plain (l: Layer) rectify (sum: Tensor) (x: Tensor) =
+    let wide (t: Tensor) =
+        if isNull t then null else t.``to`` torch.float64
+
+    let y =
+        torch.nn.functional.conv2d (
+            wide x,
+            wide l.Kernel,
+            wide l.Bias,
+            strides = [| int64 l.Stride; int64 l.Stride |],
+            padding = [| int64 l.Padding; int64 l.Padding |]
+        )
+
+    let y =
+        if isNull l.Norm then
+            y
+        else
+            torch.nn.functional.batch_norm (
+                y,
+                wide l.Norm.Mean,
+                wide l.Norm.Variance,
+                wide l.Norm.Scale,
+                wide l.Norm.Shift,
+                eps = l.Norm.Epsilon
+            )
+
+    let y = if isNull sum then y else y + wide sum
+    if rectify then y.relu () else y
+
+let private apply (l: Layer) rectify (x: Tensor) =
+    l.Packed.TryApply(x, l.Kernel, l.Bias, l.Norm, rectify)
+
+let private images (random: Random) (shape: int list) =
+    torch.randn ([| for n in shape -> int64 n |], generator = new torch.Generator(uint64 (random.Next()), torch.CPU))
+
+/// Largest difference relative to the largest magnitude.
+let private difference (expected: Tensor) (actual: Tensor) =
+    let scale = max 1.0 (expected.abs().max().ToDouble())
+    (expected - actual.``to`` torch.float64).abs().max().ToDouble() / scale
+
+let private isChannelsLast (x: Tensor) =
+    x.permute(0L, 2L, 3L, 1L).is_contiguous()
+
+let private fits precision =
+    if precision = Precision.Bf16 then 4e-2 else 1e-5
+
+[<Tests>]
+let tests =
+    testList
+        "Packed convolution"
+        [
+            for precision in [ Precision.Fp32; Precision.Bf16 ] do
+                testPropertyWithConfig
+                    config
+                    $"{precision}: as libtorch computes it, whatever shapes come one after the other"
+                <| fun (seed: int) ->
+                    use _ = torch.NewDisposeScope()
+                    use _ = torch.no_grad ()
+                    let random = Random seed
+                    let size = [| 1; 2; 3; 7 |][random.Next 4]
+                    let inputs, outputs = 1 + random.Next 40, 1 + random.Next 40
+
+                    let l =
+                        layer
+                            (Computation(Computation.Best.Instructions, precision))
+                            random
+                            inputs
+                            outputs
+                            size
+                            (1 + random.Next 3)
+                            (random.Next(size / 2 + 1))
+                            (random.Next 2 = 0)
+                            (random.Next 2 = 0)
+
+                    let shapes =
+                        [|
+                            for _ in 1..2 -> [ 1 + random.Next 2; inputs; size + random.Next 20; size + random.Next 20 ]
+                        |]
+
+                    for _ in 1..5 do
+                        let x = images random shapes[random.Next shapes.Length]
+                        // a map that is channels last already, and one that is not
+                        let x =
+                            if random.Next 2 = 0 then
+                                x
+                            else
+                                x.permute(0L, 2L, 3L, 1L).contiguous().permute(0L, 3L, 1L, 2L)
+
+                        let rectify = random.Next 2 = 0
+                        let expected = plain l rectify null x
+                        let actual = apply l rectify x
+                        Expect.sequenceEqual actual.shape expected.shape "shape"
+                        Expect.isTrue (isChannelsLast actual) "channels last"
+                        Expect.isLessThan (difference expected actual) (fits precision) "result"
+                        let sum = apply l false x
+                        let expected = plain l true sum x
+                        let added = l.Packed.TryAdd(sum, x, l.Kernel, l.Bias, l.Norm)
+                        Expect.isLessThan (difference expected added) (fits precision) "sum"
+                        Expect.isLessThan (difference (added.``to`` torch.float64) sum) 1e-12 "in its place"
+
+                    l.Packed.Dispose()
+
+            testCase "what weights have become is what counts, from the first application on"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                use _ = torch.no_grad ()
+                let random = Random 5
+
+                for computation in [ Computation.Best; bf16 ] do
+                    let l = layer computation random 8 24 3 1 1 true true
+                    let x = images random [ 1; 8; 9; 11 ]
+
+                    let sources =
+                        [
+                            "kernel", l.Kernel
+                            "bias", l.Bias
+                            "scale", l.Norm.Scale
+                            "shift", l.Norm.Shift
+                            "mean", l.Norm.Mean
+                            "variance", l.Norm.Variance
+                        ]
+
+                    for uses in 1..3 do
+                        for name, source in sources do
+                            // as they lie unpacked, and packed
+                            for _ in 1..uses do
+                                apply l false x |> ignore
+
+                            let before = apply l false x
+                            source.mul_ ((4.0).ToScalar()) |> ignore
+                            let expected = plain l false null x
+                            let actual = apply l false x
+                            let fits = fits computation.Precision
+                            Expect.isLessThan (difference expected actual) fits $"{name} after {uses} uses"
+                            Expect.isGreaterThan (difference expected before) fits $"{name} matters"
+                            source.mul_ ((0.25).ToScalar()) |> ignore
+
+            testCase "what it cannot do is left to libtorch"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let random = Random 6
+                let l = layer Computation.Best random 4 8 3 1 1 true true
+                let x = images random [ 1; 4; 6; 7 ]
+                Expect.isNull (apply l true x) "gradients are recorded"
+                use _ = torch.no_grad ()
+                Expect.isNotNull (apply l true x) "no gradients"
+                Expect.isNull (apply l true (x.``to`` torch.float64)) "float64"
+                Expect.isNull (apply l true (x.select (0L, 0L))) "no batch"
+                Expect.isNull (apply l true (x.narrow (0L, 0L, 0L))) "an empty batch"
+                Expect.isNull (apply l true (images random [ 1; 5; 6; 7 ])) "other channels"
+                let sum = (apply l true x).``to`` torch.float64
+                Expect.isNull (l.Packed.TryAdd(sum, x, l.Kernel, l.Bias, l.Norm)) "a sum in float64"
+                let l = layer Computation.Plain random 4 8 3 1 1 true true
+                Expect.isNull (apply l true x) "plain"
+
+            testCase "dispose frees what is kept, not the weights; what is needed is made again"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                use _ = torch.no_grad ()
+                let random = Random 7
+                let l = layer Computation.Best random 4 8 1 1 0 false false
+                let x = images random [ 1; 4; 6; 7 ]
+                let expected = plain l false null x
+
+                for _ in 1..3 do
+                    apply l false x |> ignore
+                    l.Packed.Dispose()
+                    Expect.isLessThan (difference expected (apply l false x)) 1e-5 "again"
+        ]
