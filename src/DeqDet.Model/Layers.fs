@@ -66,35 +66,56 @@ module Norm =
     let group (groups: int) (affine: Affine) (x: Tensor) =
         torch.nn.functional.group_norm (x, int64 groups, affine.Weight, affine.Bias, 1e-5)
 
-/// Convolution kernel [out, in, kh, kw] with optional bias [out].
-type Convolution = { Kernel: Tensor; Bias: Tensor option }
+/// Convolution kernel [out, in, kh, kw] with optional bias [out], and how it moves over its input.
+type Convolution =
+    {
+        Kernel: Tensor
+        Bias: Tensor option
+        Stride: int
+        Padding: int
+        Packing: PackedConvolution
+    }
 
 module Convolution =
 
-    /// Convolution without bias, He-initialised by fan-out (ResNet).
-    let create inputs outputs size (source: WeightSource) : Convolution =
+    /// Convolution without bias, He-initialised by fan-out (ResNet), padded by half its size.
+    let create inputs outputs size stride (source: WeightSource) : Convolution =
         {
             Kernel =
                 source
                 |> WeightSource.parameter "weight" [ outputs; inputs; size; size ] KaimingNormal
             Bias = None
+            Stride = stride
+            Padding = size / 2
+            Packing = WeightSource.convolutionPacking stride (size / 2) source
         }
 
-    /// Convolution with bias, Xavier-initialised, bias zero (neck).
+    /// Convolution with bias, Xavier-initialised, bias zero (neck), padded by half its size.
     let createBiased inputs outputs size (source: WeightSource) : Convolution =
         {
             Kernel =
                 source
                 |> WeightSource.parameter "weight" [ outputs; inputs; size; size ] XavierUniform
             Bias = Some(source |> WeightSource.parameter "bias" [ outputs ] (Constant 0.0))
+            Stride = 1
+            Padding = size / 2
+            Packing = WeightSource.convolutionPacking 1 (size / 2) source
         }
 
-    /// [B, in, H, W] -> [B, out, H', W'].
-    let apply (stride: int) (padding: int) (layer: Convolution) (x: Tensor) =
+    /// [B, in, H, W] -> [B, out, H', W'], by libtorch, in the kernel's type.
+    let applyPlain (layer: Convolution) (x: Tensor) =
         torch.nn.functional.conv2d (
-            x,
+            x.``to`` layer.Kernel.dtype,
             layer.Kernel,
             Option.toObj layer.Bias,
-            strides = [| int64 stride; int64 stride |],
-            padding = [| int64 padding; int64 padding |]
+            strides = [| int64 layer.Stride; int64 layer.Stride |],
+            padding = [| int64 layer.Padding; int64 layer.Padding |]
         )
+
+    /// ReLU, where asked for, of the convolution. Where it is computed fast, in the precision's type, channels last.
+    let apply (rectify: bool) (layer: Convolution) (x: Tensor) =
+        match layer.Packing.TryApply(x, layer.Kernel, Option.toObj layer.Bias, null, rectify) with
+        | null ->
+            let y = applyPlain layer x
+            if rectify then y.relu_ () else y
+        | y -> y

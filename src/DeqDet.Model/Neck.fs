@@ -29,12 +29,12 @@ module Neck =
             Form = form
         }
 
-    /// Backbone maps, finest first -> maps of the decoder's width.
+    /// Backbone maps, finest first -> maps of the decoder's width in float32; channels last where they are computed fast.
     let apply (weights: NeckWeights) (features: Tensor list) : Tensor list =
         List.map2
             (fun convolution (x: Tensor) ->
-                let y = Convolution.apply 1 (weights.Form.Kernel / 2) convolution x
-                let y = if weights.Form.Rectify then y.relu () else y
-                Norm.group groups weights.Norm y)
+                scoped Seq.singleton (fun () ->
+                    let y = Convolution.apply weights.Form.Rectify convolution x
+                    Norm.group groups weights.Norm (y.``to`` weights.Norm.Weight.dtype)))
             weights.Convolutions
             features

@@ -89,6 +89,12 @@ module WeightSource =
         source.Own packing
         packing
 
+    /// What a convolution keeps to be computed fast.
+    let convolutionPacking (stride: int) (padding: int) (source: WeightSource) : PackedConvolution =
+        let packing = new PackedConvolution(source.Computation, stride, padding)
+        source.Own packing
+        packing
+
     /// Every tensor a recipe asks for, in its order, nothing allocated.
     let list (recipe: WeightSource -> 'weights) : Spec list =
         let specs = ResizeArray()

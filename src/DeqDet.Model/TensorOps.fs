@@ -67,6 +67,18 @@ module TensorOps =
     /// A number to compute with: `x * scalar 0.5`.
     let scalar (value: float) : Number = { Value = value }
 
+    /// Applies functions one after the other; what lies between is freed as soon as it has been read. Each makes a new tensor.
+    let inTurn (steps: (Tensor -> Tensor) list) (x: Tensor) : Tensor =
+        let next (current: Tensor) step =
+            let result = step current
+
+            if not (obj.ReferenceEquals(current, x)) then
+                current.Dispose()
+
+            result
+
+        List.fold next x steps
+
     /// Runs f in a dispose scope of its own and keeps only the tensors that `keep` names in its result.
     let scoped (keep: 'result -> Tensor seq) (f: unit -> 'result) : 'result =
         use scope = torch.NewDisposeScope()

@@ -1,6 +1,7 @@
 namespace DeqDet.Model.Backbones
 
 open TorchSharp
+open DeqDet.Kernels
 open DeqDet.Model
 
 /// Batch normalisation: scale, shift and the stored statistics, all [C].
@@ -15,6 +16,8 @@ type BatchNorm =
     }
 
 module BatchNorm =
+
+    let private epsilon = 1e-5
 
     let create channels usesBatch (source: WeightSource) : BatchNorm =
         {
@@ -39,16 +42,18 @@ module BatchNorm =
             norm.Shift,
             training = (training && norm.UsesBatch && values > 1L),
             momentum = 0.1,
-            eps = 1e-5
+            eps = epsilon
         )
 
-/// A convolution, its normalisation, stride and padding.
+    /// The same outside training, as a convolution before it takes it in.
+    let stored (norm: BatchNorm) : StoredNorm =
+        StoredNorm(norm.Scale, norm.Shift, norm.Mean, norm.Variance, epsilon)
+
+/// A convolution and its normalisation.
 type Unit =
     {
         Convolution: Convolution
         Norm: BatchNorm
-        Stride: int
-        Padding: int
     }
 
 /// A residual block: units with ReLU between, and a unit on the shortcut where the shape changes.
@@ -75,13 +80,13 @@ module ResNet =
 
     let private unitAt usesBatch convolution norm inputs outputs size stride (source: WeightSource) : Unit =
         let kernel =
-            source |> WeightSource.at convolution |> Convolution.create inputs outputs size
+            source
+            |> WeightSource.at convolution
+            |> Convolution.create inputs outputs size stride
 
         {
             Convolution = kernel
             Norm = source |> WeightSource.at norm |> BatchNorm.create outputs usesBatch
-            Stride = stride
-            Padding = size / 2
         }
 
     /// Weights under torchvision's names (`conv1`, `layer1.0.conv1`, ...), frozen up to `FrozenStages`.
@@ -147,38 +152,68 @@ module ResNet =
             FrozenStages = settings.FrozenStages
         }
 
-    let private applyUnit training (u: Unit) x =
-        Convolution.apply u.Stride u.Padding u.Convolution x
-        |> BatchNorm.apply training u.Norm
+    let private plainUnit training (u: Unit) (x: Tensor) =
+        scoped Seq.singleton (fun () -> Convolution.applyPlain u.Convolution x |> BatchNorm.apply training u.Norm)
 
+    /// norm(conv(x)), with ReLU where asked for.
+    let private applyUnit training rectify (u: Unit) (x: Tensor) : Tensor =
+        let c = u.Convolution
+
+        match
+            if training then
+                null
+            else
+                c.Packing.TryApply(x, c.Kernel, null, BatchNorm.stored u.Norm, rectify)
+        with
+        | null ->
+            let y = plainUnit training u x
+            if rectify then y.relu_ () else y
+        | y -> y
+
+    /// ReLU(norm(conv(x)) + sum). Computed fast, the result takes the place of `sum`.
+    let private applyLast training (u: Unit) (sum: Tensor) (x: Tensor) : Tensor =
+        let c = u.Convolution
+
+        match
+            if training then
+                null
+            else
+                c.Packing.TryAdd(sum, x, c.Kernel, null, BatchNorm.stored u.Norm)
+        with
+        | null -> (plainUnit training u x).add_(sum).relu_()
+        | y -> y
+
+    /// Without a shortcut unit `x` may be written over.
     let private applyBlock training (block: Block) (x: Tensor) =
         scoped Seq.singleton (fun () ->
-            let main =
-                block.Units
-                |> List.mapi (fun i u -> i, u)
-                |> List.fold (fun x (i, u) -> applyUnit training u (if i = 0 then x else x.relu ())) x
+            let units, last = List.splitAt (block.Units.Length - 1) block.Units
+            let main = units |> List.map (applyUnit training true) |> inTurn <| x
 
-            let shortcut =
+            let sum =
                 match block.Shortcut with
-                | Some u -> applyUnit training u x
+                | Some u -> applyUnit training false u x
                 | None -> x
 
-            (main + shortcut).relu())
+            applyLast training last.Head sum main)
 
-    /// Images [B, 3, H, W] -> C2..C5 at strides 4, 8, 16, 32.
+    /// Images [B, 3, H, W] -> C2..C5 at strides 4, 8, 16, 32; computed fast, channels last and in the precision's type.
     let apply (training: bool) (net: ResNet) (images: Tensor) : Tensor list =
+        let gradients = torch.is_grad_enabled ()
+        // nothing to differentiate in the frozen part: no graph is kept
+        let frozen stage = stage <= net.FrozenStages
+
         let stem () =
+            use _ = torch.set_grad_enabled (gradients && not (frozen 0))
+
             scoped Seq.singleton (fun () ->
-                let x = (applyUnit training net.Stem images).relu()
+                let x = applyUnit training true net.Stem images
                 torch.nn.functional.max_pool2d (x, 3L, stride = 2L, padding = 1L))
 
-        let stage index (blocks: Block list) x =
-            // nothing to differentiate in the frozen part: no graph is kept
-            let frozen = index < net.FrozenStages
-            use _ = torch.set_grad_enabled (torch.is_grad_enabled () && not frozen)
-            List.fold (fun x block -> applyBlock training block x) x blocks
+        let stage (x: Tensor) (index: int, blocks: Block list) =
+            use _ = torch.set_grad_enabled (gradients && not (frozen (index + 1)))
+            // a stage that changes its input's shape, which all but the first do, begins with a shortcut unit: x stays
+            blocks |> List.map (applyBlock training) |> inTurn <| x
 
-        net.Stages
-        |> List.indexed
-        |> List.scan (fun x (index, blocks) -> stage index blocks x) (stem ())
-        |> List.tail
+        use start = stem ()
+
+        net.Stages |> List.indexed |> List.scan stage start |> List.tail

@@ -1,6 +1,7 @@
 namespace DeqDet.Model.Backbones
 
 open TorchSharp
+open DeqDet.Kernels
 open DeqDet.Model
 
 /// A block of windowed self-attention and a feed-forward network, both with residuals.
@@ -127,7 +128,21 @@ module Swin =
             ]
 
         {
-            Patches = { Kernel = kernel; Bias = Some bias }
+            Patches =
+                {
+                    Kernel = kernel
+                    Bias = Some bias
+                    Stride = patch
+                    Padding = 0
+                    // the norm after it reads float32, and it is small
+                    Packing =
+                        WeightSource.convolutionPacking
+                            patch
+                            0
+                            { projection with
+                                Computation = Computation(projection.Computation.Instructions, Precision.Fp32)
+                            }
+                }
             PatchNorm = patchNorm
             Stages =
                 [
@@ -240,7 +255,7 @@ module Swin =
                 let right, down = missing (images.size 3), missing (images.size 2)
                 let images = torch.nn.functional.pad (images, [| 0L; right; 0L; down |])
 
-                (Convolution.apply patch 0 net.Patches images).permute(0L, 2L, 3L, 1L)
+                (Convolution.apply false net.Patches images).permute(0L, 2L, 3L, 1L)
                 |> Norm.layer net.PatchNorm)
 
         let applyStage stage first (weights: SwinStage) x =
