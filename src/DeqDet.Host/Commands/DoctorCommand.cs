@@ -1,5 +1,6 @@
 using DeqDet.Host.Devices;
 using DeqDet.Host.Terminal;
+using DeqDet.Kernels;
 using DeqDet.Reports;
 using DeqDet.Settings;
 using Spectre.Console;
@@ -92,9 +93,26 @@ public static class DoctorCommand
                 "  threads",
                 $"{torch.get_num_threads()} for tensor operations; --threads or OMP_NUM_THREADS changes it"
             );
+            report.Good("  kernels", Kernels(Computation.Best.Instructions));
+            report.Good("  memory", Memory());
             Compute(torch.CPU, report, "Delete bin and obj and build again; if that does not help, report it.");
         }
     }
+
+    private static string Kernels(Instructions instructions) =>
+        instructions switch
+        {
+            Instructions.Avx512 => "AVX-512, 16 numbers at a time",
+            Instructions.Avx2 => "AVX2, 8 numbers at a time",
+            Instructions.Vector128 => "128 bits, 4 numbers at a time",
+            _ => "none for this processor: libtorch's operations",
+        };
+
+    private static string Memory() =>
+        !Allocator.IsGlibc ? "the system's allocator, as it is"
+        : Environment.GetEnvironmentVariable(Allocator.Variable) == "system"
+            ? $"glibc's allocator, left alone by {Allocator.Variable}"
+        : $"freed memory is kept for the next operation; {Allocator.Variable}=system leaves glibc's allocator alone";
 
     private static void CheckCuda(LibTorchPlace? place, DoctorReport report)
     {

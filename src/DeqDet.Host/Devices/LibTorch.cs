@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using DeqDet.Kernels;
 using DeqDet.Settings;
 
 namespace DeqDet.Host.Devices;
@@ -69,6 +70,8 @@ public static class LibTorch
 
     private static LibTorchPlace FindAndLoad()
     {
+        // before the first tensor: how memory is kept cannot be changed for what is there already
+        Allocator.KeepFreedMemory(Environment.GetEnvironmentVariable(Allocator.Variable));
         var place = Find(Environment.GetEnvironmentVariable(FolderVariable));
         if (!place.BuiltIn)
             foreach (var path in libraries.Select(name => Library(place.Folder, name)).Where(File.Exists))
