@@ -32,7 +32,11 @@ public enum Precision
 /// <summary>How a detector computes: with which kernels, in which precision. A value; it decides nothing about results beyond rounding.</summary>
 /// <param name="Instructions">The kernels' instructions.</param>
 /// <param name="Precision">The precision of predictions; training is float32.</param>
-public sealed record Computation(Instructions Instructions, Precision Precision)
+/// <param name="Gradients">
+/// Whether kernels compute backward passes, too. They add to the `grad` of weights and maps, as a training wants it, whichever gradients are asked for: not
+/// for torch.autograd.grad, and one backward pass a graph.
+/// </param>
+public sealed record Computation(Instructions Instructions, Precision Precision, bool Gradients = false)
 {
     /// <summary>Operation by operation in libtorch, float32: the reference of all tests.</summary>
     public static Computation Plain { get; } = new(Instructions.Plain, Precision.Fp32);

@@ -14,6 +14,19 @@ internal static unsafe class MatrixKernels
             _ => MatrixProduct<Lanes128, Vector128<float>>.PanelWidth,
         };
 
+    /// <summary>The widest of these instructions, or narrower ones, whose panels so many columns fill; null where none do.</summary>
+    public static Instructions? Fitting(Instructions instructions, long columns)
+    {
+        for (var narrower = instructions; narrower != Instructions.Plain; narrower--)
+        {
+            if (columns > 0 && columns % PanelWidth(narrower) == 0)
+            {
+                return narrower;
+            }
+        }
+        return null;
+    }
+
     /// <summary>Floats that packed weights [outputs, inputs] take.</summary>
     public static long PackedSize(Instructions instructions, int outputs, int inputs)
     {
@@ -90,6 +103,23 @@ internal static unsafe class MatrixKernels
                     result,
                     outputs
                 );
+                break;
+        }
+    }
+
+    /// <inheritdoc cref="MatrixProduct{TLanes, TVector}.Run(MatrixJob*)"/>
+    public static void Run(Instructions instructions, MatrixJob* job)
+    {
+        switch (instructions)
+        {
+            case Instructions.Avx512:
+                MatrixProduct<Lanes512, Vector512<float>>.Run(job);
+                break;
+            case Instructions.Avx2:
+                MatrixProduct<Lanes256, Vector256<float>>.Run(job);
+                break;
+            default:
+                MatrixProduct<Lanes128, Vector128<float>>.Run(job);
                 break;
         }
     }

@@ -21,7 +21,7 @@ public static unsafe class MixingKernels
             || sampled.dtype != ScalarType.Float32
             || generated.dtype != ScalarType.Float32
             || sampled.device_type != DeviceType.CPU
-            || !Fits(computation.Instructions, width)
+            || MatrixKernels.Fitting(computation.Instructions, width) is not { } instructions
             || points == 0
         )
         {
@@ -42,26 +42,41 @@ public static unsafe class MixingKernels
             Width = width,
             Outputs = outputs,
         };
-        switch (computation.Instructions)
-        {
-            case Instructions.Avx512:
-                MixingKernel<Lanes512, Vector512<float>>.Run(&job);
-                break;
-            case Instructions.Avx2:
-                MixingKernel<Lanes256, Vector256<float>>.Run(&job);
-                break;
-            default:
-                MixingKernel<Lanes128, Vector128<float>>.Run(&job);
-                break;
-        }
+        Run(instructions, &job);
         return mixed;
     }
 
-    private static bool Fits(Instructions instructions, int width) =>
-        instructions switch
+    /// <inheritdoc cref="MixingKernel{TLanes, TVector}.Run"/>
+    internal static void Run(Instructions instructions, MixingJob* job)
+    {
+        switch (instructions)
         {
-            Instructions.Avx512 => MixingKernel<Lanes512, Vector512<float>>.Fits(width),
-            Instructions.Avx2 => MixingKernel<Lanes256, Vector256<float>>.Fits(width),
-            _ => MixingKernel<Lanes128, Vector128<float>>.Fits(width),
-        };
+            case Instructions.Avx512:
+                MixingKernel<Lanes512, Vector512<float>>.Run(job);
+                break;
+            case Instructions.Avx2:
+                MixingKernel<Lanes256, Vector256<float>>.Run(job);
+                break;
+            default:
+                MixingKernel<Lanes128, Vector128<float>>.Run(job);
+                break;
+        }
+    }
+
+    /// <inheritdoc cref="MixingGradientKernel{TLanes, TVector}.Run"/>
+    internal static void Run(Instructions instructions, MixingGradientJob* job)
+    {
+        switch (instructions)
+        {
+            case Instructions.Avx512:
+                MixingGradientKernel<Lanes512, Vector512<float>>.Run(job);
+                break;
+            case Instructions.Avx2:
+                MixingGradientKernel<Lanes256, Vector256<float>>.Run(job);
+                break;
+            default:
+                MixingGradientKernel<Lanes128, Vector128<float>>.Run(job);
+                break;
+        }
+    }
 }

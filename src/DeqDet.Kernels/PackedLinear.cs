@@ -32,6 +32,27 @@ public sealed unsafe class PackedLinear(Computation computation) : IDisposable
             return null;
         }
 
+        return Product(x, bias, outputs, inputs);
+    }
+
+    /// <summary>The same where gradients are recorded, without them, for whoever makes them himself.</summary>
+    internal Tensor Multiply(Tensor x, Tensor weight, Tensor bias)
+    {
+        var (outputs, inputs) = ((int)weight.size(0), (int)weight.size(1));
+        return Prepare(weight, outputs, inputs)
+            ? Product(x, bias, outputs, inputs)
+            : nn.functional.linear(x, weight.detach(), bias.detach());
+    }
+
+    /// <summary>Frees what is kept; it is made again where it is needed.</summary>
+    public void Dispose()
+    {
+        packed.Dispose();
+        source = null;
+    }
+
+    private Tensor Product(Tensor x, Tensor bias, int outputs, int inputs)
+    {
         using var rows = x.contiguous();
         using var shift = bias.contiguous();
         var shape = x.shape;
@@ -48,13 +69,6 @@ public sealed unsafe class PackedLinear(Computation computation) : IDisposable
             (float*)AotiTorch.Data(result)
         );
         return result;
-    }
-
-    /// <summary>Frees what is kept; it is made again where it is needed.</summary>
-    public void Dispose()
-    {
-        packed.Dispose();
-        source = null;
     }
 
     private static bool Recorded(Tensor x, Tensor weight, Tensor bias) =>

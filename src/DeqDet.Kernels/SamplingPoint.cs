@@ -35,15 +35,21 @@ internal static unsafe class SamplingPoint
         }
     }
 
+    /// <summary>Column and row of a point in a level; pixels have their centres at whole numbers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (float Column, float Row) Place(in Level level, float x, float y) =>
+        (
+            (x / (level.Width * level.Stride) * 2 - 1 + 1) * (level.Width * 0.5f) - 0.5f,
+            (y / (level.Height * level.Stride) * 2 - 1 + 1) * (level.Height * 0.5f) - 0.5f
+        );
+
     /// <summary>
     /// The pixels of a point in one level: where their first channel of the group lies (zeros outside of the map), and their bilinear shares.
-    /// `fractions` gets the distances from the upper left pixel.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Locate(in Level level, float* map, float x, float y, float* zeros, float** pixels, float* shares)
     {
-        var column = (x / (level.Width * level.Stride) * 2 - 1 + 1) * (level.Width * 0.5f) - 0.5f;
-        var row = (y / (level.Height * level.Stride) * 2 - 1 + 1) * (level.Height * 0.5f) - 0.5f;
+        var (column, row) = Place(in level, x, y);
         var (left, top) = (MathF.Floor(column), MathF.Floor(row));
         var (right, bottom) = (left + 1, top + 1);
         // of what is not finite the shares are NaN, as libtorch's

@@ -13,16 +13,56 @@ internal static unsafe partial class Team
     public static int Size => torch.get_num_threads();
 
     /// <summary>Calls body(arguments, i) for each i below `count`, on all threads; returns when all have returned. It must not raise.</summary>
-    public static void Run(int count, delegate* <void*, int, void> body, void* arguments)
+    public static void Run(int count, delegate* <void*, int, void> body, void* arguments) =>
+        Run(
+            new Job
+            {
+                Body = body,
+                Arguments = arguments,
+                Count = count,
+            },
+            0
+        );
+
+    /// <summary>The same for a body that needs room for so many floats, of each thread its own, from a cache line on; it is not cleared.</summary>
+    public static void Run(int count, delegate* <void*, int, float*, void> body, void* arguments, long floats)
     {
-        var job = new Job
+        const int cacheLine = 16;
+        Run(
+            new Job
+            {
+                BodyWithRoom = body,
+                Arguments = arguments,
+                Count = count,
+            },
+            (floats + cacheLine - 1) / cacheLine * cacheLine
+        );
+    }
+
+    private struct Job
+    {
+        public delegate* <void*, int, void> Body;
+        public delegate* <void*, int, float*, void> BodyWithRoom;
+        public void* Arguments;
+        public float* Room;
+        public long RoomOfThread;
+        public int Count;
+        public int Next;
+        public int Threads;
+    }
+
+    private static void Run(Job job, long floats)
+    {
+        var threads = Math.Min(job.Count, Size);
+        if (threads <= 0)
         {
-            Body = body,
-            Arguments = arguments,
-            Count = count,
-        };
-        var threads = Math.Min(count, Size);
-        if (threads <= 1)
+            return;
+        }
+        using var room = new AlignedBuffer();
+        room.Reserve(threads * floats);
+        job.Room = room.Start;
+        job.RoomOfThread = floats;
+        if (threads == 1)
         {
             Work(&job);
         }
@@ -37,20 +77,20 @@ internal static unsafe partial class Team
         }
     }
 
-    private struct Job
-    {
-        public delegate* <void*, int, void> Body;
-        public void* Arguments;
-        public int Count;
-        public int Next;
-    }
-
     // Tasks are taken, not dealt out: a thread that was held up takes fewer.
     private static void Work(Job* job)
     {
+        var room = job->Room + (Interlocked.Increment(ref job->Threads) - 1) * job->RoomOfThread;
         for (int task; (task = Interlocked.Increment(ref job->Next) - 1) < job->Count; )
         {
-            job->Body(job->Arguments, task);
+            if (job->BodyWithRoom != null)
+            {
+                job->BodyWithRoom(job->Arguments, task, room);
+            }
+            else
+            {
+                job->Body(job->Arguments, task);
+            }
         }
     }
 

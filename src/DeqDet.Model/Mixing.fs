@@ -58,3 +58,39 @@ module Mixing =
 
         content
         + Linear.apply weights.Projection (mixed.view (content.size 0, content.size 1, -1L))
+
+    /// Samples the pyramid at points [B, Q, G*P, 3] and mixes what was read into contents [B, Q, C], where gradients are recorded and to be
+    /// computed by kernels: the contents, and the samples [B, Q, G, P, C/G] without gradient. None where that cannot be.
+    let trySampled
+        (weights: MixingWeights)
+        (groups: int)
+        (pyramid: Pyramid)
+        (points: Tensor)
+        (content: Tensor)
+        : struct (Tensor * Tensor) option =
+        let layers =
+            MixingLayers(
+                weights.Generator.Packing,
+                weights.Generator.Weight,
+                weights.Generator.Bias,
+                weights.Projection.Packing,
+                weights.Projection.Weight,
+                weights.Projection.Bias
+            )
+
+        let applied =
+            SampledMixingKernels.TryApply(
+                weights.Generator.Packing.Computation,
+                pyramid.Levels,
+                pyramid.Strides,
+                groups,
+                points,
+                content,
+                layers
+            )
+
+        if applied.HasValue then
+            let struct (mixed, sampled) = applied.Value
+            Some(struct (content + mixed, sampled))
+        else
+            None

@@ -127,14 +127,21 @@ module Refinement =
     let classify (weights: HeadWeights) (content: Tensor) =
         branch weights.ClassHidden weights.ClassNorm weights.ClassOut content
 
-    /// What follows the attention, each query on its own: queries that have attended -> refined queries. `sample` reads the pyramid at
-    /// points [B, Q, G*P, 3].
-    let private refine (weights: HeadWeights) (sample: Tensor -> Tensor) (position: Tensor) (attended: Tensor) =
+    /// Samples at points [B, Q, G*P, 3], and contents [B, Q, C] with what was read mixed in.
+    let private sampleAndMix (weights: HeadWeights) (pyramid: Pyramid) (points: Tensor) (content: Tensor) =
+        match Mixing.trySampled weights.Mixing weights.Groups pyramid points content with
+        | Some(struct (mixed, sampled)) -> sampled, mixed
+        | None ->
+            let sampled = Sampling.sample weights.Computation weights.Groups pyramid points
+            sampled, Mixing.apply weights.Mixing sampled content
+
+    /// What follows the attention, each query on its own: queries that have attended -> refined queries. `sampleAndMix` reads the pyramid at
+    /// points and mixes what it reads into contents.
+    let private refine (weights: HeadWeights) sampleAndMix (position: Tensor) (attended: Tensor) =
         let attendedNormed = Norm.layer weights.AttentionNorm attended
         let offsets = Linear.apply weights.Offsets attendedNormed
         let points = Sampling.points offsets position
-        let sampled = sample points
-        let mixed = Mixing.apply weights.Mixing sampled attendedNormed
+        let sampled, mixed = sampleAndMix points attendedNormed
         let mixedNormed = Norm.layer weights.MixingNorm mixed
 
         let feedForward =
@@ -171,13 +178,13 @@ module Refinement =
             Box = query.Box.detach ()
         }
         |> Attention.apply weights.Attention
-        |> refine weights (Sampling.sample weights.Computation weights.Groups pyramid) query.Position
+        |> refine weights (sampleAndMix weights pyramid) query.Position
 
     /// One application of a head, differentiable in all that it depends on: the true derivative of the map whose fixed point is
     /// sought. (Training never uses it; its gradients through the overlaps are large.)
     let applyExact (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query =
         Attention.apply weights.Attention query
-        |> refine weights (Sampling.sample weights.Computation weights.Groups pyramid) query.Position
+        |> refine weights (sampleAndMix weights pyramid) query.Position
         |> fst
 
     /// One application of a head, with its intermediate results. The position is detached at the entry: gradients reach
@@ -197,10 +204,13 @@ module Refinement =
     /// One application to some queries alone, which attend to all queries [A, Q, .] of their images (themselves among them):
     /// -> [1, W, .]. What `apply` computes of them, up to rounding.
     let applySome (weights: HeadWeights) (pyramid: Pyramid) (all: Query) (some: QueryRows) : Query =
+        let sampleAndMix points content =
+            let sampled =
+                Sampling.sampleRows weights.Computation weights.Groups pyramid some.Images some.Counts points
+
+            sampled, Mixing.apply weights.Mixing sampled content
+
         scoped Query.tensors (fun () ->
             Attention.applySome weights.Attention all some
-            |> refine
-                weights
-                (Sampling.sampleRows weights.Computation weights.Groups pyramid some.Images some.Counts)
-                some.Query.Position
+            |> refine weights sampleAndMix some.Query.Position
             |> fst)

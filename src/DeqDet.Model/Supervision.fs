@@ -157,9 +157,16 @@ module Supervision =
         (targets: Target list)
         : LossEntry list =
         // Feature maps are leaves of their own: everything below is back-propagated into them, and from them into the backbone once.
-        let leaves =
-            pyramid.Levels
-            |> List.map (fun level -> level.detach().requires_grad_ level.requires_grad)
+        let leaf (level: Tensor) =
+            let leaf = level.detach().requires_grad_ level.requires_grad
+
+            // Kernels add to a gradient that is there. (Adjoint equations take products without wanting the maps' share of each.)
+            if level.requires_grad && settings.Rag.Gradient <> ImplicitGradient then
+                leaf.grad <- torch.zeros_like leaf
+
+            leaf
+
+        let leaves = pyramid.Levels |> List.map leaf
 
         let step =
             {
