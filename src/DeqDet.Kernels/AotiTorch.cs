@@ -32,11 +32,22 @@ internal static unsafe partial class AotiTorch
         return new(strides, (int)dimensions);
     }
 
+    /// <summary>The tensor's sizes.</summary>
+    public static ReadOnlySpan<long> Sizes(Tensor tensor)
+    {
+        long* sizes;
+        long dimensions;
+        Check(GetSizes(tensor.Handle, &sizes), "get_sizes");
+        Check(GetDimensions(tensor.Handle, &dimensions), "get_dim");
+        return new(sizes, (int)dimensions);
+    }
+
     /// <summary>
-    /// How often the numbers have been written to in place, through whichever tensor shares them; null where this libtorch does not say, so
-    /// that whatever was made from the tensor may be out of date.
+    /// How often the numbers have been written to in place, through whichever tensor shares them; null where libtorch does not count, so that
+    /// whatever was made from the tensor may be out of date.
     /// </summary>
-    public static long? Version(Tensor tensor) => hasVersion ? VersionOf(tensor.Handle) : null;
+    public static long? Version(Tensor tensor) =>
+        hasVersion && !IsInference(tensor.Handle) ? VersionOf(tensor.Handle) : null;
 
     /// <summary>Calls an operator that takes and returns what fits into 64 bits each; tensors are handles that it takes over.</summary>
     public static Tensor Call(string name, params ReadOnlySpan<ulong> arguments)
@@ -70,7 +81,8 @@ internal static unsafe partial class AotiTorch
         }
     }
 
-    private static readonly bool hasVersion = Exists("_ZNK2at10TensorBase8_versionEv");
+    private static readonly bool hasVersion =
+        Exists("_ZNK2at10TensorBase8_versionEv") && Exists("_ZN2at6native12is_inferenceERKNS_6TensorE");
 
     /// <summary>Whether this libtorch has a function.</summary>
     public static bool Exists(string function) =>
@@ -91,6 +103,14 @@ internal static unsafe partial class AotiTorch
 
     [LibraryImport(Library, EntryPoint = "aoti_torch_get_dim")]
     private static partial int GetDimensions(nint tensor, long* dimensions);
+
+    [LibraryImport(Library, EntryPoint = "aoti_torch_get_sizes")]
+    private static partial int GetSizes(nint tensor, long** sizes);
+
+    // Of a tensor that was made in inference mode there is no version, and asking for it would end the process.
+    [LibraryImport(Library, EntryPoint = "_ZN2at6native12is_inferenceERKNS_6TensorE")]
+    [return: MarshalAs(UnmanagedType.I1)]
+    private static partial bool IsInference(nint tensor);
 
     [LibraryImport(Library, EntryPoint = "_ZNK2at10TensorBase8_versionEv")]
     private static partial long VersionOf(nint tensor);

@@ -10,96 +10,133 @@ namespace DeqDet.Kernels;
 /// <param name="computation">How it is computed.</param>
 public sealed unsafe class PackedLinear(Computation computation) : IDisposable
 {
-    private readonly AlignedBuffer packed = new();
-    private Source? source;
+    private readonly Lock gate = new();
+    private PackedWeights? packed;
 
     /// <summary>How it is computed.</summary>
     public Computation Computation { get; } = computation;
 
     /// <summary>
-    /// x W^T + b without gradients, [..., in] -> [..., out]; null where no kernel can do it or one would not pay, so that libtorch has to.
+    /// x W^T + b without gradients, [..., in] -> [..., out]; null where no kernel can do it or one would not pay, so that libtorch has to. Several
+    /// threads may ask at the same time, also with other weights than each other's.
     /// </summary>
     public Tensor? TryApply(Tensor x, Tensor weight, Tensor bias)
     {
-        if (!Computation.IsFast || Recorded(x, weight, bias) || !IsPlainFloat(x) || !IsPlainFloat(weight))
+        if (!Computation.IsFast || Recorded(x, weight, bias) || !Fits(x, weight, bias))
         {
             return null;
         }
         var (outputs, inputs) = ((int)weight.size(0), (int)weight.size(1));
         // the last panel may hold a few columns only; a whole layer of them is none to be computed in panels
-        if (2 * outputs < MatrixKernels.PanelWidth(Computation.Instructions) || !Prepare(weight, outputs, inputs))
+        if (2 * outputs < MatrixKernels.PanelWidth(Computation.Instructions) || Take(weight) is not { } weights)
         {
             return null;
         }
 
-        return Product(x, bias, outputs, inputs);
+        return Product(x, weights, bias, outputs, inputs);
     }
 
     /// <summary>The same where gradients are recorded, without them, for whoever makes them himself.</summary>
-    internal Tensor Multiply(Tensor x, Tensor weight, Tensor bias)
-    {
-        var (outputs, inputs) = ((int)weight.size(0), (int)weight.size(1));
-        return Prepare(weight, outputs, inputs)
-            ? Product(x, bias, outputs, inputs)
+    internal Tensor Multiply(Tensor x, Tensor weight, Tensor bias) =>
+        Fits(x, weight, bias) && Take(weight) is { } weights
+            ? Product(x, weights, bias, (int)weight.size(0), (int)weight.size(1))
             : nn.functional.linear(x, weight.detach(), bias.detach());
-    }
 
     /// <summary>Frees what is kept; it is made again where it is needed.</summary>
     public void Dispose()
     {
-        packed.Dispose();
-        source = null;
+        lock (gate)
+        {
+            Drop();
+        }
     }
 
-    private Tensor Product(Tensor x, Tensor bias, int outputs, int inputs)
+    /// <summary>The product with weights that were taken, which it gives back.</summary>
+    private Tensor Product(Tensor x, PackedWeights weights, Tensor bias, int outputs, int inputs)
     {
-        using var rows = x.contiguous();
-        using var shift = bias.contiguous();
-        var shape = x.shape;
-        shape[^1] = outputs;
-        var result = empty(shape, dtype: ScalarType.Float32);
-        MatrixKernels.Run(
-            Computation.Instructions,
-            (float*)AotiTorch.Data(rows),
-            (int)(x.numel() / Math.Max(inputs, 1)),
-            packed.Start,
-            inputs,
-            outputs,
-            (float*)AotiTorch.Data(shift),
-            (float*)AotiTorch.Data(result)
-        );
-        return result;
+        try
+        {
+            using var rows = x.contiguous();
+            using var shift = bias.contiguous();
+            var shape = x.shape;
+            shape[^1] = outputs;
+            var result = empty(shape, dtype: ScalarType.Float32);
+            MatrixKernels.Run(
+                Computation.Instructions,
+                (float*)AotiTorch.Data(rows),
+                checked((int)(result.numel() / outputs)),
+                weights.Start,
+                inputs,
+                outputs,
+                (float*)AotiTorch.Data(shift),
+                (float*)AotiTorch.Data(result)
+            );
+            return result;
+        }
+        finally
+        {
+            Return(weights);
+        }
     }
 
     private static bool Recorded(Tensor x, Tensor weight, Tensor bias) =>
         is_grad_enabled() && (x.requires_grad || weight.requires_grad || bias.requires_grad);
 
+    private static bool Fits(Tensor x, Tensor weight, Tensor bias) =>
+        IsPlainFloat(x)
+        && IsPlainFloat(weight)
+        && IsPlainFloat(bias)
+        && weight.dim() == 2
+        && x.dim() > 0
+        && x.size(-1) == weight.size(1)
+        && bias.dim() == 1
+        && bias.size(0) == weight.size(0);
+
     private static bool IsPlainFloat(Tensor tensor) =>
         tensor.dtype == ScalarType.Float32 && tensor.device_type == DeviceType.CPU;
 
-    /// <summary>Whether the packed weights are those of the tensor as it is now.</summary>
-    private bool Prepare(Tensor weight, int outputs, int inputs)
+    /// <summary>The packed weights of the tensor as it is now, to be given back; null where it cannot be told whether they stay up to date.</summary>
+    private PackedWeights? Take(Tensor weight)
     {
-        lock (packed)
+        lock (gate)
         {
-            if (Source.Of(weight) is not { } now)
+            if (packed is null || !packed.AreOf(weight))
             {
-                return false;
+                if (Source.Of(weight) is not { } now)
+                {
+                    return null;
+                }
+                if (packed is { Readers: > 0 })
+                {
+                    Drop();
+                }
+                packed ??= new(Computation.Instructions);
+                packed.Pack(weight, now);
             }
-            if (now != source)
-            {
-                using var rows = weight.detach().contiguous();
-                packed.Reserve(MatrixKernels.PackedSize(Computation.Instructions, outputs, inputs));
-                MatrixKernels.Pack(
-                    Computation.Instructions,
-                    (float*)AotiTorch.Data(rows),
-                    outputs,
-                    inputs,
-                    packed.Start
-                );
-                source = now;
-            }
-            return true;
+            packed.Readers++;
+            return packed;
         }
+    }
+
+    private void Return(PackedWeights weights)
+    {
+        lock (gate)
+        {
+            weights.Readers--;
+            if (weights.Readers == 0 && weights != packed)
+            {
+                weights.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Keeps the weights no longer. While products read them they stay: the last one frees them.</summary>
+    private void Drop()
+    {
+        if (packed is { Readers: 0 })
+        {
+            packed.Dispose();
+        }
+        packed = null;
     }
 }
