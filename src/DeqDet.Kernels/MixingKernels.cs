@@ -8,29 +8,26 @@ namespace DeqDet.Kernels;
 public static unsafe class MixingKernels
 {
     /// <summary>
-    /// Sampled features [..., points, width] (contiguous; N pairs of query and group) mixed by what their contents generated, [N, width * width + outputs * points]:
-    /// -> [N, outputs, width]. Null where the kernel cannot do it.
+    /// Sampled features [..., G, P, W] mixed by what their contents generated, [..., G * (W * W + O * P)]: -> [N, O, W] for N pairs of content and group.
+    /// Null where the kernel cannot do it, also where the sizes contradict each other: libtorch says how.
     /// </summary>
     public static Tensor? TryMix(Computation computation, Tensor sampled, Tensor generated)
     {
-        var shape = sampled.shape;
-        var (points, width) = ((int)shape[^2], (int)shape[^1]);
         if (
             !computation.IsFast
             || is_grad_enabled() && (sampled.requires_grad || generated.requires_grad)
-            || sampled.dtype != ScalarType.Float32
-            || generated.dtype != ScalarType.Float32
-            || sampled.device_type != DeviceType.CPU
-            || MatrixKernels.Fitting(computation.Instructions, width) is not { } instructions
-            || points == 0
+            || !IsPlainFloat(sampled)
+            || !IsPlainFloat(generated)
+            || Outputs(sampled, generated) is not { } outputs
+            || MatrixKernels.Fitting(computation.Instructions, sampled.size(-1)) is not { } instructions
         )
         {
             return null;
         }
         using var x = sampled.contiguous();
         using var parameters = generated.contiguous();
+        var (points, width) = (sampled.size(-2), sampled.size(-1));
         var pairs = sampled.numel() / (points * width);
-        var outputs = (int)((parameters.numel() / Math.Max(pairs, 1) - width * width) / points);
         var mixed = empty([pairs, outputs, width], dtype: ScalarType.Float32);
         var job = new MixingJob
         {
@@ -38,12 +35,41 @@ public static unsafe class MixingKernels
             Generated = (float*)AotiTorch.Data(parameters),
             Mixed = (float*)AotiTorch.Data(mixed),
             Pairs = (int)pairs,
-            Points = points,
-            Width = width,
-            Outputs = outputs,
+            Points = (int)points,
+            Width = (int)width,
+            Outputs = (int)outputs,
         };
         Run(instructions, &job);
         return mixed;
+    }
+
+    private static bool IsPlainFloat(Tensor tensor) =>
+        tensor.dtype == ScalarType.Float32 && tensor.device_type == DeviceType.CPU;
+
+    /// <summary>Rows of the points' matrices; null where what was generated is not made for these features, or a count is too large for a kernel.</summary>
+    private static long? Outputs(Tensor sampled, Tensor generated)
+    {
+        var (features, parameters) = (sampled.shape, generated.shape);
+        if (
+            features.Length != parameters.Length + 2
+            || !features.AsSpan(0, parameters.Length - 1).SequenceEqual(parameters.AsSpan(0, parameters.Length - 1))
+        )
+        {
+            return null;
+        }
+        var (groups, points, width) = (features[^3], features[^2], features[^1]);
+        if (groups == 0 || points == 0 || width == 0 || parameters[^1] % groups != 0)
+        {
+            return null;
+        }
+        var ofPoints = parameters[^1] / groups - width * width;
+        // a kernel counts what belongs to one pair in 32 bits
+        return
+            ofPoints < 0
+            || ofPoints % points != 0
+            || Math.Max(Math.Max(points, ofPoints / points) * width, parameters[^1]) > int.MaxValue
+            ? null
+            : ofPoints / points;
     }
 
     /// <inheritdoc cref="MixingKernel{TLanes, TVector}.Run"/>

@@ -152,7 +152,7 @@ type Places =
     | Edges
     /// As far away as float32 goes.
     | Far
-    /// Coordinates and depths that are NaN or infinite, among others.
+    /// Coordinates and depths that are NaN or infinite, or become it in float32, among others.
     | NotFinite
 
 /// Points [Images, Queries, Groups * Points, 3] that read a pyramid [Images, Groups * Width, Height, Width] of these levels.
@@ -208,9 +208,9 @@ type SamplingCase =
                 | 1 -> MathF.BitIncrement at
                 | _ -> MathF.BitDecrement at
             | Far ->
-                oneOf [ inside; 1e3; -1e4; 3e7; -3e9; 1e30; -1e30; 3.4e38; -3.4e38; 1e-30; -1e-42 ]
+                oneOf [ inside; 1e3; -1e4; 3e7; -3e9; 1e30; -1e30; 1e38; -1e38; 1e-30; -1e-42 ]
                 |> float32
-            | NotFinite -> oneOf [ inside; inside; nan; infinity; -infinity ] |> float32
+            | NotFinite -> oneOf [ inside; inside; nan; infinity; -infinity; 3.4e38; -3.4e38 ] |> float32
 
         let depth stride =
             let near = random.NextDouble() * 14.0 - 3.0

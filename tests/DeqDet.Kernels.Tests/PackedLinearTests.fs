@@ -83,7 +83,7 @@ let private addresses kind =
     for seed in 1..20 do
         use _ = torch.NewDisposeScope()
         // cloned: in libtorch's memory, not in that of an array
-        let weight = (random seed [ 70; 20 ]).clone ()
+        let weight = (random seed [ 70; 20 ]).clone()
         expectApplied packed x weight bias $"{kind}: weights {seed}"
 
 /// Several threads with one memo: with one weight, then each with its own, while another one lets go of what is kept.
