@@ -44,6 +44,9 @@ public sealed record Computation(Instructions Instructions, Precision Precision,
     /// <summary>The widest instructions of this processor, float32.</summary>
     public static Computation Best { get; } = new(Widest(), Precision.Fp32);
 
+    /// <summary>The same for training: backward passes by kernels, too.</summary>
+    public static Computation Training { get; } = Best with { Gradients = true };
+
     /// <summary>Whether the kernels are used at all.</summary>
     public bool IsFast => Instructions != Instructions.Plain;
 

@@ -91,7 +91,7 @@ module Detector =
             else
                 found
 
-        assemble Computation.Plain settings wrap find
+        assemble Computation.Best settings wrap find
 
     /// The same for prediction alone: nothing requires gradients.
     let buildFixed (settings: DetectorSettings) (find: Spec -> Tensor) : Detector =
@@ -113,6 +113,14 @@ module Detector =
     let withComputation (computation: Computation) (detector: Detector) : Detector =
         let found = dict [ for spec, tensor in detector.Tensors -> spec.Name, tensor ]
         assemble computation detector.Settings (fun _ tensor -> tensor) (fun spec -> found[spec.Name])
+
+    /// The same weights in training: backward passes are computed by kernels, which add to the `grad` of the leaves. Not so with an implicit
+    /// gradient, whose adjoint equation asks for products without them.
+    let forTraining (detector: Detector) : Detector =
+        if detector.Settings.Rag.Gradient = ImplicitGradient then
+            withComputation Computation.Best detector
+        else
+            withComputation Computation.Training detector
 
     /// Frees what the layers keep beside their weights; it is made again where it is needed.
     let release (detector: Detector) : unit =

@@ -8,7 +8,8 @@ open DeqDet.Solver
 /// gradient.
 type LossEntry = { Name: string; Value: Tensor }
 
-/// Callbacks of the training of one batch, for tests: every state and every matching, in program order.
+/// Callbacks of the training of one batch, for tests: every state and every matching, in program order. The tensors live only during the
+/// call.
 type SupervisionObserver =
     {
         Applied: Query -> unit
@@ -33,26 +34,41 @@ module Supervision =
                 Value = value.detach ()
             })
 
+    /// A supervised state of the path and how its gradient was attached; none for the chain.
+    type private Attachment = (SupervisedStage * Attached) option
+
     /// Convergence and cost of an implicit gradient's adjoint equation, over the images of the batch; no entries for the other gradients.
-    let private adjointEntries (stage: SupervisedStage) (attached: Attached) =
-        let entry name (value: float) =
-            {
-                Name = stage.Name + name
-                Value = torch.tensor (value, device = attached.State.device)
-            }
+    let private adjointEntries (attachment: Attachment) : LossEntry list =
+        match attachment with
+        | None -> []
+        | Some(stage, attached) ->
+            let entry name (value: float) =
+                {
+                    Name = stage.Name + name
+                    Value = torch.tensor (value, device = attached.State.device)
+                }
 
-        match attached.Adjoint with
-        | NotNeeded
-        | Pending -> []
-        | Failed _ -> [ entry "adjoint_converged" 0.0 ]
-        | Solved reports ->
-            let share (report: Report) =
-                if report.Outcome = Converged then 100.0 else 0.0
+            match attached.Adjoint with
+            | NotNeeded
+            | Pending -> []
+            | Failed _ -> [ entry "adjoint_converged" 0.0 ]
+            | Solved reports ->
+                let share (report: Report) =
+                    if report.Outcome = Converged then 100.0 else 0.0
 
-            [
-                entry "adjoint_converged" (Array.averageBy share reports)
-                entry "adjoint_products" (reports |> Array.averageBy (fun report -> float report.Evaluations))
-            ]
+                [
+                    entry "adjoint_converged" (Array.averageBy share reports)
+                    entry "adjoint_products" (reports |> Array.averageBy (fun report -> float report.Evaluations))
+                ]
+
+    /// What a part of the step leaves: states cut from the graph, entries of the log, the loss to be differentiated.
+    type private Supervised<'state> =
+        {
+            State: 'state
+            Log: LossEntry list
+            Total: Tensor
+            Attachment: Attachment
+        }
 
     /// What all parts of one training step share.
     type private Step =
@@ -100,7 +116,7 @@ module Supervision =
     type private OnPath = { Query: Query; Next: Query option }
 
     /// The chain from the initial queries on: where the path starts, the entries of the log, and the loss of all its states together.
-    let private chain (step: Step) (start: Query) : OnPath * LossEntry list * Tensor =
+    let private chain (step: Step) (start: Query) : Supervised<OnPath> =
         let follow query (stage: SupervisedStage) =
             let query = apply step stage.Head query
             (Query.detach query, supervise step stage query), query
@@ -113,7 +129,12 @@ module Supervision =
             | _ :: second :: _, _ :: state :: _ when second.Head = 1 -> Some state
             | _ -> None
 
-        { Query = states.Head; Next = next }, List.collect fst supervised, sum (List.map snd supervised)
+        {
+            State = { Query = states.Head; Next = next }
+            Log = List.collect fst supervised
+            Total = sum (List.map snd supervised)
+            Attachment = None
+        }
 
     /// One step of the path; no gradients. Where the next state is already there and not to be perturbed, it is reused.
     let private path (step: Step) (draw: RapDraw) (at: OnPath) : Query =
@@ -125,9 +146,8 @@ module Supervision =
             use _ = torch.no_grad ()
             apply step 1 (Perturbation.apply step.Settings.Rap draw at.Query)
 
-    /// Refinement-aware gradient of a state on the path: the state with the result of its first application, the entries of
-    /// the log, the loss, and how the gradient was attached.
-    let private rag (step: Step) (stage: SupervisedStage) (query: Query) : OnPath * LossEntry list * Tensor * Attached =
+    /// Refinement-aware gradient of a state on the path; leaves the result of its first application.
+    let private rag (step: Step) (stage: SupervisedStage) (query: Query) : Supervised<Query option> =
         let mutable next = None
 
         let map rows =
@@ -141,7 +161,13 @@ module Supervision =
         // a supervised state comes out of an application, so its box is the decoded position
         let attached = step.Plan.Gradient.Attach map (QueryState.pack query)
         let log, total = supervise step stage (QueryState.unpack attached.State)
-        { Query = query; Next = next }, log, total, attached
+
+        {
+            State = next
+            Log = log
+            Total = total
+            Attachment = Some(stage, attached)
+        }
 
     /// Runs a plan over one batch: initial queries and pyramid (both may carry gradients), one RAP draw per step of the path.
     /// Gradients are left in the `grad` of the leaves: of the weights and of whatever the pyramid and queries came from. Returns the
@@ -160,8 +186,8 @@ module Supervision =
         let leaf (level: Tensor) =
             let leaf = level.detach().requires_grad_ level.requires_grad
 
-            // Kernels add to a gradient that is there. (Adjoint equations take products without wanting the maps' share of each.)
-            if level.requires_grad && settings.Rag.Gradient <> ImplicitGradient then
+            // kernels add to a gradient that is there
+            if level.requires_grad && weights.Heads.Head.Computation.Gradients then
                 leaf.grad <- torch.zeros_like leaf
 
             leaf
@@ -178,37 +204,58 @@ module Supervision =
                 Targets = targets
             }
 
-        let log, totals = ResizeArray(), ResizeArray()
-        let attachments = ResizeArray()
+        let log, adjoints, totals = ResizeArray(), ResizeArray(), ResizeArray()
 
-        let differentiate (entries: LossEntry list) (total: Tensor) =
+        // Of an immediate backward pass nothing stays but numbers and the detached states that `tensors` names: its graph is freed before the
+        // next one is made.
+        let differentiate (tensors: 'state -> Tensor seq) (supervised: unit -> Supervised<'state>) : 'state =
+            let run () =
+                let result = supervised ()
+
+                if plan.Immediate then
+                    result.Total.backward ()
+                    result.State, result.Log, adjointEntries result.Attachment
+                else
+                    totals.Add(result.Total, result.Attachment)
+                    result.State, result.Log, []
+
+            let kept (state, entries, adjoint) =
+                seq {
+                    yield! tensors state
+
+                    for entry: LossEntry in entries @ adjoint do
+                        entry.Value
+                }
+
+            let state, entries, adjoint = if plan.Immediate then scoped kept run else run ()
+
             log.AddRange entries
+            adjoints.AddRange adjoint
+            state
 
-            if plan.Immediate then
-                total.backward ()
-            else
-                totals.Add total
+        let nextTensors (next: Query option) =
+            next |> Option.map Query.tensors |> Option.defaultValue Seq.empty
 
-        let first, entries, total = chain step start
-        differentiate entries total
+        let first =
+            (fun () -> chain step start)
+            |> differentiate (fun at -> Seq.append (Query.tensors at.Query) (nextTensors at.Next))
 
         let walk (at: OnPath) (number: int, draw: RapDraw) : OnPath =
             let query = path step draw at
 
-            match List.tryFind (fun (supervised, _) -> supervised = number) plan.Rag with
-            | None -> { Query = query; Next = None }
-            | Some(_, stage) ->
-                let at, entries, total, attached = rag step stage query
-                differentiate entries total
-                attachments.Add(stage, attached)
-                at
+            {
+                Query = query
+                Next =
+                    List.tryFind (fun (supervised, _) -> supervised = number) plan.Rag
+                    |> Option.bind (fun (_, stage) -> differentiate nextTensors (fun () -> rag step stage query))
+            }
 
         List.zip [ 1 .. plan.Steps ] (List.take plan.Steps draws)
         |> List.fold walk first
         |> ignore
 
         if totals.Count > 0 then
-            (sum (List.ofSeq totals)).backward()
+            (sum [ for total, _ in totals -> total ]).backward()
 
         // one pass through neck and backbone for all levels together
         let reached =
@@ -224,9 +271,10 @@ module Supervision =
             torch.autograd.backward (Array.map fst reached, Array.map snd reached)
 
         // adjoint equations are solved in the backward passes
-        for stage, attached in attachments do
-            log.AddRange(adjointEntries stage attached)
+        for _, attachment in totals do
+            adjoints.AddRange(adjointEntries attachment)
 
+        log.AddRange adjoints
         List.ofSeq log
 
     /// The same without an observer.

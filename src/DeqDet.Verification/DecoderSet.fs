@@ -4,6 +4,7 @@ open System
 open System.Collections.Generic
 open System.Text.Json
 open TorchSharp
+open DeqDet.Kernels
 open DeqDet
 open DeqDet.Model
 
@@ -131,7 +132,7 @@ module DecoderSet =
             leaves[spec.Name] <- leaf
             leaf
 
-        WeightSource.build find (Decoder.create set.Settings), leaves
+        WeightSource.buildFor Computation.Training ignore find (Decoder.create set.Settings), leaves
 
     /// The pyramid of the inputs; its levels are leaves.
     let pyramid (set: DecoderSet) : Pyramid =

@@ -78,6 +78,7 @@ let private losses (file: GoldenFile) (log: LossEntry list) =
 
 /// Checks of a `*_train*` file. Its name says whether gradients are accumulated step by step (`noaccum`: they are not).
 let check (set: DecoderSet) (file: GoldenFile) : Check list =
+    use scope = torch.NewDisposeScope()
     let weights, leaves = DecoderSet.decoder set
     let pyramid = DecoderSet.pyramid set
 
@@ -90,7 +91,14 @@ let check (set: DecoderSet) (file: GoldenFile) : Check list =
 
     let observer =
         {
-            Applied = Query.detach >> applied.Add
+            Applied =
+                fun query ->
+                    let query = Query.detach query
+                    applied.Add query
+
+                    // kept beyond the call, up to the end of this function's scope
+                    for tensor in Query.tensors query do
+                        scope.Attach(tensor.DetachFromDisposeScope())
             Matched = matched.AddRange
         }
 

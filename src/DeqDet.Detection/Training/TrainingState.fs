@@ -55,6 +55,7 @@ module TrainingState =
 
         let detector =
             Detector.initialise settings (uint64 setup.Settings.Train.Seed) setup.Device
+            |> Detector.forTraining
 
         settings.Backbone.Weights
         |> Option.iter (fun file -> BackboneWeights.copyInto detector file setup.Device)
@@ -201,7 +202,10 @@ module TrainingState =
         check setup file
         let settings = setup.Settings.Detector
         let weights = TrainedModel.weights settings file.Path file.Weights setup.Device
-        let detector = Detector.build settings (fun spec -> weights[spec.Name])
+
+        let detector =
+            Detector.build settings (fun spec -> weights[spec.Name]) |> Detector.forTraining
+
         let optimiser = new Optimiser(detector, setup.Settings.Optimiser)
 
         let stored =
