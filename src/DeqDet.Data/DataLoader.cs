@@ -73,7 +73,9 @@ public sealed class DataLoader
     /// <summary>All images once, without augmentation, for evaluation. Dispose the result, and every batch.</summary>
     public PrefetchingLoader<int[], Batch> Evaluation(int batchSize, CancellationToken cancellation)
     {
-        var sizes = data.Images.Select(image => (image.Width, image.Height)).ToArray();
+        var sizes = data
+            .Images.Select(image => Normalisation.PaddedSize([Plain.Of(image.Width, image.Height)]))
+            .ToArray();
         return Start(EpochPlan.BySize(sizes, batchSize), EvaluationBatch, EvaluationFootprint, cancellation);
     }
 

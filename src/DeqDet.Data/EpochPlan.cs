@@ -43,18 +43,18 @@ public static class EpochPlan
     }
 
     /// <summary>
-    /// Batches for evaluation: every image once, those of one kind and of similar size together so that little is padded.
-    /// Results do not depend on the order.
+    /// Batches for evaluation: every image once, in a batch with images of its own size alone, so that nothing is padded for another's sake and
+    /// results depend neither on the order nor on the size of the batches.
     /// </summary>
-    /// <param name="sizes">Width and height of every image, px.</param>
-    /// <param name="batchSize">Images a batch.</param>
+    /// <param name="sizes">Width and height of every image as a batch of it alone has it, px.</param>
+    /// <param name="batchSize">Images a batch, at most.</param>
     public static IReadOnlyList<int[]> BySize(IReadOnlyList<(int Width, int Height)> sizes, int batchSize) =>
         [
             .. Enumerable
                 .Range(0, sizes.Count)
-                .OrderBy(i => sizes[i].Width >= sizes[i].Height)
-                .ThenBy(i => sizes[i].Width)
-                .ThenBy(i => sizes[i].Height)
-                .Chunk(batchSize),
+                .GroupBy(i => sizes[i])
+                .OrderBy(group => group.Key.Width >= group.Key.Height)
+                .ThenBy(group => group.Key)
+                .SelectMany(group => group.Chunk(batchSize)),
         ];
 }

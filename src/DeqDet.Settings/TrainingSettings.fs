@@ -87,7 +87,7 @@ type TrainSettings =
 
 type EvaluationSettings =
     {
-        [<Setting "Validation images at a time."; AtLeast 1; AtMost 4096>]
+        [<Setting "Images at a time in validation, `test` and `detect`."; AtLeast 1; AtMost 4096>]
         BatchSize: int
         [<Setting "Validation images drawn with detections beside the truth."; AtLeast 0; AtMost 10_000>]
         Pictures: int

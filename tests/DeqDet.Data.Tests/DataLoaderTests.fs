@@ -165,16 +165,33 @@ let plan =
                 Expect.notEqual (order 1L 2) (order 2L 2) "another seed"
             }
 
-            test "evaluation batches hold every image once, alike ones together" {
-                let sizes =
-                    [| for i in 0..19 -> if i % 2 = 0 then struct (60, 40) else struct (40, 60) |]
+            testPropertyWithConfig
+                { FsCheckConfig.defaultConfig with
+                    maxTest = 100
+                }
+                "evaluation batches hold every image once, beside others of its size alone, in as few batches as that takes"
+            <| fun (seed: int) ->
+                let random = Random seed
+                let side () = 32 * random.Next(1, 4)
+                let sizes = Array.init (random.Next 40) (fun _ -> struct (side (), side ()))
+                let most = random.Next(1, 7)
+                let batches = EpochPlan.BySize(sizes, most)
 
-                let batches = EpochPlan.BySize(sizes, 5)
-                Expect.equal (batches |> Seq.concat |> Seq.sort |> List.ofSeq) [ 0..19 ] "every image once"
+                Expect.equal
+                    (batches |> Seq.concat |> Seq.sort |> List.ofSeq)
+                    [ 0 .. sizes.Length - 1 ]
+                    "every image once"
 
                 for batch in batches do
                     Expect.hasLength (Array.distinctBy (fun i -> sizes[i]) batch) 1 "one size"
-            }
+                    Expect.isLessThanOrEqual batch.Length most "no more than asked for"
+
+                let fewest =
+                    sizes
+                    |> Array.countBy id
+                    |> Array.sumBy (fun (_, count) -> (count + most - 1) / most)
+
+                Expect.equal batches.Count fewest "number of batches"
         ]
 
 [<Tests>]

@@ -201,6 +201,45 @@ let tests =
                                 (near (numbers found) (numbers (session.Detect picture)))
                                 $"{picture.Width} x {picture.Height} in batches of {batchSize}")
 
+            testCase "many images come one by one, those of one size computed together when the first of them is wanted"
+            <| fun () ->
+                withCheckpoint [] (fun path ->
+                    use session = DetectorSession.Open path
+                    use cancellation = new CancellationTokenSource()
+
+                    let pictures =
+                        [ picture 0 80 60; picture 1 60 80; picture 2 80 60; picture 3 60 80 ]
+
+                    use predictions =
+                        session.PredictEach(pictures, 2, cancellation.Token).GetEnumerator()
+
+                    Expect.isTrue (predictions.MoveNext()) "the first"
+                    Expect.isTrue (predictions.MoveNext()) "the second, of another size"
+                    // whatever is computed from here on raises
+                    cancellation.Cancel()
+
+                    for number in 2..3 do
+                        Expect.isTrue (predictions.MoveNext()) "computed with its like"
+
+                        Expect.isTrue
+                            (near (numbers predictions.Current.Findings) (numbers (session.Detect pictures[number])))
+                            "its own findings"
+
+                    Expect.isFalse (predictions.MoveNext()) "no more"
+
+                    Expect.throwsT<OperationCanceledException>
+                        (fun () -> session.PredictEach(pictures, 2, cancellation.Token) |> Seq.head |> ignore)
+                        "cancelled before the first")
+
+            testCase
+                "as many small pictures as are allowed go through the network together, on the CPU fewer large ones"
+            <| fun () ->
+                let together device size = ImageBatching.together device 8 size
+                Expect.equal (together DeviceType.CPU (struct (128, 96))) 8 "small"
+                Expect.equal (together DeviceType.CPU (struct (448, 320))) 3 "middle"
+                Expect.equal (together DeviceType.CPU (struct (1344, 800))) 1 "large"
+                Expect.equal (together DeviceType.CUDA (struct (1344, 800))) 8 "on an accelerator"
+
             testCase "boxes are in the picture's own pixels, x and y each by its own factor"
             <| fun () ->
                 // a box over the whole network input is one over the whole picture, whatever the resize did

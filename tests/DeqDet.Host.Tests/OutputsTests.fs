@@ -88,6 +88,40 @@ let tests =
                         [ "000001.png"; "000002-2.png"; "000002.png"; "000003.png" ]
                         $"beside {mine}")
 
+            testCase "images of several sizes and a damaged one come out in the order of their names"
+            <| fun () ->
+                withModel [] (fun work images ->
+                    let photos, out = Path.Combine(work, "photos"), Path.Combine(work, "out")
+
+                    for name, source in [ "a.png", 1; "c.png", 2; "e.png", 3 ] do
+                        copy photos name (Path.Combine(images, $"00000{source}.png")) |> ignore
+
+                    File.WriteAllBytes(Path.Combine(photos, "b.jpg"), DataFiles.quarteredJpeg)
+                    File.WriteAllBytes(Path.Combine(photos, "d.jpg"), DataFiles.quarteredJpeg[..200])
+                    let code, said = run [ "detect"; work; photos; "--out"; out ]
+                    Expect.equal code 2 said
+
+                    let named (text: string) =
+                        text.Contains photos && not (text.Contains "error:")
+
+                    let lines =
+                        said.Split '\n'
+                        |> Array.filter named
+                        |> Array.map (fun line -> line.Replace("skipped: ", "").Split(':').[0] |> Path.GetFileName)
+
+                    Expect.equal lines [| "a.png"; "b.jpg"; "c.png"; "d.jpg"; "e.png" |] said
+
+                    use results =
+                        System.Text.Json.JsonDocument.Parse(File.ReadAllText(Path.Combine(out, "results.json")))
+
+                    Expect.equal
+                        [
+                            for image in results.RootElement.GetProperty("images").EnumerateArray() ->
+                                Path.GetFileName(image.GetProperty("file_name").GetString())
+                        ]
+                        [ "a.png"; "b.jpg"; "c.png"; "e.png" ]
+                        "results")
+
             testCase "detect refuses a folder whose results.json is somebody else's"
             <| fun () ->
                 withModel [] (fun work images ->

@@ -36,12 +36,12 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
     let alive () =
         ObjectDisposedException.ThrowIf(disposed, typeof<DetectorSession>)
 
-    /// Images of one size (to the padding) in a row, as one batch may hold.
+    /// Pictures that the network sees at one size, as one batch may hold, with their numbers.
     let groups (most: int) (images: RgbImage list) : (int * RgbImage) list list =
         images
         |> List.indexed
         |> List.groupBy (fun (_, image) -> ImageBatching.sizeOf model.Settings.Data image)
-        |> List.collect (snd >> List.chunkBySize most)
+        |> List.collect (fun (size, group) -> List.chunkBySize (ImageBatching.together device.``type`` most size) group)
 
     /// The model, its settings and its classes.
     member _.Model: TrainedModel = model
@@ -98,26 +98,39 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
 
         predictions
 
+    /// What is found in each of several pictures, in their order, each as soon as it is asked for. Those that the network sees at one size go
+    /// through it together, at most `batchSize` of them and on the CPU fewer where nothing is gained: padding changes nothing then, and the
+    /// result is that of one picture at a time up to rounding. Raises OperationCanceledException when cancelled.
+    member session.PredictEach
+        (images: IEnumerable<RgbImage>, batchSize: int, cancellation: CancellationToken)
+        : Prediction seq =
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1)
+        let images = List.ofSeq images
+        let results = Array.create images.Length None
+        let groups = groups batchSize images
+
+        seq {
+            for at in 0 .. images.Length - 1 do
+                if results[at].IsNone then
+                    let group = groups |> List.find (List.exists (fun (number, _) -> number = at))
+                    use batch = ImageBatching.ofImages model.Settings.Data (List.map snd group)
+
+                    for (number, _), prediction in Seq.zip group (session.Predict(batch, cancellation)) do
+                        results[number] <- Some prediction
+
+                yield results[at].Value
+        }
+
     /// What is found in a picture, best first, boxes in its own pixels.
     member session.Detect(image: RgbImage) : IReadOnlyList<Finding> = session.Detect([ image ])[0]
 
-    /// What is found in each of several pictures, in their order. Those that the network sees at one size go through it together, at
-    /// most `batchSize` of them: padding changes nothing then, and the result is that of one picture at a time up to rounding.
+    /// What is found in each of several pictures, in their order, as `PredictEach` finds it.
     member session.Detect
         (images: IEnumerable<RgbImage>, [<Optional; DefaultParameterValue(4)>] batchSize: int)
         : IReadOnlyList<IReadOnlyList<Finding>> =
-        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1)
-        let images = List.ofSeq images
-        let results = Array.zeroCreate images.Length
-
-        for group in groups batchSize images do
-            use batch = ImageBatching.ofImages model.Settings.Data (List.map snd group)
-            let predictions = session.Predict(batch, CancellationToken.None)
-
-            for (index, _), prediction in Seq.zip group predictions do
-                results[index] <- prediction.Findings
-
-        results
+        [|
+            for prediction in session.PredictEach(images, batchSize, CancellationToken.None) -> prediction.Findings
+        |]
 
     interface IDisposable with
 

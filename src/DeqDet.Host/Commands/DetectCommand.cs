@@ -45,34 +45,36 @@ public static class DetectCommand
         var results = new DetectionResults(json, model.Classes, files);
         var refused = new List<string>();
         var refinements = new Refinements();
+        // a budget is an image's own, and a frame begins where the one before it ended
+        var batchSize =
+            request.WarmStart || OptionModule.IsSome(model.Settings.Detector.Solver.BudgetMs)
+                ? 1
+                : model.Settings.Evaluation.BatchSize;
         using var frames = request.WarmStart ? new FrameSequence(session) : null;
         try
         {
-            foreach (var file in files)
+            foreach (var group in ImageReader.Groups(files, batchSize))
             {
-                interruption.Token.ThrowIfCancellationRequested();
-                try
+                var images = group.Select(read => read.Image).OfType<RgbImage>();
+                using var predictions = (
+                    frames is null
+                        ? session.PredictEach(images, batchSize, interruption.Token)
+                        : images.Select(image => Next(frames, image))
+                ).GetEnumerator();
+                foreach (var read in group)
                 {
-                    var image = ImageFile.Load(file);
-                    foreach (var notice in image.Notes)
+                    interruption.Token.ThrowIfCancellationRequested();
+                    try
                     {
-                        output.WriteLine($"note: {file}: {notice}");
+                        var image = read.Image ?? throw read.Refusal!;
+                        predictions.MoveNext();
+                        Keep(read.File, image, predictions.Current);
                     }
-
-                    using var batch = ImageBatching.ofImages(model.Settings.Data, ListModule.OfSeq([image]));
-                    var prediction =
-                        frames?.Next(batch, interruption.Token) ?? session.Predict(batch, interruption.Token)[0];
-                    var found = prediction.Findings.Where(finding => finding.Score >= request.Threshold).ToList();
-                    refinements.Add(prediction.Refinement);
-                    var picture = Path.Combine(request.Out, pictures[file]);
-                    Draw(image, found).Save(picture);
-                    results.Add(new(file, pictures[file], image.Width, image.Height, found, prediction.Refinement));
-                    output.WriteLine($"{file}: {Summary(found)} -> {picture}");
-                }
-                catch (InputError error)
-                {
-                    refused.Add(error.Message);
-                    output.WriteLine($"skipped: {error.Message}");
+                    catch (InputError error)
+                    {
+                        refused.Add(error.Message);
+                        output.WriteLine($"skipped: {error.Message}");
+                    }
                 }
             }
         }
@@ -113,6 +115,27 @@ public static class DetectCommand
             : throw new InputError(
                 $"{refused.Count} of {Counted.Of(files.Count, "image")} could not be used; the first: {refused[0]}"
             );
+
+        Prediction Next(FrameSequence frames, RgbImage image)
+        {
+            using var batch = ImageBatching.ofImages(model.Settings.Data, ListModule.OfSeq([image]));
+            return frames.Next(batch, interruption.Token);
+        }
+
+        void Keep(string file, RgbImage image, Prediction prediction)
+        {
+            foreach (var notice in image.Notes)
+            {
+                output.WriteLine($"note: {file}: {notice}");
+            }
+
+            var found = prediction.Findings.Where(finding => finding.Score >= request.Threshold).ToList();
+            refinements.Add(prediction.Refinement);
+            var picture = Path.Combine(request.Out, pictures[file]);
+            Draw(image, found).Save(picture);
+            results.Add(new(file, pictures[file], image.Width, image.Height, found, prediction.Refinement));
+            output.WriteLine($"{file}: {Summary(found)} -> {picture}");
+        }
     }
 
     /// <summary>A session over a checkpoint, with what a command line changes of how the equilibrium is solved for.</summary>
