@@ -54,6 +54,7 @@ internal static unsafe class MatrixTile<TLanes, TVector>
     /// Six rows by four vectors. Where rows are missing (`last` below 5), the last one is computed again in their place: the same numbers go to the
     /// same places.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile4(
         float* a,
         long aRow,
@@ -257,6 +258,7 @@ internal static unsafe class MatrixTile<TLanes, TVector>
     }
 
     /// <summary>Six rows by two vectors, for processors with sixteen registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile2(
         float* a,
         long aRow,

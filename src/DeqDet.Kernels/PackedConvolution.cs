@@ -9,7 +9,8 @@ public sealed record StoredNorm(Tensor Scale, Tensor Shift, Tensor Mean, Tensor 
 
 /// <summary>
 /// What one convolution keeps to be computed fast: kernel and bias with the normalisation that follows folded into them, in the order in which
-/// oneDNN reads them. Made when they are used, and made again when what they are made from has changed.
+/// they are read. Made when they are first used without gradients, and made again when what they are made from has changed. Kernels 3 x 3 of stride
+/// 1 are Winograd's in float32; all else is oneDNN's.
 /// </summary>
 /// <param name="computation">How it is computed.</param>
 /// <param name="stride">Of both sides.</param>
@@ -20,8 +21,9 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
         computation.Precision == Precision.Bf16 && HasBf16 ? ScalarType.BFloat16 : ScalarType.Float32;
 
     private readonly bool isFast = computation.IsFast && FusedConvolution.IsAvailable;
+    private readonly Lock access = new();
 
-    private Origin[] origins = [];
+    private Sources? sources;
     private long[] shape = [];
     private Tensor? kernel;
     private Tensor? bias;
@@ -31,8 +33,8 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
     private static bool HasBf16 => Avx512BW.VL.IsSupported && Avx512DQ.VL.IsSupported;
 
     /// <summary>
-    /// ReLU(norm(conv(x)) + sum), without the parts that are not asked for: [B, in, H, W] -> [B, out, H', W'], channels last, bfloat16 in that
-    /// precision. Where no kernel can do it null, so that libtorch has to: while gradients are recorded, in other types, on other devices.
+    /// norm(conv(x)), then ReLU where asked for: [B, in, H, W] -> [B, out, H', W'], channels last, bfloat16 in that precision. Where no kernel can do
+    /// it null, so that libtorch has to: while gradients are recorded, in other types, on other devices.
     /// </summary>
     /// <param name="x">The input, float32 or the precision's type.</param>
     /// <param name="weight">[out, in, kh, kw].</param>
@@ -41,16 +43,21 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
     /// <param name="rectify">Whether ReLU follows.</param>
     public Tensor? TryApply(Tensor x, Tensor weight, Tensor? offset, StoredNorm? norm, bool rectify)
     {
-        if (!CanApply(x, weight))
+        if (!CanApply(x, weight, offset))
         {
             return null;
         }
-        using var scope = NewDisposeScope();
-        var input = ChannelsLast(x, type);
-        var (packed, shift) = Weights(input.shape, weight, offset, norm);
-        var y = FusedConvolution.Apply(input, packed, shift, stride, padding, rectify);
-        // a map of a single channel or pixel has no order that libtorch could keep
-        return y is null ? null : ChannelsLast(y, type).MoveToOuterDisposeScope();
+        lock (access)
+        {
+            using var scope = NewDisposeScope();
+            var input = ChannelsLast(x);
+            var (packed, shift) = Weights(input.shape, weight, offset, norm);
+            var y = IsWinograd(weight)
+                ? WinogradKernels.Apply(computation.Instructions, input, packed, shift, null, rectify)
+                : FusedConvolution.Apply(input, packed, shift, stride, padding, rectify);
+            // a map of a single channel or pixel has no order that libtorch could keep
+            return y is null ? null : ChannelsLast(y).MoveToOuterDisposeScope();
+        }
     }
 
     /// <summary>
@@ -59,25 +66,35 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
     /// </summary>
     public Tensor? TryAdd(Tensor sum, Tensor x, Tensor weight, Tensor? offset, StoredNorm? norm)
     {
-        if (!CanApply(x, weight) || sum.dtype != type)
+        if (!CanApply(x, weight, offset) || sum.dtype != type || !IsChannelsLast(sum))
         {
             return null;
         }
-        using var scope = NewDisposeScope();
-        var input = ChannelsLast(x, type);
-        var (packed, shift) = Weights(input.shape, weight, offset, norm);
-        return FusedConvolution.AddRectified(sum, input, packed, shift, stride, padding)?.MoveToOuterDisposeScope();
+        lock (access)
+        {
+            using var scope = NewDisposeScope();
+            var input = ChannelsLast(x);
+            var (packed, shift) = Weights(input.shape, weight, offset, norm);
+            var y = IsWinograd(weight)
+                ? WinogradKernels.Apply(computation.Instructions, input, packed, shift, sum, true)
+                : FusedConvolution.AddRectified(sum, input, packed, shift, stride, padding);
+            return y?.MoveToOuterDisposeScope();
+        }
     }
 
     /// <summary>Frees what is kept.</summary>
     public void Dispose()
     {
-        kernel?.Dispose();
-        bias?.Dispose();
-        (kernel, bias, origins, shape, isPacked) = (null, null, [], [], false);
+        lock (access)
+        {
+            kernel?.Dispose();
+            bias?.Dispose();
+            sources?.Dispose();
+            (kernel, bias, sources, shape, isPacked) = (null, null, null, [], false);
+        }
     }
 
-    private bool CanApply(Tensor x, Tensor weight) =>
+    private bool CanApply(Tensor x, Tensor weight, Tensor? offset) =>
         isFast
         && !is_grad_enabled()
         && weight.dtype == ScalarType.Float32
@@ -85,33 +102,42 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
         && weight.device_type == DeviceType.CPU
         && x.device_type == DeviceType.CPU
         && x.dim() == 4
+        && weight.dim() == 4
+        && (offset is null || (offset.dim() == 1 && offset.size(0) == weight.size(0)))
         && x.size(1) == weight.size(1)
         && x.numel() > 0;
 
-    /// <summary>The numbers of a map with its channels side by side in memory.</summary>
-    private static Tensor ChannelsLast(Tensor x, ScalarType type) =>
-        x.to(type).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
+    private bool IsWinograd(Tensor weight) =>
+        type == ScalarType.Float32 && WinogradKernels.Fits(computation.Instructions, weight, stride, padding);
+
+    /// <summary>A map in the precision's type with its channels side by side in memory.</summary>
+    private Tensor ChannelsLast(Tensor x) => x.to(type).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
+
+    private static bool IsChannelsLast(Tensor x)
+    {
+        using var pixels = x.permute(0, 2, 3, 1);
+        return pixels.is_contiguous();
+    }
 
     /// <summary>
     /// Kernel and bias for inputs of a shape. The order that oneDNN wants depends on the shape, so the kernel is packed when a shape comes twice in
-    /// a row; other shapes take the unpacked one, which oneDNN brings into order by itself. One of the two is kept.
+    /// a row; other shapes take the unpacked one, which oneDNN brings into order by itself, to the same result. One of the two is kept.
     /// </summary>
     private (Tensor Kernel, Tensor Bias) Weights(long[] input, Tensor weight, Tensor? offset, StoredNorm? norm)
     {
-        var now = Origin.Of(weight, offset, norm?.Scale, norm?.Shift, norm?.Mean, norm?.Variance);
-        var isSame = now is not null && origins.AsSpan().SequenceEqual(now);
+        var isSame = sources?.AreStill(weight, offset, norm?.Scale, norm?.Shift, norm?.Mean, norm?.Variance) == true;
         var isRepeated = shape.AsSpan().SequenceEqual(input);
         if (kernel is null || bias is null || !isSame || (isPacked && !isRepeated))
         {
             Dispose();
             (kernel, bias) = Fold(weight, offset, norm);
-            origins = now ?? [];
+            sources = Sources.Of(weight, offset, norm?.Scale, norm?.Shift, norm?.Mean, norm?.Variance);
         }
-        else if (isRepeated && !isPacked)
+        else if (isRepeated && !isPacked && !IsWinograd(weight))
         {
             var packed = FusedConvolution.Pack(kernel, stride, padding, input);
             kernel.Dispose();
-            (kernel, isPacked) = ((Tensor)packed.DetachFromDisposeScope(), true);
+            (kernel, isPacked) = (packed.DetachFromDisposeScope(), true);
         }
         shape = input;
         return (kernel, bias);
@@ -133,9 +159,10 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
             folded = weight * factor.to(ScalarType.Float32).view(-1, 1, 1, 1);
             added = (added - norm.Mean) * factor + norm.Shift;
         }
-        return (Keep(folded.to(type)), Keep(added.to(type)));
+        var made = IsWinograd(weight) ? WinogradKernels.Transform(computation.Instructions, folded) : folded.to(type);
+        return (Keep(made), Keep(added.to(type)));
 
         // a further handle: without a norm and in float32 the kernel shares the weight's numbers
-        static Tensor Keep(Tensor made) => (Tensor)made.detach().DetachFromDisposeScope();
+        static Tensor Keep(Tensor made) => made.detach().DetachFromDisposeScope();
     }
 }

@@ -87,7 +87,12 @@ let private images (random: Random) (shape: int list) =
 /// Largest difference relative to the largest magnitude.
 let private difference (expected: Tensor) (actual: Tensor) =
     let scale = max 1.0 (expected.abs().max().ToDouble())
-    (expected - actual.``to`` torch.float64).abs().max().ToDouble() / scale
+
+    let difference =
+        (expected - actual.``to`` torch.float64).abs().max().ToDouble() / scale
+
+    // NaN would pass every comparison
+    if Double.IsNaN difference then infinity else difference
 
 let private isChannelsLast (x: Tensor) =
     x.permute(0L, 2L, 3L, 1L).is_contiguous()
@@ -151,6 +156,49 @@ let tests =
 
                     l.Packed.Dispose()
 
+            for instructions in List.distinct [ Computation.Best.Instructions; Instructions.Avx2 ] do
+                if Computation.Best.Instructions >= instructions then
+                    testPropertyWithConfig
+                        config
+                        $"{instructions}, 3 x 3: as libtorch computes it, inside its own borders"
+                    <| fun (seed: int) ->
+                        use _ = torch.NewDisposeScope()
+                        use _ = torch.no_grad ()
+                        let random = Random seed
+                        let inputs, outputs = 16 * (1 + random.Next 9), 64 * (1 + random.Next 3)
+                        let computation = Computation(instructions, Precision.Fp32)
+
+                        let l =
+                            layer computation random inputs outputs 3 1 1 (random.Next 2 = 0) (random.Next 2 = 0)
+
+                        let b, h, w = 1 + random.Next 3, 1 + random.Next 17, 1 + random.Next 17
+
+                        /// A map whose memory lies between NaN.
+                        let between channels =
+                            let border = 1024
+                            let n = int64 (b * h * w * channels)
+
+                            let memory =
+                                torch.full ([| n + 2L * int64 border |], (nan).ToScalar(), dtype = torch.float32)
+
+                            let map =
+                                memory.narrow(0L, int64 border, n).view(int64 b, int64 h, int64 w, int64 channels)
+
+                            map.normal_ (0.0, 1.0, new torch.Generator(uint64 (random.Next()), torch.CPU))
+                            |> ignore
+
+                            memory, map.permute (0L, 3L, 1L, 2L)
+
+                        let _, x = between inputs
+                        let rectify = random.Next 2 = 0
+                        Expect.isLessThan (difference (plain l rectify null x) (apply l rectify x)) 1e-5 "result"
+                        let memory, sum = between outputs
+                        let expected = plain l true sum x
+                        let added = l.Packed.TryAdd(sum, x, l.Kernel, l.Bias, l.Norm)
+                        Expect.isLessThan (difference expected added) 1e-5 "sum"
+                        let missing = memory.isnan().sum().ToInt64()
+                        Expect.equal missing (2L * 1024L) "nothing is written outside"
+
             testCase "what weights have become is what counts, from the first application on"
             <| fun () ->
                 use _ = torch.NewDisposeScope()
@@ -197,12 +245,33 @@ let tests =
                 Expect.isNotNull (apply l true x) "no gradients"
                 Expect.isNull (apply l true (x.``to`` torch.float64)) "float64"
                 Expect.isNull (apply l true (x.select (0L, 0L))) "no batch"
+
+                Expect.isNull
+                    (l.Packed.TryApply(x, l.Kernel, l.Bias.narrow (0L, 0L, 1L), null, true))
+                    "a bias of another length"
+
                 Expect.isNull (apply l true (x.narrow (0L, 0L, 0L))) "an empty batch"
                 Expect.isNull (apply l true (images random [ 1; 5; 6; 7 ])) "other channels"
                 let sum = (apply l true x).``to`` torch.float64
                 Expect.isNull (l.Packed.TryAdd(sum, x, l.Kernel, l.Bias, l.Norm)) "a sum in float64"
                 let l = layer Computation.Plain random 4 8 3 1 1 true true
                 Expect.isNull (apply l true x) "plain"
+
+            testCase "a sum of another shape is never written to"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                use _ = torch.no_grad ()
+                let random = Random 8
+                let l = layer Computation.Best random 16 64 3 1 1 true true
+                let x = images random [ 1; 16; 6; 7 ]
+
+                for other in [ [ 1; 16; 6; 6 ]; [ 1; 16; 8; 7 ]; [ 2; 16; 6; 7 ] ] do
+                    let sum = apply l false (images random other)
+                    let before = sum.clone ()
+
+                    Expect.throws (fun () -> l.Packed.TryAdd(sum, x, l.Kernel, l.Bias, l.Norm) |> ignore) "an error"
+
+                    Expect.equal (difference (before.``to`` torch.float64) sum) 0.0 "as it was"
 
             testCase "dispose frees what is kept, not the weights; what is needed is made again"
             <| fun () ->
