@@ -31,6 +31,12 @@ internal unsafe interface ILanes<TVector>
 
     static abstract float Sum(TVector vector);
 
+    /// <summary>Numbers of bfloat16: the upper halves of float32.</summary>
+    static abstract TVector LoadReduced(ushort* source);
+
+    /// <summary>Rounded to the nearest bfloat16, to the even one of two.</summary>
+    static abstract void StoreReduced(TVector vector, ushort* target);
+
     /// <summary>Where a number is positive, that of the other vector; else 0.</summary>
     static abstract TVector WherePositive(TVector condition, TVector value);
 }
@@ -74,6 +80,29 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
             value,
             Vector512<float>.Zero
         );
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadReduced(ushort* source)
+    {
+        var (low, high) = Vector256.Widen(Vector256.Load(source));
+        var wide = Vector512.Create(low, high);
+        return Vector512.ShiftLeft(wide, 16).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreReduced(Vector512<float> vector, ushort* target)
+    {
+        var bits = vector.AsUInt32();
+        var odd = Vector512.ShiftRightLogical(bits, 16) & Vector512<uint>.One;
+        var rounded = Vector512.ShiftRightLogical(bits + Vector512.Create(0x7FFFu) + odd, 16);
+        // rounding could make infinity of NaN
+        var whole = Vector512.ConditionalSelect(
+            Vector512.Equals(vector, vector).AsUInt32(),
+            rounded,
+            Vector512.Create(0x7FC0u)
+        );
+        Vector256.Store(Vector256.Narrow(whole.GetLower(), whole.GetUpper()), target);
+    }
 }
 
 internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
@@ -115,6 +144,29 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
             value,
             Vector256<float>.Zero
         );
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadReduced(ushort* source)
+    {
+        var (low, high) = Vector128.Widen(Vector128.Load(source));
+        var wide = Vector256.Create(low, high);
+        return Vector256.ShiftLeft(wide, 16).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreReduced(Vector256<float> vector, ushort* target)
+    {
+        var bits = vector.AsUInt32();
+        var odd = Vector256.ShiftRightLogical(bits, 16) & Vector256<uint>.One;
+        var rounded = Vector256.ShiftRightLogical(bits + Vector256.Create(0x7FFFu) + odd, 16);
+        // rounding could make infinity of NaN
+        var whole = Vector256.ConditionalSelect(
+            Vector256.Equals(vector, vector).AsUInt32(),
+            rounded,
+            Vector256.Create(0x7FC0u)
+        );
+        Vector128.Store(Vector128.Narrow(whole.GetLower(), whole.GetUpper()), target);
+    }
 }
 
 internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
@@ -158,4 +210,26 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
             value,
             Vector128<float>.Zero
         );
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadReduced(ushort* source)
+    {
+        var wide = Vector128.Widen(Vector128.CreateScalar(*(ulong*)source).AsUInt16()).Lower;
+        return Vector128.ShiftLeft(wide, 16).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreReduced(Vector128<float> vector, ushort* target)
+    {
+        var bits = vector.AsUInt32();
+        var odd = Vector128.ShiftRightLogical(bits, 16) & Vector128<uint>.One;
+        var rounded = Vector128.ShiftRightLogical(bits + Vector128.Create(0x7FFFu) + odd, 16);
+        // rounding could make infinity of NaN
+        var whole = Vector128.ConditionalSelect(
+            Vector128.Equals(vector, vector).AsUInt32(),
+            rounded,
+            Vector128.Create(0x7FC0u)
+        );
+        *(ulong*)target = Vector128.Narrow(whole, whole).AsUInt64().ToScalar();
+    }
 }

@@ -9,8 +9,14 @@ internal unsafe struct MixingJob
     /// <summary>What the content generated, [pairs, width * width + outputs * points]: the channels' matrix [width, width], then the points' [outputs, points].</summary>
     public float* Generated;
 
+    /// <summary>The same in bfloat16, in the place of it; null where it is float32.</summary>
+    public ushort* GeneratedReduced;
+
     /// <summary>[pairs, outputs, width].</summary>
     public float* Mixed;
+
+    /// <summary>The same in bfloat16, in the place of it; null where float32 is wanted.</summary>
+    public ushort* MixedReduced;
 
     public int Pairs;
     public int Points;
@@ -27,19 +33,59 @@ internal static unsafe class MixingKernel<TLanes, TVector>
     where TVector : unmanaged
 {
     /// <summary>Mixes all pairs of a job.</summary>
-    public static void Run(MixingJob* job) => Team.Run(job->Pairs, &MixPair, job, (long)job->Points * job->Width);
+    public static void Run(MixingJob* job)
+    {
+        var (points, width, outputs) = ((long)job->Points, (long)job->Width, (long)job->Outputs);
+        var generated = job->GeneratedReduced != null ? width * width + outputs * points : 0;
+        var mixed = job->MixedReduced != null ? outputs * width : 0;
+        Team.Run(job->Pairs, &MixPair, job, points * width + generated + mixed);
+    }
 
-    private static void MixPair(void* arguments, int pair, float* between)
+    private static void MixPair(void* arguments, int pair, float* room)
     {
         var job = (MixingJob*)arguments;
         var (points, width, outputs) = (job->Points, job->Width, job->Outputs);
         var x = job->Sampled + (long)pair * points * width;
-        var channels = job->Generated + (long)pair * (width * width + outputs * points);
-        var mixed = job->Mixed + (long)pair * outputs * width;
+        var perPair = width * width + outputs * points;
+        var between = room;
+        room += points * width;
+        float* channels;
+        if (job->GeneratedReduced != null)
+        {
+            channels = room;
+            room += perPair;
+            Widen(job->GeneratedReduced + (long)pair * perPair, channels, perPair);
+        }
+        else
+        {
+            channels = job->Generated + (long)pair * perPair;
+        }
+        var mixed = job->MixedReduced != null ? room : job->Mixed + (long)pair * outputs * width;
 
         SmallProduct<TLanes, TVector>.Run(x, width, 1, points, channels, width, width, between);
         JointNorm<TLanes, TVector>.NormaliseAndRectify(between, points * width);
         SmallProduct<TLanes, TVector>.Run(channels + width * width, points, 1, outputs, between, points, width, mixed);
         JointNorm<TLanes, TVector>.NormaliseAndRectify(mixed, outputs * width);
+        if (job->MixedReduced != null)
+        {
+            var target = job->MixedReduced + (long)pair * outputs * width;
+            for (var i = 0; i < outputs * width; i += TLanes.Count)
+            {
+                TLanes.StoreReduced(TLanes.Load(mixed + i), target + i);
+            }
+        }
+    }
+
+    private static void Widen(ushort* source, float* target, int count)
+    {
+        var i = 0;
+        for (; i + TLanes.Count <= count; i += TLanes.Count)
+        {
+            TLanes.Store(TLanes.LoadReduced(source + i), target + i);
+        }
+        for (; i < count; i++)
+        {
+            target[i] = BitConverter.UInt32BitsToSingle((uint)source[i] << 16);
+        }
     }
 }

@@ -9,7 +9,7 @@ public static unsafe class MixingKernels
 {
     /// <summary>
     /// Sampled features [..., G, P, W] mixed by what their contents generated, [..., G * (W * W + O * P)]: -> [N, O, W] for N pairs of content and group.
-    /// Null where the kernel cannot do it, also where the sizes contradict each other: libtorch says how.
+    /// What was generated may be bfloat16; then the result is, too. Null where the kernel cannot do it, also where the sizes contradict each other: libtorch says how.
     /// </summary>
     public static Tensor? TryMix(Computation computation, Tensor sampled, Tensor generated)
     {
@@ -17,7 +17,7 @@ public static unsafe class MixingKernels
             !computation.IsFast
             || is_grad_enabled() && (sampled.requires_grad || generated.requires_grad)
             || !IsPlainFloat(sampled)
-            || !IsPlainFloat(generated)
+            || !IsPlainFloat(generated) && generated.dtype != ScalarType.BFloat16
             || Outputs(sampled, generated) is not { } outputs
             || MatrixKernels.Fitting(computation.Instructions, sampled.size(-1)) is not { } instructions
         )
@@ -28,12 +28,16 @@ public static unsafe class MixingKernels
         using var parameters = generated.contiguous();
         var (points, width) = (sampled.size(-2), sampled.size(-1));
         var pairs = sampled.numel() / (points * width);
-        var mixed = empty([pairs, outputs, width], dtype: ScalarType.Float32);
+        var mixed = empty([pairs, outputs, width], dtype: generated.dtype);
+        var isReduced = generated.dtype == ScalarType.BFloat16;
+        var (from, to) = ((nint)AotiTorch.Data(parameters), (nint)AotiTorch.Data(mixed));
         var job = new MixingJob
         {
             Sampled = (float*)AotiTorch.Data(x),
-            Generated = (float*)AotiTorch.Data(parameters),
-            Mixed = (float*)AotiTorch.Data(mixed),
+            Generated = isReduced ? null : (float*)from,
+            GeneratedReduced = isReduced ? (ushort*)from : null,
+            Mixed = isReduced ? null : (float*)to,
+            MixedReduced = isReduced ? (ushort*)to : null,
             Pairs = (int)pairs,
             Points = (int)points,
             Width = (int)width,

@@ -11,6 +11,7 @@ namespace DeqDet.Kernels;
 public sealed unsafe class PackedLinear(Computation computation) : IDisposable
 {
     private readonly Lock gate = new();
+    private readonly ReducedWeights reduced = new();
     private PackedWeights? packed;
 
     /// <summary>How it is computed.</summary>
@@ -36,6 +37,32 @@ public sealed unsafe class PackedLinear(Computation computation) : IDisposable
         return Product(x, weights, bias, outputs, inputs);
     }
 
+    /// <summary>
+    /// x W^T + b in bfloat16: x [..., in] in float32 or bfloat16 -> bfloat16 [..., out]. Null where the computation is not of this precision, gradients are
+    /// recorded, or libtorch has not what it takes.
+    /// </summary>
+    public Tensor? TryApplyReduced(Tensor x, Tensor weight, Tensor bias)
+    {
+        if (
+            Computation.Precision != Precision.Bf16
+            || !Computation.IsFast
+            || !ReducedWeights.IsAvailable
+            || Recorded(x, weight, bias)
+            || x.device_type != DeviceType.CPU
+            || x.dtype is not (ScalarType.Float32 or ScalarType.BFloat16)
+            || !HasShapes(x, weight, bias)
+            || !IsPlainFloat(weight)
+            || !IsPlainFloat(bias)
+            || x.numel() == 0
+        )
+        {
+            return null;
+        }
+        using var rows = x.to(ScalarType.BFloat16);
+        using var contiguous = rows.contiguous();
+        return reduced.Apply(contiguous, weight, bias);
+    }
+
     /// <summary>The same where gradients are recorded, without them, for whoever makes them himself.</summary>
     internal Tensor Multiply(Tensor x, Tensor weight, Tensor bias) =>
         Fits(x, weight, bias) && Take(weight) is { } weights
@@ -45,6 +72,7 @@ public sealed unsafe class PackedLinear(Computation computation) : IDisposable
     /// <summary>Frees what is kept; it is made again where it is needed.</summary>
     public void Dispose()
     {
+        reduced.Dispose();
         lock (gate)
         {
             Drop();
@@ -83,10 +111,10 @@ public sealed unsafe class PackedLinear(Computation computation) : IDisposable
         is_grad_enabled() && (x.requires_grad || weight.requires_grad || bias.requires_grad);
 
     private static bool Fits(Tensor x, Tensor weight, Tensor bias) =>
-        IsPlainFloat(x)
-        && IsPlainFloat(weight)
-        && IsPlainFloat(bias)
-        && weight.dim() == 2
+        IsPlainFloat(x) && IsPlainFloat(weight) && IsPlainFloat(bias) && HasShapes(x, weight, bias);
+
+    private static bool HasShapes(Tensor x, Tensor weight, Tensor bias) =>
+        weight.dim() == 2
         && x.dim() > 0
         && x.size(-1) == weight.size(1)
         && bias.dim() == 1

@@ -41,6 +41,13 @@ module Linear =
         | null -> applyPlain layer x
         | y -> y
 
+    /// The same for the large layers, in the precision of the computation: bfloat16 [..., out] of x in float32 or bfloat16 where it is bfloat16, else
+    /// float32.
+    let applyReduced (layer: Linear) (x: Tensor) =
+        match layer.Packing.TryApplyReduced(x, layer.Weight, layer.Bias) with
+        | null -> apply layer (x.``to`` layer.Weight.dtype)
+        | y -> y
+
 /// Scale and shift of a normalisation, both [C].
 type Affine = { Weight: Tensor; Bias: Tensor }
 

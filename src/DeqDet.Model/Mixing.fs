@@ -49,15 +49,17 @@ module Mixing =
 
     /// Sampled features [B, Q, G, P, C/G] and contents [B, Q, C] -> contents [B, Q, C].
     let apply (weights: MixingWeights) (sampled: Tensor) (content: Tensor) =
-        let generated = Linear.apply weights.Generator content
+        let generated = Linear.applyReduced weights.Generator content
 
         let mixed =
             match MixingKernels.TryMix(weights.Generator.Packing.Computation, sampled, generated) with
-            | null -> mixPlain sampled generated
+            | null -> mixPlain sampled (generated.``to`` sampled.dtype)
             | mixed -> mixed
 
-        content
-        + Linear.apply weights.Projection (mixed.view (content.size 0, content.size 1, -1L))
+        let projected =
+            Linear.applyReduced weights.Projection (mixed.view (content.size 0, content.size 1, -1L))
+
+        content + projected
 
     /// Samples the pyramid at points [B, Q, G*P, 3] and mixes what was read into contents [B, Q, C], where gradients are recorded and to be
     /// computed by kernels: the contents, and the samples [B, Q, G, P, C/G] without gradient. None where that cannot be.

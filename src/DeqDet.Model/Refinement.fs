@@ -146,7 +146,7 @@ module Refinement =
 
         let feedForward =
             mixedNormed
-            + Linear.apply weights.Contract ((Linear.apply weights.Expand mixedNormed).relu())
+            + Linear.applyReduced weights.Contract ((Linear.applyReduced weights.Expand mixedNormed).relu())
 
         let content = Norm.layer weights.FeedForwardNorm feedForward
 
