@@ -50,6 +50,32 @@ public sealed record Computation(Instructions Instructions, Precision Precision,
     /// <summary>Whether the kernels are used at all.</summary>
     public bool IsFast => Instructions != Instructions.Plain;
 
+    /// <summary>Whether this processor has what a precision pays with.</summary>
+    public static bool Supports(Precision precision) => Lacking(precision) is null;
+
+    /// <summary>
+    /// What this processor lacks for a precision, to follow "lacks"; null where it has everything. Libtorch could compute bfloat16 all the
+    /// same, many times slower than float32.
+    /// </summary>
+    public static string? Lacking(Precision precision) =>
+        precision == Precision.Fp32 || HasBf16 ? null
+        : X86Base.IsSupported ? "the instructions AVX512-BF16 and AMX-BF16"
+        : "instructions for bfloat16 that DeqDet knows (x86's AVX512-BF16 or AMX-BF16)";
+
+    private static bool HasBf16
+    {
+        get
+        {
+            // leaf 7 lists extensions: of its first page bit 22 in EDX is AMX-BF16, of its second bit 5 in EAX is AVX512-BF16
+            if (!X86Base.IsSupported || X86Base.CpuId(0, 0).Eax < 7 || !Avx512F.IsSupported)
+            {
+                return false;
+            }
+            var first = X86Base.CpuId(7, 0);
+            return ((first.Edx >> 22) & 1) == 1 || (first.Eax >= 1 && ((X86Base.CpuId(7, 1).Eax >> 5) & 1) == 1);
+        }
+    }
+
     private static Instructions Widest() =>
         Vector512.IsHardwareAccelerated && Avx512DQ.IsSupported && Avx512BW.IsSupported ? Instructions.Avx512
         : Vector256.IsHardwareAccelerated && Avx2.IsSupported && Fma.IsSupported ? Instructions.Avx2

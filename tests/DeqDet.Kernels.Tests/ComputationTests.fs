@@ -1,5 +1,6 @@
 module DeqDet.Kernels.Tests.ComputationTests
 
+open System.IO
 open System.Runtime.Intrinsics.X86
 open Expecto
 open DeqDet.Kernels
@@ -15,4 +16,22 @@ let tests =
                 Expect.equal (Computation.Best.Instructions = Instructions.Avx512) wide "AVX-512"
                 Expect.isTrue Computation.Best.IsFast "every processor of today has at least 128 bits"
                 Expect.isFalse Computation.Plain.IsFast "plain means libtorch alone"
+
+            testCase "float32 is always there, and what bfloat16 lacks has a name"
+            <| fun () ->
+                Expect.isTrue (Computation.Supports Precision.Fp32) "float32"
+                Expect.isNull (Computation.Lacking Precision.Fp32) "float32 lacks nothing"
+
+                let listed =
+                    File.Exists "/proc/cpuinfo"
+                    && (let flags = File.ReadAllText "/proc/cpuinfo"
+                        flags.Contains "avx512_bf16" || flags.Contains "amx_bf16")
+
+                if File.Exists "/proc/cpuinfo" then
+                    Expect.equal (Computation.Supports Precision.Bf16) listed "as the system lists it"
+
+                Expect.equal
+                    (isNull (Computation.Lacking Precision.Bf16))
+                    (Computation.Supports Precision.Bf16)
+                    "a reason"
         ]
