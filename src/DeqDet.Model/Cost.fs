@@ -254,3 +254,50 @@ module Cost =
             Classes = classes width settings (images * queries)
             Applications = ((Family.ofSettings settings).Schedule settings).Length
         }
+
+    /// With its gradients a layer takes three products in place of one: its result, and the gradients of its input and of its weights.
+    let private withGradients (cost: Cost) : Cost = 3 * cost
+
+    /// So many applications of a head with gradients, and the class logits of the last: forward and backward, in float32.
+    let supervisedStep (settings: DetectorSettings) (images: int) (applications: int) : Cost =
+        let queries = settings.Queries.Count
+
+        withGradients (
+            applications * application single settings.Head images queries queries
+            + classes single settings (images * queries)
+        )
+
+    /// One training step of a batch: chain, path and supervised steps, neck and backbone, whose frozen part has no way back; in float32.
+    /// States of the path that a supervised application has computed already are not counted, although a perturbation now and then makes
+    /// them be computed anew.
+    let trainingStep (settings: DetectorSettings) (images: int) (size: ImageSize) : Cost =
+        let plan = Family.plan settings
+        let cost = ofDetector single settings images size
+
+        let reused =
+            (if plan.Chain.Length > 1 then [ 1 ] else [])
+            @ [ for supervised, _ in plan.Rag -> supervised + 1 ]
+            |> List.filter (fun step -> step <= plan.Steps)
+            |> List.distinct
+
+        let backbone =
+            cost.Backbone
+            |> List.indexed
+            |> List.sumBy (fun (stage, cost) ->
+                if stage <= settings.Backbone.FrozenStages then
+                    cost
+                else
+                    withGradients cost)
+
+        let unroll =
+            match settings.Rag.Gradient with
+            | JfbGradient
+            | ImplicitGradient -> 1
+            | RagGradient
+            | PhantomGradient -> settings.Rag.Unroll
+
+        backbone
+        + withGradients cost.Neck
+        + plan.Chain.Length * supervisedStep settings images 1
+        + plan.Rag.Length * supervisedStep settings images unroll
+        + (plan.Steps - reused.Length) * cost.Application

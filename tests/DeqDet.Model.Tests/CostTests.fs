@@ -82,6 +82,43 @@ let tests =
 
                 within 1e-12 parts cost.Prediction.Flops "operations"
 
+            testCase "a training step of the published model, counted by hand"
+            <| fun () ->
+                let cost = Cost.ofDetector 4.0 published 1 coco
+                let application, classes = cost.Application.Flops, cost.Classes.Flops
+
+                // init head and two more with losses; two from each of six states, of which the second has a loss; and of 20 steps of the
+                // path the first one and those after five supervised states are computed already
+                let gradients = 3.0 * (3.0 + 2.0 * 6.0) * application + 3.0 * (3.0 + 6.0) * classes
+                let path = (20.0 - 6.0) * application
+                let backbone = cost.Backbone |> List.map _.Flops
+                let frozen = backbone[0] + backbone[1]
+
+                let expected =
+                    gradients + path + frozen + 3.0 * (List.sum backbone[2..] + cost.Neck.Flops)
+
+                within 1e-12 expected (Cost.trainingStep published 1 coco).Flops "operations"
+
+                within
+                    1e-12
+                    (3.0 * (2.0 * application + classes))
+                    (Cost.supervisedStep published 1 2).Flops
+                    "a supervised step"
+
+            testCase "a training step of unshared stages has no path"
+            <| fun () ->
+                let stages = { published with Kind = FfnDet }
+                let cost = Cost.ofDetector 4.0 stages 1 coco
+                let backbone = cost.Backbone |> List.map _.Flops
+
+                let expected =
+                    3.0 * 6.0 * (cost.Application.Flops + cost.Classes.Flops)
+                    + backbone[0]
+                    + backbone[1]
+                    + 3.0 * (List.sum backbone[2..] + cost.Neck.Flops)
+
+                within 1e-12 expected (Cost.trainingStep stages 1 coco).Flops "operations"
+
             testCase "the first stage of a Swin-T on 224 x 224, by hand"
             <| fun () ->
                 let settings = { published.Backbone with Kind = SwinT }
