@@ -341,6 +341,68 @@ type InfoArgument =
         member argument.Usage = ExplainAttribute.Usage argument
 
 [<RequireQualifiedAccess>]
+type BenchArgument =
+    | [<MainCommand;
+        Unique;
+        Explain("[step|image|train|loader|evaluate|all]",
+                "What to time: one application of the refinement head, a whole prediction, training, the data loader, the COCO evaluation. Default: step.",
+                "bench step")>] What of string
+    | [<Unique;
+        Explain("FILE",
+                "Settings file of the model. Default: the published model of 300 queries.",
+                "bench image --config configs/shapes.json")>] Config of string
+    | [<Unique;
+        Explain("CHECKPOINT",
+                "Checkpoint file or work folder, in place of a model with random weights.",
+                "bench image --checkpoint work/shapes")>] Checkpoint of string
+    | [<Unique;
+        Explain("N", "Queries of the model with random weights.", "bench step --queries 100");
+        AtLeast 1;
+        AtMost 10_000>] Queries of int
+    | [<Unique;
+        Explain("HxW",
+                "Size of the input, px, multiples of 32. Default: that of the model's test images.",
+                "bench step --size 512x512")>] Size of string
+    | [<Unique; Explain("N", "Images of a batch. Default: 1.", "bench step --images 4"); AtLeast 1; AtMost 64>] Images of
+        int
+    | [<Unique;
+        Explain("fp32|bf16",
+                "Numbers in which our side predicts; the plain side and training use fp32. Default: fp32.",
+                "bench step --precision bf16")>] Precision of string
+    | [<Unique;
+        Explain("T",
+                "Times predictions also with early exit at this tolerance. Default: what the model says.",
+                "bench image --checkpoint work/shapes --tolerance 0.1");
+        Above 0>] Tolerance of float
+    | [<Unique;
+        Explain("MODULE.pt",
+                "Also compares the step with a TorchScript module: (feat0, feat1, feat2, feat3, position, content, box) -> (position, content, box, logits).",
+                "bench step --against stage.pt")>] Against of string
+    | [<Unique;
+        Explain("DIR",
+                "Folder of the data set whose training images are loaded. Default: what the settings say.",
+                "bench loader --data data/coco")>] Data of string
+    | [<Unique;
+        Explain("N",
+                "Pairs of runs of each comparison, runs of what is not compared. Default: as many as fit into 20 s, from 3 to 30.",
+                "bench step --pairs 10");
+        AtLeast 1;
+        AtMost 10_000>] Pairs of int
+    | [<Unique; Explain("N", "Seed of everything random. Default: 0.", "bench step --seed 7"); AtLeast 0>] Seed of int
+    | [<Unique;
+        Explain("auto|cpu|cuda|cuda:N",
+                "Where to compute. Default: auto, a GPU where there is one.",
+                "bench step --device cpu")>] Device of string
+    | [<Unique;
+        Explain("N", "Processor threads for tensor operations. Default: one a core.", "bench step --threads 1");
+        AtLeast 1>] Threads of int
+    | [<Unique; Explain("OUT", "Also writes everything that was measured.", "bench step --json bench.json")>] Json of
+        string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
 type DataArgument =
     | [<MainCommand;
         Explain("check [DIR]",
@@ -398,6 +460,10 @@ type Command =
     | [<CliPrefix(CliPrefix.None);
         Explain("", "tells what a checkpoint holds and how it was trained.", "info work/shapes")>] Info of
         ParseResults<InfoArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "times steps, predictions and training against the plain computation or somebody else's module, side by side.",
+                "bench step")>] Bench of ParseResults<BenchArgument>
     | [<CliPrefix(CliPrefix.None);
         Explain("", "checks a data set: counts, sizes, and everything that is wrong with it.", "data check data/bccd")>] Data of
         ParseResults<DataArgument>

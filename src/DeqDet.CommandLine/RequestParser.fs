@@ -4,6 +4,7 @@ open System
 open System.Globalization
 open Argu
 open DeqDet
+open DeqDet.Kernels
 open DeqDet.Model
 open DeqDet.Settings
 open DeqDet.Settings.Schema
@@ -287,6 +288,89 @@ module RequestParser =
             }
         | _ -> refuse "data check: name either a folder (or --config), or --annotations FILE --images DIR"
 
+    let private bench (results: ParseResults<BenchArgument>) : BenchRequest =
+        let kinds = Words.all<BenchmarkKind>
+        let what = results.GetResult(BenchArgument.What, "step")
+
+        let benchmarks =
+            match List.tryFind (fun (word, _) -> word = what) kinds with
+            | Some(_, kind) -> [| kind |]
+            | None when what = "all" -> [| for _, kind in kinds -> kind |]
+            | None ->
+                let names = (List.map fst kinds) @ [ "all" ]
+                let nearest = Nearest.find names what |> Option.get
+                let all = String.concat ", " names
+                refuse $"bench: '{what}' is no benchmark; did you mean {nearest}? The benchmarks are {all}"
+
+        let among kinds =
+            benchmarks |> Array.exists (fun kind -> List.contains kind kinds)
+
+        let ofModel = [ StepBenchmark; ImageBenchmark; TrainBenchmark ]
+
+        // What a benchmark does not look at is refused rather than ignored.
+        let onlyFor kinds words (given: (string * bool) list) =
+            for name, isGiven in given do
+                if isGiven && not (among kinds) then
+                    refuse $"bench: {name} says nothing to {what}; it is for {words}"
+
+        onlyFor
+            ofModel
+            "step, image and train"
+            [
+                "--checkpoint", results.Contains BenchArgument.Checkpoint
+                "--queries", results.Contains BenchArgument.Queries
+                "--size", results.Contains BenchArgument.Size
+                "--images", results.Contains BenchArgument.Images
+                "--device", results.Contains BenchArgument.Device
+            ]
+
+        onlyFor
+            [ StepBenchmark; ImageBenchmark ]
+            "step and image"
+            [ "--precision", results.Contains BenchArgument.Precision ]
+
+        onlyFor [ ImageBenchmark ] "image" [ "--tolerance", results.Contains BenchArgument.Tolerance ]
+        onlyFor [ StepBenchmark ] "step" [ "--against", results.Contains BenchArgument.Against ]
+        onlyFor [ LoaderBenchmark ] "loader" [ "--data", results.Contains BenchArgument.Data ]
+
+        onlyFor
+            (LoaderBenchmark :: ofModel)
+            "step, image, train and loader"
+            [
+                "--config", results.Contains BenchArgument.Config
+                "--seed", results.Contains BenchArgument.Seed
+            ]
+
+        for name, given in
+            [
+                "--config", results.Contains BenchArgument.Config
+                "--queries", results.Contains BenchArgument.Queries
+            ] do
+            if given && results.Contains BenchArgument.Checkpoint then
+                refuse $"bench: {name} and --checkpoint exclude each other: a checkpoint has its own"
+
+        {
+            Benchmarks = benchmarks
+            Config = results.TryGetResult BenchArgument.Config
+            Checkpoint = results.TryGetResult BenchArgument.Checkpoint
+            Queries = results.TryGetResult BenchArgument.Queries
+            Size = results.TryGetResult BenchArgument.Size |> Option.map size
+            Images = results.GetResult(BenchArgument.Images, 1)
+            Precision =
+                match results.GetResult(BenchArgument.Precision, "fp32") with
+                | "fp32" -> Precision.Fp32
+                | "bf16" -> Precision.Bf16
+                | other -> invalid "--precision" other "fp32 or bf16" "bf16"
+            Tolerance = results.TryGetResult BenchArgument.Tolerance
+            Against = results.TryGetResult BenchArgument.Against
+            Data = results.TryGetResult BenchArgument.Data
+            Pairs = results.TryGetResult BenchArgument.Pairs
+            Seed = results.GetResult(BenchArgument.Seed, 0)
+            Device = deviceOf (results.TryGetResult BenchArgument.Device)
+            Threads = results.TryGetResult BenchArgument.Threads
+            Json = results.TryGetResult BenchArgument.Json
+        }
+
     let private request (command: Command) : Request =
         match command with
         | Command.Train results -> CommandParser.within results |> train |> Request.Train
@@ -297,6 +381,7 @@ module RequestParser =
         | Command.Verify results -> CommandParser.within results |> verify |> Request.Verify
         | Command.Convert results -> CommandParser.within results |> convert |> Request.Convert
         | Command.Info results -> CommandParser.within results |> info |> Request.Info
+        | Command.Bench results -> CommandParser.within results |> bench |> Request.Bench
         | Command.Data results -> CommandParser.within results |> data |> Request.DataCheck
         | Command.Doctor -> Request.Doctor
 

@@ -1,5 +1,6 @@
 namespace DeqDet.CommandLine
 
+open DeqDet.Kernels
 open DeqDet.Model
 open DeqDet
 open DeqDet.Settings
@@ -207,6 +208,46 @@ type InfoRequest =
         Size: ImageSize option
     }
 
+/// What can be timed.
+type BenchmarkKind =
+    /// One application of the refinement head.
+    | [<Word "step">] StepBenchmark
+    /// A whole prediction.
+    | [<Word "image">] ImageBenchmark
+    | [<Word "train">] TrainBenchmark
+    | [<Word "loader">] LoaderBenchmark
+    | [<Word "evaluate">] EvaluateBenchmark
+
+type BenchRequest =
+    {
+        /// In the order in which they run, at least one.
+        Benchmarks: BenchmarkKind[]
+        /// Settings file of the model; None: the published model of 300 queries.
+        Config: string option
+        /// Checkpoint file or work folder, in place of random weights.
+        Checkpoint: string option
+        /// Queries in place of the model's own number.
+        Queries: int option
+        /// Size of the input; None: that of the model's test images.
+        Size: ImageSize option
+        /// Images of a batch.
+        Images: int
+        Precision: Precision
+        /// Residual at which queries are settled; None: as the model has it.
+        Tolerance: float option
+        /// A TorchScript module of one application.
+        Against: string option
+        /// Folder of the data set that the loader reads; None: as the settings have it.
+        Data: string option
+        /// Pairs of runs, or runs; None: as many as fit into some seconds.
+        Pairs: int option
+        Seed: int
+        Device: DeviceChoice
+        Threads: int option
+        /// File for everything that was measured.
+        Json: string option
+    }
+
 type DataCheckRequest =
     {
         /// Folder of the data set; None: the one that Config names, or Pairs.
@@ -231,6 +272,7 @@ type Request =
     | Verify of VerifyRequest
     | Convert of ConvertRequest
     | Info of InfoRequest
+    | Bench of BenchRequest
     | DataCheck of DataCheckRequest
     | Doctor
     /// Text to print.

@@ -79,6 +79,9 @@ public static class Program
             case Request.Info info:
                 InfoCommand.Run(info.Item, Console.Out);
                 break;
+            case Request.Bench bench:
+                Bench(bench.Item);
+                break;
             case Request.DataCheck check:
                 return DataCheck(check.Item);
             case { IsDoctor: true }:
@@ -96,6 +99,8 @@ public static class Program
     private static void Test(TestRequest request) => TestCommand.Run(request, Display, Console.Out);
 
     private static Terminal.TrainingDisplay Display => new(Spectre.Console.AnsiConsole.Console, TimeProvider.System);
+
+    private static void Bench(BenchRequest request) => BenchCommand.Run(request, Console.Out);
 
     private static int DataCheck(DataCheckRequest request) =>
         DataCommand.Check(request, Spectre.Console.AnsiConsole.Console);

@@ -4,6 +4,7 @@ open System
 open System.IO
 open Expecto
 open DeqDet
+open DeqDet.Kernels
 open DeqDet.Model
 open DeqDet.Settings
 open DeqDet.CommandLine
@@ -92,6 +93,25 @@ let private trace: TraceRequest =
         Evaluated = 200
         Device = Auto
         Threads = None
+    }
+
+let private bench: BenchRequest =
+    {
+        Benchmarks = [| StepBenchmark |]
+        Config = None
+        Checkpoint = None
+        Queries = None
+        Size = None
+        Images = 1
+        Precision = Precision.Fp32
+        Tolerance = None
+        Against = None
+        Data = None
+        Pairs = None
+        Seed = 0
+        Device = Auto
+        Threads = None
+        Json = None
     }
 
 let private files = [ "--ground-truth"; "gt.json"; "--detections"; "dt.json" ]
@@ -424,6 +444,71 @@ let private understood =
                 Size = Some { Height = 800; Width = 1344 }
             }
         [ "doctor" ], Request.Doctor
+        [ "bench" ], Request.Bench bench
+        "bench step --queries 100 --size 512x640 --precision bf16 --threads 2 --against m.pt --json o.json --pairs 9 --seed 3 --config c.json --device cpu --images 2"
+            .Split
+            ' '
+        |> List.ofArray,
+        Request.Bench
+            { bench with
+                Queries = Some 100
+                Size = Some { Height = 512; Width = 640 }
+                Precision = Precision.Bf16
+                Threads = Some 2
+                Against = Some "m.pt"
+                Json = Some "o.json"
+                Pairs = Some 9
+                Seed = 3
+                Config = Some "c.json"
+                Device = Cpu
+                Images = 2
+            }
+        [ "bench"; "image"; "--checkpoint"; "w"; "--tolerance"; "0.1" ],
+        Request.Bench
+            { bench with
+                Benchmarks = [| ImageBenchmark |]
+                Checkpoint = Some "w"
+                Tolerance = Some 0.1
+            }
+        [ "bench"; "loader"; "--data"; "d"; "--seed"; "1" ],
+        Request.Bench
+            { bench with
+                Benchmarks = [| LoaderBenchmark |]
+                Data = Some "d"
+                Seed = 1
+            }
+        [ "bench"; "evaluate"; "--pairs"; "2" ],
+        Request.Bench
+            { bench with
+                Benchmarks = [| EvaluateBenchmark |]
+                Pairs = Some 2
+            }
+        [
+            "bench"
+            "all"
+            "--precision"
+            "fp32"
+            "--data"
+            "d"
+            "--against"
+            "m.pt"
+            "--tolerance"
+            "1"
+        ],
+        Request.Bench
+            { bench with
+                Benchmarks =
+                    [|
+                        StepBenchmark
+                        ImageBenchmark
+                        TrainBenchmark
+                        LoaderBenchmark
+                        EvaluateBenchmark
+                    |]
+                Data = Some "d"
+                Against = Some "m.pt"
+                Tolerance = Some 1.0
+            }
         [ "--version" ], Request.Version
     ]
 
@@ -512,6 +597,40 @@ let private refused =
         "evaluate" :: files @ [ "--report"; "r"; "--report-images"; "201" ], [ "--report-images 201"; "0 to 200" ]
         "evaluate" :: files @ [ "--report" ], [ "--report needs a value, OUT.html" ]
         [ "test"; "w"; "--report-images"; "3" ], [ "test: --report-images says nothing without --report" ]
+        [ "bench"; "stpe" ],
+        [
+            "'stpe' is no benchmark"
+            "did you mean step?"
+            "step, image, train, loader, evaluate, all"
+        ]
+        [ "bench"; "step"; "image" ], [ "'image' is one argument too many" ]
+        [ "bench"; "--queries"; "0" ], [ "--queries 0"; "from 1 to 10000" ]
+        [ "bench"; "--queries"; "many" ], [ "--queries many" ]
+        [ "bench"; "--images"; "0" ], [ "--images 0"; "from 1 to 64" ]
+        [ "bench"; "--pairs"; "0" ], [ "--pairs 0" ]
+        [ "bench"; "--threads"; "0" ], [ "--threads 0" ]
+        [ "bench"; "--seed"; "-1" ], [ "--seed -1" ]
+        [ "bench"; "--size"; "800x1333" ], [ "--size 800x1333"; "multiples of 32" ]
+        [ "bench"; "--precision"; "fp16" ], [ "--precision fp16"; "fp32 or bf16" ]
+        [ "bench"; "image"; "--tolerance"; "0" ], [ "--tolerance 0"; "above 0" ]
+        for other in [ "image"; "train"; "loader"; "evaluate" ] do
+            [ "bench"; other; "--against"; "m.pt" ], [ $"--against says nothing to {other}"; "it is for step" ]
+        for name, value in
+            [
+                "--queries", "3"
+                "--size", "32x32"
+                "--images", "2"
+                "--checkpoint", "w"
+                "--device", "cpu"
+            ] do
+            [ "bench"; "evaluate"; name; value ], [ $"{name} says nothing to evaluate" ]
+            [ "bench"; "loader"; name; value ], [ $"{name} says nothing to loader"; "step, image and train" ]
+        [ "bench"; "train"; "--precision"; "bf16" ], [ "--precision says nothing to train" ]
+        [ "bench"; "step"; "--tolerance"; "1" ], [ "--tolerance says nothing to step" ]
+        [ "bench"; "step"; "--data"; "d" ], [ "--data says nothing to step"; "loader" ]
+        [ "bench"; "evaluate"; "--config"; "c" ], [ "--config says nothing to evaluate" ]
+        [ "bench"; "--checkpoint"; "w"; "--queries"; "3" ], [ "--queries and --checkpoint exclude each other" ]
+        [ "bench"; "--checkpoint"; "w"; "--config"; "c" ], [ "--config and --checkpoint exclude each other" ]
         [ "doctor"; "x" ], [ "doctor: takes no arguments"; "'x'" ]
         [ "doctor"; "--x" ], [ "'--x'" ]
     ]
@@ -557,7 +676,7 @@ let tests =
                     let text = helpOf arguments
                     expectParts text [ "Usage: "; "Exit codes: " ]
 
-                    for command in [ "train"; "test"; "detect"; "trace"; "evaluate"; "doctor" ] do
+                    for command in [ "train"; "test"; "detect"; "trace"; "evaluate"; "bench"; "doctor" ] do
                         expectParts text [ $"\n  {command} "; $"Example: deqdet {command}" ]
             testCase "help of a command explains every argument with an example that is understood"
             <| fun () ->

@@ -40,9 +40,6 @@ public static class DoctorCommand
         return report.Finish();
     }
 
-    // Four numbers, of which the last is the package's own.
-    private static string LibTorchOfTorchSharp => string.Join('.', torch.__version__.Split('.').Take(3));
-
     private static LibTorchPlace? Load(Func<LibTorchPlace> load, DoctorReport report)
     {
         try
@@ -51,7 +48,7 @@ public static class DoctorCommand
             var place = load();
             var source = place.BuiltIn ? "built in" : $"your own, by {LibTorch.FolderVariable}";
             var kind = place.Cuda ? "with CUDA" : "for the CPU";
-            report.Good("found", $"{place.Version ?? LibTorchOfTorchSharp} {kind}, {source}");
+            report.Good("found", $"{place.Version ?? LibTorch.VersionOfTorchSharp} {kind}, {source}");
             report.Good("folder", Human.Path(Path.TrimEndingDirectorySeparator(place.Folder)));
             // The first touch of a tensor starts TorchSharp's part.
             torch.tensor(1f).Dispose();

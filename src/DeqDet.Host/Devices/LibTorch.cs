@@ -18,6 +18,9 @@ public static class LibTorch
     /// <summary>The libtorch that TorchSharp was compiled for; others are bound to the same names, but untried.</summary>
     public const string ExpectedVersion = "2.10";
 
+    /// <summary>The libtorch that comes with TorchSharp. Its own version has a fourth number, the package's.</summary>
+    public static string VersionOfTorchSharp => string.Join('.', TorchSharp.torch.__version__.Split('.').Take(3));
+
     private const string RebuildWith = "dotnet run -p:LibTorch=none --project src/DeqDet.Host -- ...";
 
     /// <summary>In the order in which they depend on each other; those for CUDA are absent from a CPU build.</summary>

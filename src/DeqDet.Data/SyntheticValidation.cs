@@ -1,8 +1,6 @@
 using System.Text.Json;
-using DeqDet.Coco;
-using DeqDet.Data;
 
-namespace DeqDet.Bench;
+namespace DeqDet.Data;
 
 /// <summary>
 /// A made-up validation set of COCO's size: one class with a third of the boxes and a long tail of others, a few classes in each
@@ -10,7 +8,7 @@ namespace DeqDet.Bench;
 /// boxes, filled up with wrong ones to the same number in every image, with all the digits that detectors write.
 /// The same seed gives the same files on every machine.
 /// </summary>
-internal sealed record SyntheticValidation(
+public sealed record SyntheticValidation(
     long Seed = 1,
     int Images = 5_000,
     int Boxes = 34_000,
@@ -33,9 +31,14 @@ internal sealed record SyntheticValidation(
 
     private static void Save(string path, Action<Utf8JsonWriter> write)
     {
-        using var file = File.Create(path, 1 << 20);
-        using var writer = new Utf8JsonWriter(file);
-        write(writer);
+        AtomicFile.Write(
+            path,
+            stream =>
+            {
+                using var writer = new Utf8JsonWriter(stream);
+                write(writer);
+            }
+        );
     }
 
     private List<Box>[] Place()

@@ -1,0 +1,104 @@
+namespace DeqDet.Benchmarks
+
+open TorchSharp
+open DeqDet.Kernels
+open DeqDet.Model
+
+/// One application of the refinement head: the step that is repeated until queries settle.
+module StepBenchmark =
+
+    let private name = "step"
+
+    /// TorchScript needs some runs to record and optimise; packed weights are made in the second use.
+    let private unmeasured = 4
+
+    let private what = "one application of the refinement head"
+
+    let private apply (detector: Detector) (pyramid: Pyramid) (query: Query) : Workload =
+        fun _ ->
+            use _ = torch.NewDisposeScope()
+            Refinement.apply (Subject.head detector) pyramid query |> ignore
+
+    /// With the class logits, as a module of the whole application has them.
+    let private classified (detector: Detector) (pyramid: Pyramid) (query: Query) : Tensor list =
+        let head = Subject.head detector
+        let refined = Refinement.apply head pyramid query
+
+        List.ofSeq (Query.tensors refined)
+        @ [ Refinement.classify head refined.Content ]
+
+    let private cost (subject: Subject) (precision: Precision) : Cost =
+        let settings = subject.Settings.Detector
+        let queries = settings.Queries.Count
+        Cost.application (Subject.width precision) settings.Head subject.Images queries queries
+
+    let private againstPlain (subject: Subject) ours plain pyramid query : Timing =
+        let difference =
+            use _ = torch.NewDisposeScope()
+            Subject.difference (classified ours pyramid query) (classified plain pyramid query)
+
+        Subject.interleave subject unmeasured (apply ours pyramid query) (apply plain pyramid query)
+        |> Timing.compared
+            name
+            what
+            (subject.Rates())
+            {
+                Name = Subject.nameOf ours.Computation
+                Precision = subject.Precision
+                Cost = Some(cost subject subject.Precision)
+            }
+            {
+                Name = "plain fp32"
+                Precision = Precision.Fp32
+                Cost = Some(cost subject Precision.Fp32)
+            }
+            (Some difference)
+
+    /// How far a module's results are from ours.
+    let private differenceFrom ours pyramid query (other: ScriptedApplication) : float =
+        use _ = torch.NewDisposeScope()
+        let expected = classified ours pyramid query
+        Subject.difference expected (other.Check(pyramid, query, expected))
+
+    let private againstModule (subject: Subject) ours pyramid query (other: ScriptedApplication) difference : Timing =
+        let run: Workload =
+            fun _ ->
+                use _ = torch.NewDisposeScope()
+                classified ours pyramid query |> ignore
+
+        let cost precision =
+            let settings = subject.Settings.Detector
+
+            cost subject precision
+            + Cost.classes (Subject.width precision) settings (subject.Images * settings.Queries.Count)
+
+        Subject.interleave subject unmeasured run (fun _ -> other.Run(pyramid, query))
+        |> Timing.compared
+            name
+            $"{what}, with class logits"
+            (subject.Rates())
+            {
+                Name = Subject.nameOf ours.Computation
+                Precision = subject.Precision
+                Cost = Some(cost subject.Precision)
+            }
+            {
+                Name = other.Name
+                Precision = Precision.Fp32
+                Cost = Some(cost Precision.Fp32)
+            }
+            (Some difference)
+
+    /// Against the plain computation, and against another's module where there is one, which is checked before anything is timed. Each
+    /// timing is reported as soon as it is there. Raises InputError where the module cannot be called.
+    let run (subject: Subject) (other: ScriptedApplication option) (report: Timing -> unit) : unit =
+        use _ = torch.no_grad ()
+        use _ = torch.NewDisposeScope()
+        let pyramid, query = Subject.pyramid subject, Subject.queries subject
+
+        Subject.bothWays subject.Precision subject (fun ours plain ->
+            let differences = other |> Option.map (differenceFrom ours pyramid query)
+            againstPlain subject ours plain pyramid query |> report
+
+            Option.map2 (againstModule subject ours pyramid query) other differences
+            |> Option.iter report)

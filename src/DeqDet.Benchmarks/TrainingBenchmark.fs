@@ -1,0 +1,154 @@
+namespace DeqDet.Benchmarks
+
+open System
+open TorchSharp
+open DeqDet
+open DeqDet.Coco
+open DeqDet.Data
+open DeqDet.Detection
+open DeqDet.Kernels
+open DeqDet.Model
+open DeqDet.Solver
+
+/// Training, in float32: a supervised step of the path, and a whole step of the optimiser.
+module TrainingBenchmark =
+
+    let private name = "train"
+    let private unmeasured = 1
+
+    /// Boxes to be found in an image: COCO's mean.
+    let private boxes = 7
+
+    /// Boxes in an image, xyxy px.
+    let private corners (subject: Subject) (image: int) : Box[] =
+        let random = SplitMix64.For(subject.Seed, ReadOnlySpan [| int64 image |])
+
+        [|
+            for _ in 1..boxes ->
+                let width = float subject.Size.Width * (0.05 + 0.4 * random.Unit())
+                let height = float subject.Size.Height * (0.05 + 0.4 * random.Unit())
+                let x = (float subject.Size.Width - width) * random.Unit()
+                let y = (float subject.Size.Height - height) * random.Unit()
+                Box(float32 x, float32 y, float32 (x + width), float32 (y + height))
+        |]
+
+    /// Noise with boxes in it, as the loader would give it.
+    let private batch (subject: Subject) : Batch =
+        let width, height = subject.Size.Width, subject.Size.Height
+
+        let about image =
+            BatchImage(
+                CocoId(int64 image),
+                $"noise {image}",
+                width,
+                height,
+                width,
+                height,
+                1f,
+                1f,
+                corners subject image,
+                [| for box in 0 .. boxes - 1 -> box % subject.Settings.Detector.Classes |]
+            )
+
+        let batch =
+            new Batch([| for image in 1 .. subject.Images -> about image |], width, height)
+
+        use _ = torch.NewDisposeScope()
+        use images = (Subject.images subject).Images.cpu()
+        images.data<float32>().ToArray().AsSpan().CopyTo batch.Pixels
+        batch
+
+    /// Two applications with gradients from a state of the path, the losses of the second, and the way back.
+    let private supervised (detector: Detector) (pyramid: Pyramid) (query: Query) (targets: Target list) : Workload =
+        fun _ ->
+            use _ = torch.NewDisposeScope()
+            let settings, head = detector.Settings, Subject.head detector
+
+            let map rows =
+                QueryState.unpack rows |> Refinement.apply head pyramid |> QueryState.pack
+
+            let attached = (Gradient.unrolled 2).Attach map (QueryState.pack query)
+            let reached = QueryState.unpack attached.State
+            let logits = Refinement.classify head reached.Content
+
+            let matching =
+                Matching.run settings.Matching settings.Loss targets logits reached.Box
+
+            let terms = Losses.compute settings.Loss targets matching logits reached.Box
+            (Losses.total terms).backward()
+
+    /// A step of the optimiser at a learning rate of zero, so that every run finds the same weights.
+    let private step (state: TrainingState) (subject: Subject) (batch: Batch) : Workload =
+        fun _ -> TrainingStep.run state subject.Device subject.Seed 0.0 batch |> ignore
+
+    let private work (computation: Computation) (cost: Cost) : Work =
+        {
+            Name =
+                (if computation.IsFast then
+                     Subject.nameOf computation
+                 else
+                     "plain fp32")
+            Precision = Precision.Fp32
+            Cost = Some cost
+        }
+
+    let private compare (subject: Subject) what cost (ours: Detector * Workload) (plain: Detector * Workload) : Timing =
+        let work (detector: Detector, _) = work detector.Computation cost
+
+        Subject.interleave subject unmeasured (snd ours) (snd plain)
+        |> Timing.compared name what (subject.Rates()) (work ours) (work plain) None
+
+    let private supervisedStep (subject: Subject) ours plain (batch: Batch) : Timing =
+        use _ = torch.NewDisposeScope()
+
+        let query, targets =
+            Subject.queries subject, BatchTensors.targets subject.Device batch
+
+        let pyramid =
+            let pyramid = Subject.pyramid subject
+
+            { pyramid with
+                Levels = pyramid.Levels |> List.map (fun level -> level.requires_grad_ true)
+            }
+
+        let side detector =
+            detector, supervised detector pyramid query targets
+
+        compare
+            subject
+            "a supervised step: two applications, losses, and backward"
+            (Cost.supervisedStep subject.Settings.Detector subject.Images 2)
+            (side ours)
+            (side plain)
+
+    let private wholeStep (subject: Subject) ours plain (batch: Batch) : Timing =
+        let state detector : TrainingState =
+            {
+                Detector = detector
+                Optimiser = new Optimiser(detector, subject.Settings.Optimiser)
+                Progress = Progress.start
+            }
+
+        let ours, plain = state ours, state plain
+        use _ = ours.Optimiser
+        use _ = plain.Optimiser
+
+        let side (state: TrainingState) =
+            state.Detector, step state subject batch
+
+        let images = Counted.Of(subject.Images, "image")
+
+        compare
+            subject
+            $"a step of the optimiser, {images}"
+            (Cost.trainingStep subject.Settings.Detector subject.Images subject.Size)
+            (side ours)
+            (side plain)
+
+    /// A supervised step and a whole step against the plain computation. Each timing is reported as soon as it is there.
+    let run (subject: Subject) (report: Timing -> unit) : unit =
+        use batch = batch subject
+
+        Subject.bothWays Precision.Fp32 subject (fun ours plain ->
+            supervisedStep subject ours plain batch |> report
+            wholeStep subject ours plain batch |> report)
