@@ -85,16 +85,17 @@ module Subject =
     let width (precision: Precision) : float =
         if precision = Precision.Bf16 then 2.0 else 4.0
 
-    /// The best computation of this machine in a precision, and what tables call it.
+    /// The best computation of this machine in a precision.
     let best (precision: Precision) : Computation =
         Computation(Computation.Best.Instructions, precision)
 
+    /// What tables call a computation.
     let nameOf (computation: Computation) : string =
         $"{(string computation.Instructions).ToLowerInvariant()} {(string computation.Precision).ToLowerInvariant()}"
 
-    /// Uses the same weights computed with in two ways, the best one first; what their layers keep is freed afterwards.
-    let bothWays (precision: Precision) (subject: Subject) (action: Detector -> Detector -> 'T) : 'T =
-        let ours = Detector.withComputation (best precision) subject.Detector
+    /// Uses the same weights computed with in two ways, ours and plainly; what their layers keep is freed afterwards.
+    let bothWays (computation: Computation) (subject: Subject) (action: Detector -> Detector -> 'T) : 'T =
+        let ours = Detector.withComputation computation subject.Detector
         let plain = Detector.withComputation Computation.Plain subject.Detector
 
         try
