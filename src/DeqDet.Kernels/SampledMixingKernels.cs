@@ -25,7 +25,8 @@ public static class SampledMixingKernels
         if (
             !computation.Gradients
             || !is_grad_enabled()
-            || !SamplingKernels.CanSample(computation, levels, groups, points)
+            || !SamplingKernels.CanSample(computation, levels, strides, groups, points)
+            || !Fits(levels[0], groups, points, content, layers)
             || !levels.All(SamplingKernels.TakesGradient)
             || !IsPlainFloat(content)
             || !Weights(layers).All(weight => IsPlainFloat(weight) && weight.is_leaf)
@@ -51,6 +52,32 @@ public static class SampledMixingKernels
             node.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Whether points, contents and layers are made for each other: kernels take their sizes from some of them, and read all.</summary>
+    private static bool Fits(Tensor level, int groups, Tensor points, Tensor content, MixingLayers layers)
+    {
+        if (
+            points.dim() != 4
+            || points.size(0) != level.size(0)
+            || content.dim() != 3
+            || content.size(0) != points.size(0)
+            || content.size(1) != points.size(1)
+            || layers.GeneratorWeight.dim() != 2
+            || layers.ProjectionWeight.dim() != 2
+        )
+        {
+            return false;
+        }
+        var (perGroup, width) = (points.size(2) / groups, level.size(1) / groups);
+        var generated = layers.GeneratorWeight.size(0);
+        var ofPoints = generated / groups - width * width;
+        return perGroup > 0
+            && generated % groups == 0
+            && ofPoints >= 0
+            && ofPoints % perGroup == 0
+            && content.size(2) == layers.GeneratorWeight.size(1)
+            && layers.ProjectionWeight.size(1) == groups * width * (ofPoints / perGroup);
     }
 
     private static Tensor[] Weights(MixingLayers layers) =>

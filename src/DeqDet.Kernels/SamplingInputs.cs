@@ -23,6 +23,7 @@ internal sealed unsafe class SamplingInputs(
         );
         job.Sampled = (float*)AotiTorch.Data(result);
         SamplingKernels.Run(computation.Instructions, &job);
+        GC.KeepAlive(levels);
         return result.MoveToOuterDisposeScope();
     }
 
@@ -47,6 +48,7 @@ internal sealed unsafe class SamplingInputs(
 
         var images = (int)levels[0].size(0);
         SamplingKernels.Run(computation.Instructions, &job, images);
+        GC.KeepAlive(levels);
         return result.MoveToOuterDisposeScope();
     }
 
@@ -54,6 +56,21 @@ internal sealed unsafe class SamplingInputs(
     private SamplingJob Describe(Tensor points, Tensor? images)
     {
         var shape = points.shape;
+        if (
+            images is not null
+            && (
+                images.dtype != ScalarType.Int64
+                || images.device_type != DeviceType.CPU
+                || images.dim() != 1
+                || images.size(0) != shape[0]
+            )
+        )
+        {
+            throw new ArgumentException(
+                "the image of each query has to be an int64, one for each row of points",
+                nameof(images)
+            );
+        }
         var job = new SamplingJob
         {
             LevelCount = levels.Count,

@@ -13,9 +13,9 @@ internal static unsafe class SamplingKernel<TLanes, TVector>
     private const int Ahead = 8;
 
     /// <summary>Samples all points of a job.</summary>
-    public static void Run(SamplingJob* job) => Team.Run(job->Queries, &SampleQuery, job);
+    public static void Run(SamplingJob* job) => Team.Run(job->Queries, &SampleQuery, job, job->Width);
 
-    private static void SampleQuery(void* arguments, int query)
+    private static void SampleQuery(void* arguments, int query, float* zeros)
     {
         var job = (SamplingJob*)arguments;
         var image = job->Images != null ? job->Images[query] : query / job->QueriesPerImage;
@@ -23,7 +23,6 @@ internal static unsafe class SamplingKernel<TLanes, TVector>
         var reads = job->LevelCount * SamplingPoint.Corners;
         var pixels = stackalloc float*[Ahead * SamplingJob.MostLevels * SamplingPoint.Corners];
         var weights = stackalloc float[Ahead * SamplingJob.MostLevels * SamplingPoint.Corners];
-        var zeros = stackalloc float[job->Width];
         new Span<float>(zeros, job->Width).Clear();
 
         for (var group = 0; group < job->Groups; group++)

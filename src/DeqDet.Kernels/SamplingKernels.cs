@@ -13,6 +13,7 @@ public static class SamplingKernels
     /// -> [R, G, P, C / G]. It is fastest where a level's channels lie beside each other (channels last).
     /// Null where the kernel cannot do it.
     /// </summary>
+    /// <exception cref="ArgumentException">Points of another number of images than the levels have, or numbers of images that do not fit.</exception>
     public static Tensor? TrySample(
         Computation computation,
         IReadOnlyList<Tensor> levels,
@@ -23,7 +24,8 @@ public static class SamplingKernels
     )
     {
         if (
-            !CanSample(computation, levels, groups, points)
+            !CanSample(computation, levels, strides, groups, points)
+            || points.dim() != (images is null ? 4 : 3)
             || is_grad_enabled() && (points.requires_grad || levels.Any(level => level.requires_grad))
         )
         {
@@ -35,11 +37,20 @@ public static class SamplingKernels
     }
 
     /// <summary>Whether the kernel can read such levels at such points.</summary>
-    internal static bool CanSample(Computation computation, IReadOnlyList<Tensor> levels, int groups, Tensor points) =>
+    internal static bool CanSample(
+        Computation computation,
+        IReadOnlyList<Tensor> levels,
+        IReadOnlyList<int> strides,
+        int groups,
+        Tensor points
+    ) =>
         computation.IsFast
+        && groups > 0
         && levels.Count is > 0 and <= SamplingJob.MostLevels
+        && strides.Count == levels.Count
         && IsPlainFloat(points)
         && levels.All(level => IsPlainFloat(level) && Fits(level, levels[0], groups))
+        && points.dim() is 3 or 4
         && points.size(-2) % groups == 0
         && points.size(-1) == 3;
 
@@ -105,5 +116,7 @@ public static class SamplingKernels
         level.dim() == 4
         && level.size(0) == first.size(0)
         && level.size(1) == first.size(1)
-        && level.size(1) % groups == 0;
+        && level.size(1) % groups == 0
+        && level.size(2) > 0
+        && level.size(3) > 0;
 }

@@ -235,6 +235,87 @@ let private asGridSample kind (case: SamplingCase) =
             (numbers (sampled.squeeze 2L))
             $"{kind}"
 
+/// A case with points that may be read, for what may not.
+let private small =
+    {
+        Seed = 1
+        Images = 2
+        Queries = 3
+        Groups = 2
+        Points = 4
+        Width = 5
+        Levels = [ struct (6, 7, 8); struct (3, 4, 16) ]
+        Places = Inside
+        Fence = After
+    }
+
+let private refusals kind =
+    let levels, points = levels small, points small small.Coordinates
+
+    let refused (levels: Tensor list) (strides: int list) groups (points: Tensor) what =
+        Expect.isNull
+            (SamplingKernels.TrySample(computation kind, ResizeArray levels, ResizeArray strides, groups, points))
+            $"{kind}: {what}"
+
+    refused [] [] 2 points "no level"
+    refused (List.replicate 9 levels.Head) (List.replicate 9 8) 2 points "more levels than any pyramid has"
+    refused levels [ 8 ] 2 points "fewer strides than levels"
+    refused levels [ 8; 16; 32 ] 2 points "more strides than levels"
+    refused levels [ 8; 16 ] 0 points "no groups"
+    refused levels [ 8; 16 ] 3 points "groups that divide neither channels nor points"
+    refused levels [ 8; 16 ] 2 (points.narrow (-1, 0L, 2L)) "points without depth"
+    refused levels [ 8; 16 ] 2 (points.select (0, 0L)) "points of no image"
+    refused levels [ 8; 16 ] 2 (points.``to`` torch.float64) "points of other numbers"
+    refused [ levels[0]; levels[1].``to`` torch.float64 ] [ 8; 16 ] 2 points "levels of other numbers"
+    refused [ levels[0]; levels[1].narrow(0, 0L, 1L) ] [ 8; 16 ] 2 points "levels of different images"
+    refused [ levels[0]; levels[1].narrow(1, 0L, 8L) ] [ 8; 16 ] 2 points "levels of different channels"
+    refused [ levels[0]; levels[1].select(0, 0L) ] [ 8; 16 ] 2 points "a level of no image"
+    refused [ levels[0]; levels[1].narrow(2, 0L, 0L) ] [ 8; 16 ] 2 points "a level without pixels"
+
+    for recorded in points :: levels do
+        recorded.requires_grad <- true
+        refused levels [ 8; 16 ] 2 points "gradients are recorded"
+        use _ = torch.no_grad ()
+        Expect.isNotNull (sampleTensors kind small levels points null) $"{kind}: without gradients"
+        recorded.requires_grad <- false
+
+let private errors kind =
+    let levels = levels small
+    let rows = (points small small.Coordinates).view(6L, 8L, 3L)
+
+    let fails (points: Tensor) images what =
+        Expect.throwsT<ArgumentException>
+            (fun () -> sampleTensors kind small levels points images |> ignore)
+            $"{kind}: {what}"
+
+    let failsOutside (images: int64 list) what =
+        Expect.throwsT<ArgumentOutOfRangeException>
+            (fun () ->
+                sampleTensors kind small levels rows (torch.tensor (List.toArray images))
+                |> ignore)
+            $"{kind}: {what}"
+
+    failsOutside [ 0L; 1L; 2L; 0L; 0L; 0L ] "an image after the last"
+    failsOutside [ 0L; 1L; 0L; 0L; 0L; -1L ] "an image before the first"
+    failsOutside [ 0L; 1L; 0L; 0L; 0L; Int64.MinValue ] "no image at all"
+    fails rows (torch.tensor [| 0L; 1L |]) "images of fewer rows"
+    fails rows (torch.tensor [| 0; 1; 0; 1; 0; 1 |]) "images as int32"
+    fails rows (torch.zeros (6L, 1L, dtype = torch.int64)) "images in a matrix"
+    fails ((points small small.Coordinates).narrow(0, 0L, 1L)) null "points of fewer images than the levels have"
+
+/// A group of more channels than a thread's stack holds.
+let private wide kind =
+    let channels = 3_000_000L
+    let level = torch.ones (1L, channels, 1L, 1L)
+
+    let points =
+        torch.tensor([| 4.0f; 4.0f; 3.0f; 900.0f; 4.0f; 3.0f |]).view(1L, 1L, 2L, 3L)
+
+    let sampled =
+        SamplingKernels.TrySample(computation kind, [| level |], [| 8 |], 1, points)
+
+    Expect.equal ((sampled.sum -1L |> numbers)) [| float32 channels; 0.0f |] $"{kind}: all channels, and none outside"
+
 [<Tests>]
 let tests =
     let all = samplingCases
@@ -255,4 +336,7 @@ let tests =
                 "of one level is libtorch's grid_sample, finite or not"
                 (samplingCasesOf [ Inside; Edges; Far; NotFinite ] [ 1 ])
                 asGridSample
+            every "leaves to libtorch what it cannot do" refusals
+            every "says which images do not fit" errors
+            every "takes groups of any width" wide
         ]
