@@ -2,6 +2,8 @@
 module DeqDet.Kernels.Tests.Definitions
 
 open System
+open DeqDet.Tests
+open DeqDet.Tests.KernelCases
 
 /// x W^T + b for x [rows, inputs], W [outputs, inputs]: each number, and the largest error that float32 may make in it, in whatever order.
 let linear rows inputs outputs (x: float32[]) (weight: float32[]) (bias: float32[]) : (float * float)[] =
@@ -15,7 +17,7 @@ let linear rows inputs outputs (x: float32[]) (weight: float32[]) (bias: float32
                     sum <- sum + product
                     size <- size + abs product
 
-                sum, float (inputs + 2) * Machine.rounding * size
+                sum, float (inputs + 2) * KernelProperties.rounding * size
     |]
 
 /// [rows, depth] times [depth, columns].
@@ -49,15 +51,6 @@ let mixing points width outputs (x: float32[]) (generated: float32[]) : float[] 
         [||]
     else
         normalised (product outputs points width s between)
-
-/// A level's maps [images, height, width, channels], a pixel's channels beside each other.
-type LevelMap =
-    {
-        Height: int
-        Width: int
-        Stride: int
-        Numbers: float32[]
-    }
 
 /// softmax over levels of -(level - log2 stride)^2 / 2.
 let levelWeights (strides: int list) (depth: float) : float[] =
@@ -105,5 +98,5 @@ let sampleError (maps: LevelMap list) (depth: float) : float =
         |> List.map (fun map -> (abs depth + Math.Log2(float map.Stride)) ** 2.0 / 2.0)
         |> List.max
 
-    Machine.rounding
+    KernelProperties.rounding
     * (64.0 * side + 16.0 * exponent + 8.0 * float maps.Length + 32.0)

@@ -8,6 +8,7 @@ open System
 open System.Runtime.InteropServices
 open FSharp.NativeInterop
 open Expecto
+open DeqDet.Tests.KernelCases
 
 [<DllImport("libc", SetLastError = true)>]
 extern nativeint private mmap(nativeint address, unativeint length, int access, int flags, int file, nativeint offset)
@@ -17,11 +18,6 @@ extern int private mprotect(nativeint address, unativeint length, int access)
 
 [<DllImport("libc", SetLastError = true)>]
 extern int private munmap(nativeint address, unativeint length)
-
-/// On which side of the numbers the fence is.
-type Fence =
-    | Before
-    | After
 
 let private page = nativeint Environment.SystemPageSize
 

@@ -3,8 +3,8 @@ module DeqDet.Kernels.Tests.LinearTests
 
 open Expecto
 open DeqDet.Kernels
-open DeqDet.Kernels.Tests.Machine
-open DeqDet.Kernels.Tests.Cases
+open DeqDet.Tests.KernelProperties
+open DeqDet.Tests.KernelCases
 open DeqDet.Kernels.Tests.Guarded
 
 /// x W^T + b by the kernel alone, all memory between fences.

@@ -6,8 +6,8 @@ module DeqDet.Kernels.Tests.MixingTests
 open Expecto
 open TorchSharp
 open DeqDet.Kernels
-open DeqDet.Kernels.Tests.Machine
-open DeqDet.Kernels.Tests.Cases
+open DeqDet.Tests.KernelProperties
+open DeqDet.Tests.KernelCases
 open DeqDet.Kernels.Tests.Guarded
 
 let private fits kind (case: MixingCase) =

@@ -6,7 +6,7 @@ open System.Threading
 open Expecto
 open TorchSharp
 open DeqDet.Kernels
-open DeqDet.Kernels.Tests.Machine
+open DeqDet.Tests.KernelProperties
 
 let private random (seed: int) (shape: int list) =
     tensor shape (normals (Random seed) (List.fold (*) 1 shape))

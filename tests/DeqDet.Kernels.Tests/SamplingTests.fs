@@ -8,9 +8,9 @@ open FSharp.NativeInterop
 open Expecto
 open TorchSharp
 open DeqDet.Kernels
-open DeqDet.Kernels.Tests.Machine
+open DeqDet.Tests.KernelProperties
 open DeqDet.Kernels.Tests.Definitions
-open DeqDet.Kernels.Tests.Cases
+open DeqDet.Tests.KernelCases
 open DeqDet.Kernels.Tests.Guarded
 
 /// What queries read of their images, in the order of the queries: each number, and the largest error that it may have.
@@ -38,6 +38,19 @@ let private inTurn (case: SamplingCase) =
 let private expectEqual (expected: (float * float)[]) actual what =
     let numbers, errors = Array.unzip expected
     expectWithin (fun i -> errors[i]) numbers actual what
+
+/// A level as kernels see it.
+let describe (case: SamplingCase) (map: LevelMap) (start: nativeptr<float32>) =
+    Level(
+        Data = start,
+        Height = map.Height,
+        Width = map.Width,
+        Image = int64 (map.Height * map.Width * case.Channels),
+        Row = int64 (map.Width * case.Channels),
+        Pixel = int64 case.Channels,
+        Stride = float32 map.Stride,
+        Depth = MathF.Log2(float32 map.Stride)
+    )
 
 /// Points that read the images of these numbers, by the kernel alone, all memory between fences.
 let private guarded kind (case: SamplingCase) (images: int64[]) (coordinates: float32[]) : float32[] =
@@ -68,19 +81,7 @@ let private guarded kind (case: SamplingCase) (images: int64[]) (coordinates: fl
     let levels = &&job.Levels |> NativePtr.toNativeInt |> NativePtr.ofNativeInt<Level>
 
     for i, (map, memory) in Seq.indexed (Seq.zip maps memory) do
-        NativePtr.set
-            levels
-            i
-            (Level(
-                Data = memory.Pointer,
-                Height = map.Height,
-                Width = map.Width,
-                Image = int64 (map.Height * map.Width * case.Channels),
-                Row = int64 (map.Width * case.Channels),
-                Pixel = int64 case.Channels,
-                Stride = float32 map.Stride,
-                Depth = MathF.Log2(float32 map.Stride)
-            ))
+        NativePtr.set levels i (describe case map memory.Pointer)
 
     SamplingKernels.Run(kind, &&job)
 

@@ -5,7 +5,7 @@ open System
 open Expecto
 open TorchSharp
 open DeqDet.Kernels
-open DeqDet.Kernels.Tests.Machine
+open DeqDet.Tests.KernelProperties
 
 let private random (seed: int) (shape: int list) =
     tensor shape (normals (Random seed) (List.fold (*) 1 shape))

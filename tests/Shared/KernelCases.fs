@@ -1,11 +1,23 @@
 /// Random cases of the kernels: sizes that shrink, and numbers that follow from a seed.
-module DeqDet.Kernels.Tests.Cases
+module DeqDet.Tests.KernelCases
 
 open System
 open FsCheck
 open FsCheck.FSharp
-open DeqDet.Kernels.Tests.Definitions
-open DeqDet.Kernels.Tests.Guarded
+
+/// On which side of a kernel's numbers the memory is that nobody may touch.
+type Fence =
+    | Before
+    | After
+
+/// A level's maps [images, height, width, channels], a pixel's channels beside each other.
+type LevelMap =
+    {
+        Height: int
+        Width: int
+        Stride: int
+        Numbers: float32[]
+    }
 
 /// Smaller numbers not below a bound: the bound itself, the half, one less.
 let private smaller bound n =
@@ -39,9 +51,9 @@ type LinearCase =
     member case.Numbers: float32[] * float32[] * float32[] =
         let random = Random case.Seed
 
-        Machine.normals random (case.Rows * case.Inputs),
-        Machine.normals random (case.Outputs * case.Inputs),
-        Machine.normals random case.Outputs
+        KernelProperties.normals random (case.Rows * case.Inputs),
+        KernelProperties.normals random (case.Outputs * case.Inputs),
+        KernelProperties.normals random case.Outputs
 
 let linearCases: Arbitrary<LinearCase> =
     let generator =
@@ -95,9 +107,10 @@ type MixingCase =
         let random = Random case.Seed
 
         let scaled count depth =
-            Machine.normals random count |> Array.map (fun n -> n / sqrt (float32 depth))
+            KernelProperties.normals random count
+            |> Array.map (fun n -> n / sqrt (float32 depth))
 
-        Machine.normals random (case.Pairs * case.Points * case.Width),
+        KernelProperties.normals random (case.Pairs * case.Points * case.Width),
         Array.concat
             [
                 for _ in 1 .. case.Pairs do

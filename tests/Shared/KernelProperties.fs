@@ -1,5 +1,5 @@
 /// What the tests of all kernels share: the instructions of this processor, properties over them, comparisons.
-module DeqDet.Kernels.Tests.Machine
+module DeqDet.Tests.KernelProperties
 
 open System
 open Expecto
