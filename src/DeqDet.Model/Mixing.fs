@@ -34,13 +34,15 @@ module Mixing =
         let b, q, g, points, width =
             sampled.size 0, sampled.size 1, sampled.size 2, sampled.size 3, sampled.size 4
 
-        let generated = generated.view (b * q * g, -1L)
+        // no size is left to libtorch: without queries it could be any
+        let generated = generated.view (b * q * g, generated.size -1 / g)
         let channelPart = width * width
+        let pointPart = generated.size 1 - channelPart
 
         let m = generated.narrow(1, 0L, channelPart).reshape(b * q * g, width, width)
 
         let s =
-            generated.narrow(1, channelPart, generated.size 1 - channelPart).reshape(b * q * g, -1L, points)
+            generated.narrow(1, channelPart, pointPart).reshape(b * q * g, pointPart / points, points)
 
         let normalised (x: Tensor) = (Norm.plain 2 x).relu()
         let x = sampled.reshape (b * q * g, points, width)
