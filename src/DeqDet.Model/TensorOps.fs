@@ -67,12 +67,16 @@ module TensorOps =
     /// A number to compute with: `x * scalar 0.5`.
     let scalar (value: float) : Number = { Value = value }
 
-    /// Applies functions one after the other; what lies between is freed as soon as it has been read. Each makes a new tensor.
+    /// y + x, in the place of y where no gradients are recorded.
+    let plus (x: Tensor) (y: Tensor) : Tensor =
+        if torch.is_grad_enabled () then y + x else y.add_ x
+
+    /// Applies functions one after the other; what lies between is freed as soon as it has been read.
     let inTurn (steps: (Tensor -> Tensor) list) (x: Tensor) : Tensor =
         let next (current: Tensor) step =
             let result = step current
 
-            if not (obj.ReferenceEquals(current, x)) then
+            if not (obj.ReferenceEquals(current, x) || obj.ReferenceEquals(current, result)) then
                 current.Dispose()
 
             result

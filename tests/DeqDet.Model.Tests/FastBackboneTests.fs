@@ -146,6 +146,25 @@ let tests =
                                 Expect.isTrue (tensor.grad.isfinite().all().ToBoolean()) name
                                 tensor.grad <- null
 
+            testCase "shift masks are kept by size, as many as a few images need, and freed"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let masks = new ShiftMasks()
+                let like = torch.zeros ([| 1L |])
+
+                for _ in 1..2 do
+                    for h in 7L..7L..35L do
+                        for w in 7L..7L..35L do
+                            use first = masks.Of like h w
+                            use second = masks.Of like h w
+                            let expected = WindowAttention.shiftMask like h w
+                            Expect.equal (Small.difference expected first) 0.0 $"{h} x {w}"
+                            Expect.equal (Small.difference expected second) 0.0 $"{h} x {w} once more"
+
+                    use wide = masks.Of (like.``to`` torch.float64) 14L 21L
+                    Expect.equal wide.dtype torch.float64 "of the map's type"
+                    (masks :> System.IDisposable).Dispose()
+
             testCase "weights that have changed are what the next application computes with"
             <| fun () ->
                 use _ = torch.NewDisposeScope()

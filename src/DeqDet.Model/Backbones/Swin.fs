@@ -22,6 +22,7 @@ type SwinMerge =
         Norm: Affine
         /// [2C, 4C].
         Reduction: Tensor
+        Packing: PackedLinear
     }
 
 type SwinStage =
@@ -38,6 +39,7 @@ type Swin =
         Stages: SwinStage list
         FrozenStages: int
         DropPath: float
+        Masks: ShiftMasks
     }
 
 /// Swin Transformer (Liu et al. 2021) with windows of 7 x 7, under the names of the official detection checkpoints.
@@ -77,6 +79,7 @@ module Swin =
 
         {
             Norm = norm
+            Packing = WeightSource.packing source
             Reduction =
                 source
                 |> WeightSource.at "reduction"
@@ -86,6 +89,8 @@ module Swin =
     /// Weights under the official names, frozen up to `FrozenStages` (0: the patch embedding, 1: and the first stage, ...).
     let create (form: SwinForm) (settings: BackboneSettings) (source: WeightSource) : Swin =
         let width, depths = form.Width, form.Blocks
+        let masks = new ShiftMasks()
+        source.Own masks
 
         let from stage =
             if stage <= settings.FrozenStages then
@@ -158,6 +163,7 @@ module Swin =
                 ]
             FrozenStages = settings.FrozenStages
             DropPath = settings.DropPath
+            Masks = masks
         }
 
     /// [B, H, W, C] with zeros below and to the right up to multiples of `unit`.
@@ -192,11 +198,15 @@ module Swin =
             let attended = if block.Shifted then shift half attended else attended
             let x = x + keep 0 (attended.narrow(1, 0L, h).narrow(2, 0L, w))
 
-            let hidden =
-                Linear.apply block.Expand (Norm.layer block.FeedForwardNorm x)
-                |> torch.nn.functional.gelu
-
-            x + keep 1 (Linear.apply block.Contract hidden))
+            x
+            |> inTurn
+                [
+                    Norm.layer block.FeedForwardNorm
+                    Linear.apply block.Expand
+                    torch.nn.functional.gelu
+                    Linear.apply block.Contract
+                    keep 1 >> plus x
+                ])
 
     /// [B, H, W, C] -> [B, H/2, W/2, 2C], sides rounded up. A cell's four neighbours lie channel by channel, as in the official
     /// detection checkpoints.
@@ -208,7 +218,14 @@ module Swin =
             let together =
                 x.view(b, h / 2L, 2L, w / 2L, 2L, c).permute(0L, 1L, 3L, 5L, 2L, 4L).reshape(b, h / 2L, w / 2L, 4L * c)
 
-            torch.nn.functional.linear (Norm.layer weights.Norm together, weights.Reduction))
+            let normed = Norm.layer weights.Norm together
+            // the kernel wants a bias
+            let zeros =
+                torch.zeros (weights.Reduction.size 0, dtype = normed.dtype, device = normed.device)
+
+            match weights.Packing.TryApply(normed, weights.Reduction, zeros) with
+            | null -> torch.nn.functional.linear (normed, weights.Reduction)
+            | y -> y)
 
     /// Stochastic depth (Huang et al. 2016): for each branch of each block and each image of a batch the factor of what it adds, 0 or
     /// 1 / (1 - p), p growing linearly over the blocks: [2 * blocks, B] on the CPU, drawn from the generator.
@@ -264,19 +281,25 @@ module Swin =
             let round (side: int64) =
                 (side + int64 window - 1L) / int64 window * int64 window
 
-            let mask =
-                scoped Seq.singleton (fun () -> WindowAttention.shiftMask x (round (x.size 1)) (round (x.size 2)))
+            use mask = net.Masks.Of x (round (x.size 1)) (round (x.size 2))
 
-            let x =
-                weights.Blocks
-                |> List.indexed
-                |> List.fold
-                    (fun x (i, block) ->
-                        applyBlock block index mask (fun branch -> factor (2 * (first + i) + branch)) x)
-                    x
+            use x =
+                x
+                |> inTurn
+                    [
+                        for i, block in List.indexed weights.Blocks ->
+                            applyBlock block index mask (fun branch -> factor (2 * (first + i) + branch))
+                    ]
 
             let output = (Norm.layer weights.OutputNorm x).permute(0L, 3L, 1L, 2L)
-            output.contiguous (), weights.Merge |> Option.map (fun merge -> applyMerge merge x)
+            // what reads it next is fastest with the channels last, where it is computed fast
+            let output =
+                if torch.is_grad_enabled () then
+                    output.contiguous ()
+                else
+                    output
+
+            output, weights.Merge |> Option.map (fun merge -> applyMerge merge x)
 
         let mutable x = embed ()
         let mutable first = 0
@@ -285,6 +308,7 @@ module Swin =
             for stage, weights in List.indexed net.Stages do
                 let output, next = applyStage stage first weights x
                 first <- first + weights.Blocks.Length
+                x.Dispose()
                 Option.iter (fun next -> x <- next) next
                 output
         ]

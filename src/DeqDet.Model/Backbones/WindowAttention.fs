@@ -1,5 +1,7 @@
 namespace DeqDet.Model.Backbones
 
+open System
+open System.Collections.Generic
 open TorchSharp
 open DeqDet.Model
 
@@ -108,14 +110,45 @@ module WindowAttention =
 
         let scores =
             ((qkv[0] * scalar (1.0 / sqrt (float width))).bmm(qkv[1].transpose(1L, 2L))).view(n, heads, cells, cells)
-            + bias
+            |> plus bias
 
         let scores =
             match mask with
             | None -> scores
-            | Some mask -> (scores.view (-1L, mask.size 0, heads, cells, cells) + mask).view(n, heads, cells, cells)
+            | Some mask ->
+                (plus mask (scores.view (-1L, mask.size 0, heads, cells, cells))).view(n, heads, cells, cells)
 
         let mixed = (scores.softmax -1L).view(n * heads, cells, cells).bmm qkv[2]
 
         mixed.view(n, heads, cells, width).transpose(1L, 2L).reshape(n, cells, c)
         |> Linear.apply weights.OutProjection
+
+/// The masks of shifted windows for the sizes that were asked for last: they depend on nothing else.
+type ShiftMasks() =
+    // an image has four sizes; two sizes of images may take turns
+    let most = 8
+    let made = Dictionary<struct (int64 * int64 * torch.ScalarType * string), Tensor>()
+
+    let free () =
+        for mask in made.Values do
+            mask.Dispose()
+
+        made.Clear()
+
+    /// The mask for padded maps of this height and width, as WindowAttention.shiftMask makes it: a handle of the caller's own.
+    member _.Of (like: Tensor) (h: int64) (w: int64) : Tensor =
+        lock made (fun () ->
+            let key = struct (h, w, like.dtype, like.device.ToString())
+
+            match made.TryGetValue key with
+            | true, mask -> mask.alias ()
+            | _ ->
+                if made.Count >= most then
+                    free ()
+
+                let mask = scoped Seq.singleton (fun () -> WindowAttention.shiftMask like h w)
+                made[key] <- mask.DetachFromDisposeScope()
+                mask.alias ())
+
+    interface IDisposable with
+        member _.Dispose() = lock made free
