@@ -17,7 +17,8 @@ public static unsafe class MixingKernels
             !computation.IsFast
             || is_grad_enabled() && (sampled.requires_grad || generated.requires_grad)
             || !IsPlainFloat(sampled)
-            || !IsPlainFloat(generated) && generated.dtype != ScalarType.BFloat16
+            || generated.dtype is not (ScalarType.Float32 or ScalarType.BFloat16)
+            || generated.device_type != DeviceType.CPU
             || Outputs(sampled, generated) is not { } outputs
             || MatrixKernels.Fitting(computation.Instructions, sampled.size(-1)) is not { } instructions
         )

@@ -3,6 +3,7 @@ module DeqDet.Kernels.Tests.MixingTests
 
 #nowarn "9" "51" // jobs hold pointers
 
+open System
 open Expecto
 open TorchSharp
 open DeqDet.Kernels
@@ -13,9 +14,7 @@ open DeqDet.Kernels.Tests.Guarded
 let private fits kind (case: MixingCase) =
     case.Width % MatrixKernels.PanelWidth kind = 0
 
-let private expected (case: MixingCase) : float[] =
-    let sampled, generated = case.Numbers
-
+let private expectedOf (case: MixingCase) (sampled: float32[]) (generated: float32[]) : float[] =
     Array.concat
         [
             for pair in 0 .. case.Pairs - 1 ->
@@ -26,6 +25,8 @@ let private expected (case: MixingCase) : float[] =
                     sampled[pair * case.Points * case.Width .. (pair + 1) * case.Points * case.Width - 1]
                     generated[pair * case.Generated .. (pair + 1) * case.Generated - 1]
         ]
+
+let private expected (case: MixingCase) = case.Numbers ||> expectedOf case
 
 // numbers after a norm are about 1; the norm makes errors of products that cancel larger
 let private bound (expected: float[]) i = 2e-5 * (1.0 + abs expected[i])
@@ -55,6 +56,43 @@ let private inMemory kind (case: MixingCase) =
     if fits kind case then
         let expected = expected case
         expectWithin (bound expected) expected (guarded kind case) $"{kind}"
+
+/// bfloat16 numbers, of which float32 has the same upper half.
+let private widened (numbers: uint16[]) =
+    numbers
+    |> Array.map (fun bits -> BitConverter.UInt32BitsToSingle(uint32 bits <<< 16))
+
+/// With parameters and results in bfloat16, all memory between fences.
+let private reducedInMemory kind (case: MixingCase) =
+    if fits kind case then
+        let sampled, generated = case.Numbers
+
+        let generated =
+            generated
+            |> Array.map (fun number -> uint16 (BitConverter.SingleToUInt32Bits number >>> 16))
+
+        use guardedSampled = new Guarded<float32>(sampled, case.Fence)
+        use guardedGenerated = new Guarded<uint16>(generated, case.Fence)
+        use mixed = new Guarded<uint16>(case.Pairs * case.Outputs * case.Width, case.Fence)
+
+        let mutable job =
+            MixingJob(
+                Sampled = guardedSampled.Pointer,
+                GeneratedReduced = guardedGenerated.Pointer,
+                MixedReduced = mixed.Pointer,
+                Pairs = case.Pairs,
+                Points = case.Points,
+                Width = case.Width,
+                Outputs = case.Outputs
+            )
+
+        MixingKernels.Run(kind, &&job)
+        let expected = expectedOf case sampled (widened generated)
+        // the result has eight bits
+        let bound i =
+            bound expected i + abs expected[i] / 256.0
+
+        expectWithin bound expected (widened (mixed.ToArray())) $"{kind}"
 
 /// Sampled features [1, pairs, 1, points, width] and what was generated, [1, pairs, .], as a head has them.
 let private tensors (case: MixingCase) =
@@ -143,6 +181,7 @@ let tests =
         "Mixing"
         [
             property 40 "is what the definition says, within its memory" mixingCases inMemory
+            property 30 "in bfloat16 is the same, rounded, within its memory" mixingCases reducedInMemory
             property 40 "of tensors is what the definition says, or not done" mixingCases ofTensors
             every "takes tensors of any layout" layouts
             every "leaves to libtorch what it cannot do" refusals

@@ -170,6 +170,39 @@ let private inference kind =
     let x, weight, bias = random 1 [ 4; 6 ], random 2 [ 65; 6 ], random 3 [ 65 ]
     Expect.isNull (packed.TryApply(x, weight, bias)) $"{kind}: nothing is kept of them"
 
+/// The same in bfloat16: with the weights and biases as they are, whatever was computed before.
+let private reduced kind =
+    if ReducedWeights.IsAvailable then
+        use packed = new PackedLinear(Computation(kind, Precision.Bf16))
+        let x, weight, bias = random 1 [ 3; 20 ], random 2 [ 70; 20 ], random 3 [ 70 ]
+
+        let check what (weight: Tensor) (bias: Tensor) =
+            use _ = torch.NewDisposeScope()
+            let y = packed.TryApplyReduced(x, weight, bias)
+            Expect.isNotNull y $"{kind}: {what}"
+
+            let expected, errors =
+                Definitions.linear 3 20 (int (weight.size 0)) (numbers x) (numbers weight) (numbers bias)
+                |> Array.unzip
+
+            // bfloat16 rounds inputs, weights and result 2^16 times as coarsely, but not each of the 20 sums
+            expectWithin (fun i -> errors[i] * 8192.0) expected (numbers (y.``to`` torch.float32)) $"{kind}: {what}"
+
+        check "at first" weight bias
+        weight.neg_ () |> ignore
+        check "after neg_" weight bias
+        weight.narrow(0, 69L, 1L).fill_((2.0).ToScalar()) |> ignore
+        check "written to through a part" weight bias
+        bias.add_ ((3.0).ToScalar()) |> ignore
+        check "with biases that have changed" weight bias
+        check "of its first rows" (weight.narrow (0, 0L, 48L)) (bias.narrow (0, 0L, 48L))
+        packed.Dispose()
+        check "after what was kept is freed" weight bias
+
+        for seed in 1..20 do
+            use _ = torch.NewDisposeScope()
+            check $"weights {seed}" ((random seed [ 70; 20 ]).clone()) bias
+
 [<Tests>]
 let tests =
     testList
@@ -178,6 +211,7 @@ let tests =
             every "compute with the weights as they are now" changes
             every "compute with the weights that they are given" others
             every "do not take other weights under an old address for the old ones" addresses
+            every "in bfloat16 compute with the weights as they are now" reduced
             every "serve several threads" together
             every "take rows of any shape" shapes
             every "leave to libtorch what they cannot do" refusals
