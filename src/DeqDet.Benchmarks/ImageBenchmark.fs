@@ -92,7 +92,7 @@ module ImageBenchmark =
         let images = Counted.Of(subject.Images, "image")
         let solver = subject.Settings.Detector.Solver
 
-        Subject.bothWays (Subject.best subject.Precision) subject (fun ours plain ->
+        Subject.bothWays (Subject.inPrecision subject.Precision) subject (fun ours plain ->
             let plain = solving None plain
 
             compare subject $"{images}, all applications" (solving None ours) plain batch true

@@ -96,7 +96,7 @@ module StepBenchmark =
         use _ = torch.NewDisposeScope()
         let pyramid, query = Subject.pyramid subject, Subject.queries subject
 
-        Subject.bothWays (Subject.best subject.Precision) subject (fun ours plain ->
+        Subject.bothWays (Subject.inPrecision subject.Precision) subject (fun ours plain ->
             let differences = other |> Option.map (differenceFrom ours pyramid query)
             againstPlain subject ours plain pyramid query |> report
 

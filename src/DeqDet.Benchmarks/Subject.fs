@@ -86,16 +86,16 @@ module Subject =
         if precision = Precision.Bf16 then 2.0 else 4.0
 
     /// The best computation of this machine in a precision.
-    let best (precision: Precision) : Computation =
-        Computation(Computation.Best.Instructions, precision)
+    let inPrecision (precision: Precision) : Detector -> Detector =
+        Detector.withComputation (Computation(Computation.Best.Instructions, precision))
 
     /// What tables call a computation.
     let nameOf (computation: Computation) : string =
         $"{(string computation.Instructions).ToLowerInvariant()} {(string computation.Precision).ToLowerInvariant()}"
 
     /// Uses the same weights computed with in two ways, ours and plainly; what their layers keep is freed afterwards.
-    let bothWays (computation: Computation) (subject: Subject) (action: Detector -> Detector -> 'T) : 'T =
-        let ours = Detector.withComputation computation subject.Detector
+    let bothWays (ours: Detector -> Detector) (subject: Subject) (action: Detector -> Detector -> 'T) : 'T =
+        let ours = ours subject.Detector
         let plain = Detector.withComputation Computation.Plain subject.Detector
 
         try

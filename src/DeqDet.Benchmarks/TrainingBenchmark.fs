@@ -145,18 +145,10 @@ module TrainingBenchmark =
             (side ours)
             (side plain)
 
-    /// As a training computes: with backward passes by kernels where the gradient allows that.
-    let private computation (subject: Subject) : Computation =
-        Computation(
-            Computation.Best.Instructions,
-            Precision.Fp32,
-            subject.Settings.Detector.Rag.Gradient <> ImplicitGradient
-        )
-
     /// A supervised step and a whole step against the plain computation. Each timing is reported as soon as it is there.
     let run (subject: Subject) (report: Timing -> unit) : unit =
         use batch = batch subject
 
-        Subject.bothWays (computation subject) subject (fun ours plain ->
+        Subject.bothWays Detector.forTraining subject (fun ours plain ->
             supervisedStep subject ours plain batch |> report
             wholeStep subject ours plain batch |> report)

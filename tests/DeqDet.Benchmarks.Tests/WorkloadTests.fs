@@ -134,6 +134,37 @@ let tests =
                     run ()
                     Expect.equal torch.Tensor.TotalCount before "tensors")
 
+            testCase "memory is known beforehand, to within a factor of two"
+            <| fun () ->
+                let published =
+                    { DetectorSettings.published with
+                        Classes = 80
+                        Queries = { Count = 300; Detections = 100 }
+                    }
+
+                let coco, square = { Height = 800; Width = 1344 }, { Height = 512; Width = 512 }
+
+                // as the process's peak was, measured
+                for bytes, measured in
+                    [
+                        Memory.ofStep published 1 coco, 1.6e9
+                        Memory.ofImage published 1 coco, 2.2e9
+                        Memory.ofTraining published 1 square, 5.3e9
+                    ] do
+                    Expect.isTrue (bytes > measured / 2.0 && bytes < 2.0 * measured) $"{bytes} for {measured}"
+
+                let many =
+                    { published with
+                        Queries = { Count = 10_000; Detections = 100 }
+                    }
+
+                Expect.isGreaterThan (Memory.ofStep many 1 coco) 4e10 "all pairs of 10,000 queries, eight times over"
+
+                Expect.isGreaterThan
+                    (Memory.ofImage published 64 { Height = 8192; Width = 8192 })
+                    1e12
+                    "64 images of 67 million pixels"
+
             testCase "random weights leave no part neutral, and a seed repeats them"
             <| fun () ->
                 let one, same, other =

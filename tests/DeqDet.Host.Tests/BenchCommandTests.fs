@@ -130,6 +130,13 @@ let tests =
                 let cores = Environment.ProcessorCount
                 refused [ "step"; "--threads"; string (cores + 1) ] [ $"--threads {cores + 1}"; "core" ]
 
+                for what in [ "step"; "image"; "train" ] do
+                    let code, said =
+                        RunProgram.run [ "bench"; what; "--queries"; "10000"; "--images"; "64"; "--size"; "8192x8192" ]
+
+                    Expect.equal code 2 said
+                    Expect.stringContains said "10000 queries and 64 images of 8192x8192 take about" "memory"
+
                 if not (Computation.Supports Precision.Bf16) then
                     refused [ "step"; "--precision"; "bf16" ] [ "--precision bf16: this processor"; "lacks" ]
 

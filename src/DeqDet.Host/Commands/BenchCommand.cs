@@ -5,6 +5,7 @@ using DeqDet.Detection;
 using DeqDet.Host.Devices;
 using DeqDet.Kernels;
 using DeqDet.Model;
+using DeqDet.Reports;
 using DeqDet.Settings;
 using Microsoft.FSharp.Core;
 using TorchSharp;
@@ -145,12 +146,39 @@ public static class BenchCommand
         {
             var model = TrainedModelModule.loadTrainable(checkpoint, device);
             var own = Changed(model.Settings, request);
+            CheckMemory(request, own);
             return (own, DetectorModule.withSettings(own.Detector, model.Detector));
         }
 
         var settings = Changed(SettingsFile.load(request.Config?.Value ?? StandardModel, []), request);
+        CheckMemory(request, settings);
         return (settings, isNeeded ? SubjectModule.initialise(settings.Detector, request.Seed, device) : null);
     }
+
+    // The system would end a process that takes more memory than there is.
+    private static void CheckMemory(BenchRequest request, RunSettings settings)
+    {
+        var (detector, images, size) = (settings.Detector, request.Images, SizeOf(request, settings));
+        var needed = request
+            .Benchmarks.Select(kind =>
+                kind.IsStepBenchmark ? Memory.ofStep(detector, images, size)
+                : kind.IsImageBenchmark ? Memory.ofImage(detector, images, size)
+                : kind.IsTrainBenchmark ? Memory.ofTraining(detector, images, size)
+                : 0
+            )
+            .Max();
+        var there = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (needed > there)
+        {
+            throw new InputError(
+                $"bench: {Counted.Of(detector.Queries.Count, "query", "queries")} and {Counted.Of(images, "image")} of {size} take about "
+                    + $"{Human.Bytes((long)needed)}, but the machine has {Human.Bytes(there)}; use a smaller --size, fewer --queries or --images"
+            );
+        }
+    }
+
+    private static ImageSize SizeOf(BenchRequest request, RunSettings settings) =>
+        request.Size?.Value ?? ImageBatching.largestSize(settings.Data);
 
     private static RunSettings Changed(RunSettings settings, BenchRequest request) =>
         SubjectModule.adapt(request.Queries, request.Tolerance, request.Data, settings);
@@ -167,7 +195,7 @@ public static class BenchCommand
             detector,
             request.Checkpoint is { Value: var checkpoint } ? checkpoint : $"random weights of seed {request.Seed}",
             request.Images,
-            request.Size?.Value ?? ImageBatching.largestSize(settings.Data),
+            SizeOf(request, settings),
             request.Precision,
             request.Seed,
             device,
