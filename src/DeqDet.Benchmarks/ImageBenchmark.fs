@@ -22,17 +22,19 @@ module ImageBenchmark =
         let features =
             stages.Time "backbone" (fun () -> Backbone.apply None detector.Weights.Backbone batch.Images)
 
-        let levels =
-            stages.Time "neck" (fun () -> scoped Seq.ofList (fun () -> Neck.apply detector.Weights.Neck features))
+        let pyramid =
+            stages.Time "neck" (fun () ->
+                let levels = scoped Seq.ofList (fun () -> Neck.apply detector.Weights.Neck features)
+
+                Sampling.arrange
+                    detector.Computation
+                    {
+                        Levels = levels
+                        Strides = Detector.strides
+                    })
 
         for map in features do
             map.Dispose()
-
-        let pyramid =
-            {
-                Levels = levels
-                Strides = Detector.strides
-            }
 
         let settled =
             stages.Time "decoder" (fun () ->

@@ -14,15 +14,24 @@ module StepBenchmark =
 
     let private what = "one application of the refinement head"
 
-    let private apply (detector: Detector) (pyramid: Pyramid) (query: Query) : Workload =
+    /// A detector with the maps that it reads, in the layout in which its neck leaves them.
+    type private Reader = { Detector: Detector; Maps: Pyramid }
+
+    let private reader (pyramid: Pyramid) (detector: Detector) : Reader =
+        {
+            Detector = detector
+            Maps = Sampling.arrange detector.Computation pyramid
+        }
+
+    let private apply (reader: Reader) (query: Query) : Workload =
         fun _ ->
             use _ = torch.NewDisposeScope()
-            Refinement.apply (Subject.head detector) pyramid query |> ignore
+            Refinement.apply (Subject.head reader.Detector) reader.Maps query |> ignore
 
     /// With the class logits, as a module of the whole application has them.
-    let private classified (detector: Detector) (pyramid: Pyramid) (query: Query) : Tensor list =
-        let head = Subject.head detector
-        let refined = Refinement.apply head pyramid query
+    let private classified (reader: Reader) (query: Query) : Tensor list =
+        let head = Subject.head reader.Detector
+        let refined = Refinement.apply head reader.Maps query
 
         List.ofSeq (Query.tensors refined)
         @ [ Refinement.classify head refined.Content ]
@@ -32,18 +41,18 @@ module StepBenchmark =
         let queries = settings.Queries.Count
         Cost.application (Subject.width precision) settings.Head subject.Images queries queries
 
-    let private againstPlain (subject: Subject) ours plain pyramid query : Timing =
+    let private againstPlain (subject: Subject) (ours: Reader) (plain: Reader) query : Timing =
         let difference =
             use _ = torch.NewDisposeScope()
-            Subject.difference (classified ours pyramid query) (classified plain pyramid query)
+            Subject.difference (classified ours query) (classified plain query)
 
-        Subject.interleave subject unmeasured (apply ours pyramid query) (apply plain pyramid query)
+        Subject.interleave subject unmeasured (apply ours query) (apply plain query)
         |> Timing.compared
             name
             what
             (subject.Rates())
             {
-                Name = Subject.nameOf ours.Computation
+                Name = Subject.nameOf ours.Detector.Computation
                 Precision = subject.Precision
                 Cost = Some(cost subject subject.Precision)
             }
@@ -55,16 +64,23 @@ module StepBenchmark =
             (Some difference)
 
     /// How far a module's results are from ours.
-    let private differenceFrom ours pyramid query (other: ScriptedApplication) : float =
+    let private differenceFrom (ours: Reader) pyramid query (other: ScriptedApplication) : float =
         use _ = torch.NewDisposeScope()
-        let expected = classified ours pyramid query
+        let expected = classified ours query
         Subject.difference expected (other.Check(pyramid, query, expected))
 
-    let private againstModule (subject: Subject) ours pyramid query (other: ScriptedApplication) difference : Timing =
+    let private againstModule
+        (subject: Subject)
+        (ours: Reader)
+        pyramid
+        query
+        (other: ScriptedApplication)
+        difference
+        : Timing =
         let run: Workload =
             fun _ ->
                 use _ = torch.NewDisposeScope()
-                classified ours pyramid query |> ignore
+                classified ours query |> ignore
 
         let cost precision =
             let settings = subject.Settings.Detector
@@ -78,7 +94,7 @@ module StepBenchmark =
             $"{what}, with class logits"
             (subject.Rates())
             {
-                Name = Subject.nameOf ours.Computation
+                Name = Subject.nameOf ours.Detector.Computation
                 Precision = subject.Precision
                 Cost = Some(cost subject.Precision)
             }
@@ -97,8 +113,9 @@ module StepBenchmark =
         let pyramid, query = Subject.pyramid subject, Subject.queries subject
 
         Subject.bothWays (Subject.inPrecision subject.Precision) subject (fun ours plain ->
+            let ours, plain = reader pyramid ours, reader pyramid plain
             let differences = other |> Option.map (differenceFrom ours pyramid query)
-            againstPlain subject ours plain pyramid query |> report
+            againstPlain subject ours plain query |> report
 
             Option.map2 (againstModule subject ours pyramid query) other differences
             |> Option.iter report)

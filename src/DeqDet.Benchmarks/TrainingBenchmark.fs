@@ -104,15 +104,19 @@ module TrainingBenchmark =
         let query, targets =
             Subject.queries subject, BatchTensors.targets subject.Device batch
 
-        let pyramid =
-            let pyramid = Subject.pyramid subject
+        let pyramid = Subject.pyramid subject
 
-            { pyramid with
-                Levels = pyramid.Levels |> List.map (fun level -> level.requires_grad_ true)
+        // in the layout and with the gradients that a training gives them
+        let leaves (detector: Detector) =
+            let arranged = Sampling.arrange detector.Computation pyramid
+
+            { arranged with
+                Levels = arranged.Levels |> List.map (fun level -> level.detach().requires_grad_ true)
             }
+            |> Supervision.leaves detector.Computation
 
         let side detector =
-            detector, supervised detector pyramid query targets
+            detector, supervised detector (leaves detector) query targets
 
         compare
             subject

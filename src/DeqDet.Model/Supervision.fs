@@ -1,6 +1,7 @@
 namespace DeqDet.Model
 
 open TorchSharp
+open DeqDet.Kernels
 open DeqDet.Solver
 
 /// A number of the training log: `{stage}loss_cls`, `..loss_bbox`, `..loss_iou`, `..pos_acc`; with an implicit gradient also
@@ -169,6 +170,21 @@ module Supervision =
             Attachment = Some(stage, attached)
         }
 
+    /// The maps of a pyramid as leaves of their own: a training step is back-propagated into them, and from them into the backbone once.
+    let leaves (computation: Computation) (pyramid: Pyramid) : Pyramid =
+        let leaf (level: Tensor) =
+            let leaf = level.detach().requires_grad_ level.requires_grad
+
+            // kernels add to a gradient that is there
+            if level.requires_grad && computation.Gradients then
+                leaf.grad <- torch.zeros_like leaf
+
+            leaf
+
+        { pyramid with
+            Levels = List.map leaf pyramid.Levels
+        }
+
     /// Runs a plan over one batch: initial queries and pyramid (both may carry gradients), one RAP draw per step of the path.
     /// Gradients are left in the `grad` of the leaves: of the weights and of whatever the pyramid and queries came from. Returns the
     /// log entries in the reference's order; their sum over names containing "loss" is what was differentiated.
@@ -182,17 +198,7 @@ module Supervision =
         (draws: RapDraw list)
         (targets: Target list)
         : LossEntry list =
-        // Feature maps are leaves of their own: everything below is back-propagated into them, and from them into the backbone once.
-        let leaf (level: Tensor) =
-            let leaf = level.detach().requires_grad_ level.requires_grad
-
-            // kernels add to a gradient that is there
-            if level.requires_grad && weights.Heads.Head.Computation.Gradients then
-                leaf.grad <- torch.zeros_like leaf
-
-            leaf
-
-        let leaves = pyramid.Levels |> List.map leaf
+        let leaves = leaves weights.Heads.Head.Computation pyramid
 
         let step =
             {
@@ -200,7 +206,7 @@ module Supervision =
                 Settings = settings
                 Plan = plan
                 Weights = weights
-                Pyramid = { pyramid with Levels = leaves }
+                Pyramid = leaves
                 Targets = targets
             }
 
@@ -260,7 +266,7 @@ module Supervision =
         // one pass through neck and backbone for all levels together
         let reached =
             [|
-                for level, leaf in List.zip pyramid.Levels leaves do
+                for level, leaf in List.zip pyramid.Levels leaves.Levels do
                     let gradient = leaf.grad
 
                     if level.requires_grad && not (isNull gradient) then
