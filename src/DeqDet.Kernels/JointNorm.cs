@@ -10,6 +10,7 @@ internal static unsafe class JointNorm<TLanes, TVector>
     private const float Epsilon = 1e-5f;
 
     /// <summary>Normalises and rectifies in place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void NormaliseAndRectify(float* x, int count)
     {
         var (minusMean, scale) = Statistics(x, count);
@@ -22,6 +23,7 @@ internal static unsafe class JointNorm<TLanes, TVector>
     }
 
     /// <summary>Normalises in place, and writes what ReLU makes of it, unless that is null; gives 1 over the standard deviation.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Normalise(float* x, int count, float* rectified)
     {
         var (minusMean, scale) = Statistics(x, count);
@@ -42,6 +44,7 @@ internal static unsafe class JointNorm<TLanes, TVector>
     /// The backward pass: normalised numbers y, 1 over their deviation, and the gradient of what ReLU made of them -> the gradient of what was normalised,
     /// in the place of y. With g where y is positive: (g - mean g - y * mean(g y)) / deviation.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Backward(float* y, float scale, float* gradient, int count)
     {
         var n = TLanes.Count;

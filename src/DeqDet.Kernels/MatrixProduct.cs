@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace DeqDet.Kernels;
 
 /// <summary>
@@ -92,6 +94,7 @@ internal static unsafe class MatrixProduct<TLanes, TVector>
 
     private static int Panels(int outputs) => (outputs + PanelWidth - 1) / PanelWidth;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void PackPanel(void* arguments, int panel)
     {
         var job = (PackJob*)arguments;
@@ -146,6 +149,7 @@ internal static unsafe class MatrixProduct<TLanes, TVector>
         return best;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RunPart(void* arguments, int part)
     {
         var job = (MatrixJob*)arguments;
@@ -187,6 +191,7 @@ internal static unsafe class MatrixProduct<TLanes, TVector>
         } while (k < job->Depth);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Gather(float* b, long stride, int depth, float* target)
     {
         for (var k = 0; k < depth; k++)
@@ -198,6 +203,7 @@ internal static unsafe class MatrixProduct<TLanes, TVector>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RunTile(
         MatrixJob* job,
         int tile,
@@ -237,6 +243,7 @@ internal static unsafe class MatrixProduct<TLanes, TVector>
     }
 
     /// <summary>A tile of the last panel, where columns are missing: through a buffer.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Edge(
         MatrixJob* job,
         float* a,

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace DeqDet.Kernels;
 
 /// <summary>What the backward pass of mixing reads and writes beside the job's.</summary>
@@ -42,6 +44,7 @@ internal static unsafe class MixingGradientKernel<TLanes, TVector>
         return (columns + panel - 1) / panel * panel;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RunPair(void* arguments, int pair, float* room)
     {
         var job = (MixingGradientJob*)arguments;

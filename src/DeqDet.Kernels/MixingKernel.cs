@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace DeqDet.Kernels;
 
 /// <summary>Adaptive mixing of all queries and groups, [queries * groups] pairs of them.</summary>
@@ -41,6 +43,7 @@ internal static unsafe class MixingKernel<TLanes, TVector>
         Team.Run(job->Pairs, &MixPair, job, points * width + generated + mixed);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MixPair(void* arguments, int pair, float* room)
     {
         var job = (MixingJob*)arguments;
@@ -76,6 +79,7 @@ internal static unsafe class MixingKernel<TLanes, TVector>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Widen(ushort* source, float* target, int count)
     {
         var i = 0;

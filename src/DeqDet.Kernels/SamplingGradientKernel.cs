@@ -37,6 +37,7 @@ internal static unsafe class SamplingGradientKernel<TLanes, TVector>
     public static void Run(SamplingGradientJob* job, int images) =>
         Team.Run(images * job->Forward.Groups, &RunGroup, job);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RunGroup(void* arguments, int task)
     {
         var job = (SamplingGradientJob*)arguments;
@@ -54,6 +55,7 @@ internal static unsafe class SamplingGradientKernel<TLanes, TVector>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RunPoint(SamplingGradientJob* job, int image, int group, long number, float* zeros)
     {
         ref var forward = ref job->Forward;
@@ -126,6 +128,7 @@ internal static unsafe class SamplingGradientKernel<TLanes, TVector>
         return sum;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Dot(float* a, float* b, int width)
     {
         var n = TLanes.Count;
@@ -144,6 +147,7 @@ internal static unsafe class SamplingGradientKernel<TLanes, TVector>
     }
 
     /// <summary>a . b, and target += share * b.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float DotAndAdd(float* a, float* b, float share, float* target, int width)
     {
         var n = TLanes.Count;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace DeqDet.Kernels;
@@ -15,6 +16,7 @@ internal static unsafe class SamplingKernel<TLanes, TVector>
     /// <summary>Samples all points of a job.</summary>
     public static void Run(SamplingJob* job) => Team.Run(job->Queries, &SampleQuery, job, job->Width);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void SampleQuery(void* arguments, int query, float* zeros)
     {
         var job = (SamplingJob*)arguments;
@@ -57,6 +59,7 @@ internal static unsafe class SamplingKernel<TLanes, TVector>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Locate(
         SamplingJob* job,
         float* point,
@@ -91,6 +94,7 @@ internal static unsafe class SamplingKernel<TLanes, TVector>
     }
 
     /// <summary>sum of weights[i] * pixels[i][0 .. width).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Read(float** pixels, float* weights, int count, int width, float* target)
     {
         var n = TLanes.Count;

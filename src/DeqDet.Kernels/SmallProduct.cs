@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace DeqDet.Kernels;
 
 /// <summary>Products of matrices that fit into the cache of one core, by that core.</summary>
@@ -9,6 +11,7 @@ internal static unsafe class SmallProduct<TLanes, TVector>
     /// a [rows, depth] (a row every `aRow` floats, its numbers every `aDepth`) times b [depth, width] -> c [rows, width], both contiguous; the width is
     /// whole panels.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(float* a, long aRow, long aDepth, int rows, float* b, int depth, int width, float* c)
     {
         for (var column = 0; column < width; column += MatrixTile<TLanes, TVector>.Width)
@@ -33,6 +36,7 @@ internal static unsafe class SmallProduct<TLanes, TVector>
     }
 
     /// <summary>a [rows, columns] -> its transpose [columns, `stride`], whose columns from `rows` on are zeros.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose(float* a, int rows, int columns, float* target, int stride)
     {
         const int block = 8;
