@@ -91,7 +91,8 @@ public sealed record Picture(RgbImage Image)
         var info = new SKImageInfo(Image.Width, Image.Height, SKColorType.Rgba8888, SKAlphaType.Opaque);
         using var image = SKImage.FromPixelCopy(info, Drawing.WithAlpha(Image.Pixels));
         using var pixels = image.PeekPixels();
-        using var data = pixels.Encode(new SKPngEncoderOptions(SKPngEncoderFilterFlags.AllFilters, 6));
+        // one filter and the shortest search: a fifth of the time for a tenth more bytes, and detection waits for it
+        using var data = pixels.Encode(new SKPngEncoderOptions(SKPngEncoderFilterFlags.Paeth, 1));
         return data!.ToArray();
     }
 }
