@@ -164,6 +164,49 @@ let tests =
                     Expect.isLessThan (Small.difference expected.Position alone.Position) 1e-12 "positions"
                     Expect.isLessThan (Small.difference expected.Content alone.Content) 1e-12 "contents"
 
+            testPropertyWithConfig
+                { config with maxTest = 50 }
+                "rows of several images are sampled by the kernels as they are operation by operation"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                use generator = Small.generator seed
+                let random = Random seed
+                let all, groups, points = random.Next(1, 5), random.Next(1, 4), random.Next(1, 9)
+                let channels = groups * random.Next(1, 40)
+
+                let pyramid: Pyramid =
+                    {
+                        Levels =
+                            [
+                                for stride in Detector.strides ->
+                                    (Small.normal [ all; channels; 64 / stride; 96 / stride ] generator).``to``
+                                        torch.float32
+                            ]
+                        Strides = Detector.strides
+                    }
+
+                let images =
+                    [| 0 .. all - 1 |]
+                    |> Array.filter (fun image -> image = all - 1 || random.Next 3 > 0)
+
+                let counts =
+                    images
+                    |> Array.map (fun image -> if image = all - 1 then 1 + random.Next 5 else random.Next 6)
+
+                let scale = torch.tensor [| 60.0f; 40.0f; 2.0f |]
+
+                let places =
+                    (Small.normal [ 1; Array.sum counts; groups * points; 3 ] generator).``to`` torch.float32
+                    * scale
+                    + scale * scalar 0.5
+
+                let expected = Sampling.sampleRowsPlain groups pyramid images counts places
+
+                let actual =
+                    Sampling.sampleRows Computation.Best groups pyramid images counts places
+
+                Expect.isLessThan (Small.difference expected actual) 1e-5 "samples"
+
             for scheme in schemes do
                 testPropertyWithConfig config $"{scheme}: with a tolerance every query comes to rest at a fixed point"
                 <| fun (seed: int) ->
