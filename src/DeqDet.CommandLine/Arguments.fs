@@ -107,6 +107,10 @@ type TestArgument =
                 "test work/shapes --budget-ms 50");
         Above 0>] Budget_Ms of float
     | [<Unique;
+        Explain("fp32|bf16",
+                "Numbers to compute with: bf16 is faster where the processor has instructions for it. Default: what the checkpoint says, fp32 unless set.",
+                "test work/shapes --precision bf16")>] Precision of string
+    | [<Unique;
         Explain("OUT.html",
                 "Also writes a page for the browser: mistakes, curves, confusion, the worst images.",
                 "test work/shapes --report report.html")>] Report of string
@@ -164,6 +168,10 @@ type DetectArgument =
                 "Milliseconds that the refinement of one batch of images may take; the state reached by then is read out.",
                 "detect work/shapes photo.jpg --budget-ms 50");
         Above 0>] Budget_Ms of float
+    | [<Unique;
+        Explain("fp32|bf16",
+                "Numbers to compute with: bf16 is faster where the processor has instructions for it. Default: what the checkpoint says, fp32 unless set.",
+                "detect work/shapes photo.jpg --precision bf16")>] Precision of string
     | [<Unique;
         Explain("",
                 "Begins each image at the equilibrium of the one before it, as for the frames of a video in the order of their names; where that fails, at the usual start. Needs a tolerance.",

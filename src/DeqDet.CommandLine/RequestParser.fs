@@ -100,6 +100,11 @@ module RequestParser =
             BudgetMs = budget
         }
 
+    let private numbersOf (name: string) : NumberKind =
+        match List.tryFind (fun (known, _) -> known = name) Words.all<NumberKind> with
+        | Some(_, kind) -> kind
+        | None -> invalid "--precision" name "fp32 or bf16" "bf16"
+
     /// Arguments that say nothing without another one are refused rather than ignored.
     let private needs (command: string) (name: string) (given: bool) (other: string) (there: bool) =
         if given && not there then
@@ -131,6 +136,7 @@ module RequestParser =
 
                 Report = results.TryGetResult TestArgument.Report
                 ReportImages = results.TryGetResult TestArgument.Report_Images
+                Precision = results.TryGetResult TestArgument.Precision |> Option.map numbersOf
                 Device = deviceOf (results.TryGetResult TestArgument.Device)
                 Threads = results.TryGetResult TestArgument.Threads
                 Ema = results.Contains TestArgument.Ema
@@ -155,6 +161,7 @@ module RequestParser =
                         (results.TryGetResult DetectArgument.Tolerance)
                         (results.TryGetResult DetectArgument.Budget_Ms)
                 WarmStart = results.Contains DetectArgument.Warm_Start
+                Precision = results.TryGetResult DetectArgument.Precision |> Option.map numbersOf
                 Device = deviceOf (results.TryGetResult DetectArgument.Device)
                 Threads = results.TryGetResult DetectArgument.Threads
                 Ema = results.Contains DetectArgument.Ema

@@ -104,6 +104,8 @@ type TestRequest =
         Report: string option
         /// Worst images in it.
         ReportImages: int option
+        /// Numbers to predict with; None: what the checkpoint says.
+        Precision: NumberKind option
         Device: DeviceChoice
         Threads: int option
         /// Whether the averaged weights are taken, of a checkpoint that holds both.
@@ -122,6 +124,8 @@ type DetectRequest =
         Solver: SolverRequest
         /// Whether each image begins where the one before it ended.
         WarmStart: bool
+        /// Numbers to predict with; None: what the checkpoint says.
+        Precision: NumberKind option
         Device: DeviceChoice
         Threads: int option
         /// Whether the averaged weights are taken, of a checkpoint that holds both.

@@ -81,6 +81,15 @@ module Detector =
             Kept = List.ofSeq kept
         }
 
+    /// How predictions with these settings are computed.
+    let private prediction (settings: DetectorSettings) : Computation =
+        let precision =
+            match settings.Precision with
+            | Float32 -> Precision.Fp32
+            | BFloat16 -> Precision.Bf16
+
+        Computation(Computation.Best.Instructions, precision)
+
     /// A detector whose weights come from `find`; trainable parameters become leaves that require gradients. The tensors found are
     /// the detector's from then on: their handles are taken over.
     let build (settings: DetectorSettings) (find: Spec -> Tensor) : Detector =
@@ -95,7 +104,7 @@ module Detector =
 
     /// The same for prediction alone: nothing requires gradients.
     let buildFixed (settings: DetectorSettings) (find: Spec -> Tensor) : Detector =
-        assemble Computation.Best settings (fun _ found -> found) find
+        assemble (prediction settings) settings (fun _ found -> found) find
 
     /// A detector with the official initialisation, drawn from a seed on the CPU and moved to the device.
     let initialise (settings: DetectorSettings) (seed: uint64) (device: torch.Device) : Detector =
@@ -105,14 +114,19 @@ module Detector =
             use scope = torch.NewDisposeScope()
             (Initialiser.draw generator spec).``to``(device).MoveToOuterDisposeScope())
 
-    /// The same weights under other settings; these must ask for the same weights, as those of solver, RAG and RAP always do.
-    let withSettings (settings: DetectorSettings) (detector: Detector) : Detector =
-        { detector with Settings = settings }
-
     /// The same weights, computed with in another way. Dispose of the tensors through one of the two alone.
     let withComputation (computation: Computation) (detector: Detector) : Detector =
         let found = dict [ for spec, tensor in detector.Tensors -> spec.Name, tensor ]
         assemble computation detector.Settings (fun _ tensor -> tensor) (fun spec -> found[spec.Name])
+
+    /// The same weights under other settings; these must ask for the same weights, as those of solver, precision, RAG and RAP always do.
+    let withSettings (settings: DetectorSettings) (detector: Detector) : Detector =
+        let detector = { detector with Settings = settings }
+
+        if (prediction settings).Precision = detector.Computation.Precision then
+            detector
+        else
+            withComputation (prediction settings) detector
 
     /// The same weights in training: backward passes are computed by kernels, which add to the `grad` of the leaves. Not so with an implicit
     /// gradient, whose adjoint equation asks for products without them.

@@ -216,6 +216,12 @@ type LossSettings =
     }
 
 /// Everything that decides what a detector computes. Sizes of images and data are no part of it.
+/// Numbers in which predictions compute their large layers.
+type NumberKind =
+    | [<Word "fp32">] Float32
+    /// 8 bits of mantissa in the inputs and weights of convolutions and of the decoder's large layers; sums, norms, boxes and states stay float32.
+    | [<Word "bf16">] BFloat16
+
 type DetectorSettings =
     {
         [<Setting "The family of the detector: the equilibrium model, its baseline of unshared stages, or AdaMixer.">]
@@ -230,6 +236,8 @@ type DetectorSettings =
         Head: HeadSettings
         [<Setting "How the equilibrium is approached (deqdet).">]
         Solver: SolverSettings
+        [<Setting "Numbers of predictions: fp32, or bf16, which is faster where the processor has instructions for it. Training, with its validations, takes fp32.">]
+        Precision: NumberKind
         [<Setting "Refinement-aware gradient (deqdet): which steps are supervised, and how far gradients reach.">]
         Rag: RagSettings
         [<Setting "Refinement-aware perturbation (deqdet): noise on the training path.">]
@@ -239,6 +247,9 @@ type DetectorSettings =
         [<Setting "The training loss.">]
         Loss: LossSettings
     }
+
+    /// The same with other numbers to predict with.
+    member settings.WithPrecision(precision: NumberKind) : DetectorSettings = { settings with Precision = precision }
 
 module DetectorSettings =
 
@@ -269,6 +280,7 @@ module DetectorSettings =
                     StageWeights = []
                 }
             Solver = SolverSettings.ofSteps 20
+            Precision = Float32
             Rag =
                 {
                     Supervised = [ 1; 3; 6; 9; 12; 20 ]

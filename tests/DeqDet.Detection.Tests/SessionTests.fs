@@ -10,6 +10,7 @@ open DeqDet
 open DeqDet.Checkpoints
 open DeqDet.Detection
 open DeqDet.Images
+open DeqDet.Kernels
 open DeqDet.Model
 open DeqDet.Settings
 open DeqDet.Tests.SettingsFiles
@@ -173,6 +174,37 @@ let tests =
 
                     let scores = [ for finding in found -> finding.Score ]
                     Expect.equal scores (List.sortDescending scores) "best first")
+
+            testCase "in bfloat16 a session finds the same up to its rounding, or says what the processor lacks"
+            <| fun () ->
+                withCheckpoint [ "precision=bf16" ] (fun path ->
+                    match Computation.Lacking Precision.Bf16 with
+                    | null ->
+                        use reduced = DetectorSession.Open(path, torch.CPU)
+                        Expect.equal reduced.Model.Detector.Computation.Precision Precision.Bf16 "as the settings say"
+
+                        let scores (session: DetectorSession) =
+                            [ for finding in session.Detect(picture 1 80 60) -> float finding.Score ]
+                            |> List.max
+
+                        let exact =
+                            TrainedModel.load path torch.CPU
+                            |> TrainedModel.withDetectorSettings (fun settings ->
+                                { settings with Precision = Float32 })
+
+                        use exact = DetectorSession.Of(exact, torch.CPU)
+
+                        Expect.floatClose
+                            { absolute = 0.02; relative = 0.05 }
+                            (scores reduced)
+                            (scores exact)
+                            "best score"
+                    | lacking ->
+                        let error =
+                            Expect.throwsC (fun () -> DetectorSession.Open(path, torch.CPU) |> ignore) (fun error ->
+                                error.Message)
+
+                        Expect.stringContains error lacking "what is missing")
 
             testCase "a model without equilibrium has no residuals"
             <| fun () ->

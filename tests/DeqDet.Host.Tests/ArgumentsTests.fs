@@ -64,6 +64,7 @@ let private tested: TestRequest =
         Out = None
         Report = None
         ReportImages = None
+        Precision = None
         Device = Auto
         Threads = None
         Ema = false
@@ -77,6 +78,7 @@ let private detected: DetectRequest =
         Threshold = 0.3
         Solver = asIs
         WarmStart = false
+        Precision = None
         Device = Auto
         Threads = None
         Ema = false
@@ -553,6 +555,8 @@ let private refused =
         [ "detect"; "w"; "a"; "--threshold"; "2" ], [ "--threshold 2"; "from 0 to 1" ]
         [ "detect"; "w"; "a"; "--threshold"; "nan" ], [ "--threshold nan" ]
         [ "detect"; "w"; "a"; "--tolerance"; "0" ], [ "--tolerance 0"; "above 0" ]
+        [ "detect"; "w"; "a"; "--precision"; "fp16" ], [ "--precision fp16"; "fp32 or bf16" ]
+        [ "test"; "w"; "--precision"; "BF16" ], [ "--precision BF16"; "fp32 or bf16" ]
         [ "detect"; "w"; "a"; "--budget-ms"; "inf" ], [ "--budget-ms inf"; "above 0" ]
         [ "test"; "w"; "--steps"; "0" ], [ "--steps 0"; "at least 1" ]
         [ "test"; "w"; "--solver"; "newton" ], [ "--solver newton"; "picard, anderson or broyden" ]

@@ -88,6 +88,7 @@ let private detect work images solver warm =
             Threshold = 0.0
             Solver = solver
             WarmStart = warm
+            Precision = None
             Device = DeviceChoice.Auto
             Threads = None
             Ema = false

@@ -62,6 +62,7 @@ let private detector =
         let! gamma = positive
         let! divisor = positive
         let! damping = Gen.elements [ 0.25; 0.5; 1.0; 1.75 ]
+        let! precision = Gen.elements [ Float32; BFloat16 ]
 
         let! gradient =
             Gen.elements [ RagGradient; JfbGradient; PhantomGradient; ImplicitGradient ]
@@ -114,6 +115,7 @@ let private detector =
                         StageWeights = stageWeights
                     }
                 Solver = solver
+                Precision = precision
                 Rag =
                     {
                         Gradient = gradient

@@ -9,6 +9,7 @@ open TorchSharp
 open DeqDet
 open DeqDet.Data
 open DeqDet.Images
+open DeqDet.Kernels
 open DeqDet.Model
 open DeqDet.Settings
 
@@ -17,6 +18,17 @@ open DeqDet.Settings
 type DetectorSession internal (model: TrainedModel, device: torch.Device, owned: bool) =
 
     let mutable disposed = false
+
+    do
+        if model.Detector.Computation.Precision = Precision.Bf16 then
+            let instead = "set precision to fp32 (--precision fp32)"
+
+            if device.``type`` <> DeviceType.CPU then
+                raise (InputError $"precision bf16 is for the CPU only; {instead}")
+
+            match Computation.Lacking Precision.Bf16 with
+            | null -> ()
+            | lacking -> raise (InputError $"precision bf16: this processor lacks {lacking}; {instead}")
 
     /// What a prediction may take: time by the machine's clock, for budgets, and a way to end it.
     let effort (cancellation: CancellationToken) : Effort =
@@ -51,7 +63,8 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
 
     /// Opens a checkpoint of this program, or the one of a work folder. `device`: where to compute, by default the CPU. `threads`: for
     /// tensor operations on the CPU, which all sessions of a process share; by default as they are.
-    /// Raises InputError where there is no checkpoint, it is damaged, or its weights do not fit its settings.
+    /// Raises InputError where there is no checkpoint, it is damaged, its weights do not fit its settings, or the device cannot compute with the
+    /// numbers that they ask for.
     static member Open
         (
             checkpoint: string,
@@ -62,7 +75,13 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
             torch.set_num_threads threads.Value
 
         let device = if isNull device then torch.CPU else device
-        new DetectorSession(TrainedModel.load checkpoint device, device, owned = true)
+        let model = TrainedModel.load checkpoint device
+
+        try
+            new DetectorSession(model, device, owned = true)
+        with _ ->
+            TrainedModel.dispose model
+            reraise ()
 
     /// A session over a model that is already there, which Dispose then frees.
     static member Of(model: TrainedModel, device: torch.Device) : DetectorSession =

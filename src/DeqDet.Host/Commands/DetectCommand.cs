@@ -30,7 +30,7 @@ public static class DetectCommand
         var device = ComputeDevice.Choose(request.Device);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
-        using var session = Open(request.Checkpoint, request.Solver, request.Ema, device, output);
+        using var session = Open(request.Checkpoint, request.Solver, request.Precision, request.Ema, device, output);
         var model = session.Model;
         if (request.WarmStart && OptionModule.IsNone(model.Settings.Detector.Solver.Tolerance))
         {
@@ -138,11 +138,12 @@ public static class DetectCommand
         }
     }
 
-    /// <summary>A session over a checkpoint, with what a command line changes of how the equilibrium is solved for.</summary>
+    /// <summary>A session over a checkpoint, with what a command line changes of how the equilibrium is solved for and what is computed with.</summary>
     /// <exception cref="InputError">The checkpoint cannot be used, or something is to be changed of a model that has no equilibrium.</exception>
     public static DetectorSession Open(
         string checkpoint,
         SolverRequest solver,
+        FSharpOption<Model.NumberKind>? precision,
         bool averaged,
         TorchSharp.torch.Device device,
         TextWriter output
@@ -151,7 +152,10 @@ public static class DetectCommand
         var model = CheckpointInput.Load(checkpoint, averaged, device, output);
         try
         {
-            var change = FuncConvert.FromFunc((Model.DetectorSettings settings) => solver.Over(settings));
+            var change = FuncConvert.FromFunc(
+                (Model.DetectorSettings settings) =>
+                    solver.Over(precision is null ? settings : settings.WithPrecision(precision.Value))
+            );
             return DetectorSession.Of(TrainedModelModule.withDetectorSettings(change, model), device);
         }
         catch

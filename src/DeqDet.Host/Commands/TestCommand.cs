@@ -25,7 +25,14 @@ public static class TestCommand
         var device = ComputeDevice.Choose(request.Device);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
-        using var session = DetectCommand.Open(request.Checkpoint, request.Solver, request.Ema, device, output);
+        using var session = DetectCommand.Open(
+            request.Checkpoint,
+            request.Solver,
+            request.Precision,
+            request.Ema,
+            device,
+            output
+        );
         var model = session.Model;
         var (settings, part) = Part(request, model, display, output, interruption.Token);
         CheckOutputs(request, part);
