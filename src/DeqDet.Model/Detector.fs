@@ -121,12 +121,13 @@ module Detector =
 
     /// The same weights under other settings; these must ask for the same weights, as those of solver, precision, RAG and RAP always do.
     let withSettings (settings: DetectorSettings) (detector: Detector) : Detector =
-        let detector = { detector with Settings = settings }
+        let changed = { detector with Settings = settings }
 
-        if (prediction settings).Precision = detector.Computation.Precision then
-            detector
+        // where the settings say the same of it, a computation that was chosen stays
+        if settings.Precision = detector.Settings.Precision then
+            changed
         else
-            withComputation (prediction settings) detector
+            withComputation (prediction settings) changed
 
     /// The same weights in training: backward passes are computed by kernels, which add to the `grad` of the leaves. Not so with an implicit
     /// gradient, whose adjoint equation asks for products without them.

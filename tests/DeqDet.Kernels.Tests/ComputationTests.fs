@@ -34,4 +34,9 @@ let tests =
                     (isNull (Computation.Lacking Precision.Bf16))
                     (Computation.Supports Precision.Bf16)
                     "a reason"
+
+            testCase "the allocator is tuned where it is glibc's, and left alone where a setting says so"
+            <| fun () ->
+                Expect.isFalse (Allocator.KeepFreedMemory "system") "left alone"
+                Expect.equal (Allocator.KeepFreedMemory null) Allocator.IsGlibc "tuned"
         ]

@@ -134,4 +134,32 @@ let tests =
                     (Refinement.apply weights.Heads[1] pyramid query).Content.detach()
 
                 Expect.equal (Small.difference (run Computation.Best) (run reduced)) 0.0 "content"
+
+            testCase "other settings change how a detector computes where they say so, and only there"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+
+                let detector =
+                    Detector.initialise
+                        { settings with
+                            Backbone = { settings.Backbone with Width = 4 }
+                        }
+                        1UL
+                        torch.CPU
+                    |> Detector.withComputation reduced
+
+                let slower =
+                    { detector.Settings with
+                        Solver = SolverSettings.ofSteps 7
+                    }
+
+                Expect.equal (Detector.withSettings slower detector).Computation reduced "the chosen one stays"
+
+                let exact =
+                    detector
+                    |> Detector.withSettings (detector.Settings.WithPrecision BFloat16)
+                    |> Detector.withSettings (detector.Settings.WithPrecision Float32)
+
+                Expect.equal exact.Computation Computation.Best "as the settings say"
+                Detector.dispose detector
         ]
