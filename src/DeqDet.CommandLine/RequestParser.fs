@@ -364,10 +364,9 @@ module RequestParser =
             Size = results.TryGetResult BenchArgument.Size |> Option.map size
             Images = results.GetResult(BenchArgument.Images, 1)
             Precision =
-                match results.GetResult(BenchArgument.Precision, "fp32") with
-                | "fp32" -> Precision.Fp32
-                | "bf16" -> Precision.Bf16
-                | other -> invalid "--precision" other "fp32 or bf16" "bf16"
+                match results.GetResult(BenchArgument.Precision, "fp32") |> numbersOf with
+                | Float32 -> Precision.Fp32
+                | BFloat16 -> Precision.Bf16
             Tolerance = results.TryGetResult BenchArgument.Tolerance
             Against = results.TryGetResult BenchArgument.Against
             Data = results.TryGetResult BenchArgument.Data

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace DeqDet.Kernels;
@@ -13,6 +14,10 @@ internal static unsafe partial class AotiTorch
 
     /// <summary>Whether this libtorch has the interface; without it the operators below must not be called.</summary>
     public static bool IsAvailable { get; } = Exists("aoti_torch_call_dispatcher");
+
+    /// <summary>Whether a tensor's numbers are what kernels read: float32 in the memory of the CPU.</summary>
+    public static bool IsPlainFloat(Tensor tensor) =>
+        tensor.dtype == ScalarType.Float32 && tensor.device_type == DeviceType.CPU;
 
     /// <summary>Where the tensor's first number lies.</summary>
     public static void* Data(Tensor tensor)

@@ -16,7 +16,7 @@ public static unsafe class MixingKernels
         if (
             !computation.IsFast
             || is_grad_enabled() && (sampled.requires_grad || generated.requires_grad)
-            || !IsPlainFloat(sampled)
+            || !AotiTorch.IsPlainFloat(sampled)
             || generated.dtype is not (ScalarType.Float32 or ScalarType.BFloat16)
             || generated.device_type != DeviceType.CPU
             || Outputs(sampled, generated) is not { } outputs
@@ -47,9 +47,6 @@ public static unsafe class MixingKernels
         Run(instructions, &job);
         return mixed;
     }
-
-    private static bool IsPlainFloat(Tensor tensor) =>
-        tensor.dtype == ScalarType.Float32 && tensor.device_type == DeviceType.CPU;
 
     /// <summary>Rows of the points' matrices; null where what was generated is not made for these features, or a count is too large for a kernel.</summary>
     private static long? Outputs(Tensor sampled, Tensor generated)

@@ -51,8 +51,8 @@ public sealed unsafe class PackedLinear(Computation computation) : IDisposable
             || x.device_type != DeviceType.CPU
             || x.dtype is not (ScalarType.Float32 or ScalarType.BFloat16)
             || !HasShapes(x, weight, bias)
-            || !IsPlainFloat(weight)
-            || !IsPlainFloat(bias)
+            || !AotiTorch.IsPlainFloat(weight)
+            || !AotiTorch.IsPlainFloat(bias)
             || x.numel() == 0
         )
         {
@@ -111,7 +111,10 @@ public sealed unsafe class PackedLinear(Computation computation) : IDisposable
         is_grad_enabled() && (x.requires_grad || weight.requires_grad || bias.requires_grad);
 
     private static bool Fits(Tensor x, Tensor weight, Tensor bias) =>
-        IsPlainFloat(x) && IsPlainFloat(weight) && IsPlainFloat(bias) && HasShapes(x, weight, bias);
+        AotiTorch.IsPlainFloat(x)
+        && AotiTorch.IsPlainFloat(weight)
+        && AotiTorch.IsPlainFloat(bias)
+        && HasShapes(x, weight, bias);
 
     private static bool HasShapes(Tensor x, Tensor weight, Tensor bias) =>
         weight.dim() == 2
@@ -119,9 +122,6 @@ public sealed unsafe class PackedLinear(Computation computation) : IDisposable
         && x.size(-1) == weight.size(1)
         && bias.dim() == 1
         && bias.size(0) == weight.size(0);
-
-    private static bool IsPlainFloat(Tensor tensor) =>
-        tensor.dtype == ScalarType.Float32 && tensor.device_type == DeviceType.CPU;
 
     /// <summary>The packed weights of the tensor as it is now, to be given back; null where it cannot be told whether they stay up to date.</summary>
     private PackedWeights? Take(Tensor weight)

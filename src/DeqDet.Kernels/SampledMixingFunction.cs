@@ -30,7 +30,7 @@ internal sealed class SampledMixingFunction : autograd.SingleTensorFunction<Samp
         }
         catch (Exception)
         {
-            // no numbers: whoever looks at the gradients sees that there are none
+            // of no shape that fits: libtorch refuses them, and its exception may leave the backward pass
             gradients[0] = tensor(float.NaN);
             gradients[1] = tensor(float.NaN);
         }

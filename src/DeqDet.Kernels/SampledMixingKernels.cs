@@ -28,8 +28,8 @@ public static class SampledMixingKernels
             || !SamplingKernels.CanSample(computation, levels, strides, groups, points)
             || !Fits(levels[0], groups, points, content, layers)
             || !levels.All(SamplingKernels.TakesGradient)
-            || !IsPlainFloat(content)
-            || !Weights(layers).All(weight => IsPlainFloat(weight) && weight.is_leaf)
+            || !AotiTorch.IsPlainFloat(content)
+            || !Weights(layers).All(weight => AotiTorch.IsPlainFloat(weight) && weight.is_leaf)
             || SampledMixing.TryCreate(
                 computation,
                 new SamplingInputs(computation, levels, strides, groups),
@@ -82,7 +82,4 @@ public static class SampledMixingKernels
 
     private static Tensor[] Weights(MixingLayers layers) =>
         [layers.GeneratorWeight, layers.GeneratorBias, layers.ProjectionWeight, layers.ProjectionBias];
-
-    private static bool IsPlainFloat(Tensor tensor) =>
-        tensor.dtype == ScalarType.Float32 && tensor.device_type == DeviceType.CPU;
 }

@@ -48,8 +48,8 @@ public static class SamplingKernels
         && groups > 0
         && levels.Count is > 0 and <= SamplingJob.MostLevels
         && strides.Count == levels.Count
-        && IsPlainFloat(points)
-        && levels.All(level => IsPlainFloat(level) && Fits(level, levels[0], groups))
+        && AotiTorch.IsPlainFloat(points)
+        && levels.All(level => AotiTorch.IsPlainFloat(level) && Fits(level, levels[0], groups))
         && points.dim() is 3 or 4
         && points.size(-2) % groups == 0
         && points.size(-1) == 3;
@@ -108,9 +108,6 @@ public static class SamplingKernels
         using var gradient = level.is_leaf ? level.grad : null;
         return gradient is not null && AotiTorch.Strides(gradient).SequenceEqual(AotiTorch.Strides(level));
     }
-
-    private static bool IsPlainFloat(Tensor tensor) =>
-        tensor.dtype == ScalarType.Float32 && tensor.device_type == DeviceType.CPU;
 
     private static bool Fits(Tensor level, Tensor first, int groups) =>
         level.dim() == 4

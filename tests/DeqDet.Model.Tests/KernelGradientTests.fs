@@ -186,4 +186,35 @@ let tests =
                 Expect.isSome (Mixing.trySampled mixing 2 pyramid points content) "gradients by kernels"
                 use _ = torch.no_grad ()
                 Expect.isNone (Mixing.trySampled mixing 2 pyramid points content) "nothing is recorded"
+
+            testCase "a second backward pass is an error, and the process lives"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                use generator = Small.generator 5
+                let level = torch.zeros(1L, 8L, 8L, 32L).permute(0L, 3L, 1L, 2L)
+                let points = (torch.rand (1L, 3L, 8L, 3L)).requires_grad_ true
+                let content = (torch.rand (1L, 3L, 32L)).requires_grad_ true
+
+                let mixing =
+                    Mixing.create
+                        { (Small.settings DeqDet).Head with
+                            Channels = 32
+                            Groups = 2
+                            PointsIn = 4
+                            PointsOut = 8
+                        }
+                    |> WeightSource.buildFor
+                        (Computation(Instructions.Vector128, Precision.Fp32, true))
+                        ignore
+                        (Initialiser.draw generator)
+
+                match Mixing.trySampled mixing 2 { Levels = [ level ]; Strides = [ 8 ] } points content with
+                | None -> failtest "the kernels were not used"
+                | Some(struct (mixed, _)) ->
+                    let backward () =
+                        torch.autograd.backward ([| mixed |], [| torch.ones_like mixed |], retain_graph = true)
+
+                    backward ()
+                    Expect.isFalse (isNull points.grad) "the first one leaves gradients"
+                    Expect.throws backward "what the first one needed is freed"
         ]
