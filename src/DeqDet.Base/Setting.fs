@@ -15,6 +15,17 @@ type SettingAttribute(explanation: string) =
     /// On a section: its keys stand among those of the section around it.
     member val Flat = false with get, set
 
+/// A setting that a resumed run may change without a word: no number that training computes depends on it, or what depends on it is compared
+/// by itself. Without this attribute and the next one a resumed run has to keep a setting.
+[<Sealed; AllowNullLiteral; AttributeUsage(AttributeTargets.Property)>]
+type FreeAtResumeAttribute() =
+    inherit Attribute()
+
+/// A setting that a resumed run may change on purpose: what follows differs from there on, and the run says so.
+[<Sealed; AllowNullLiteral; AttributeUsage(AttributeTargets.Property)>]
+type NoticedAtResumeAttribute() =
+    inherit Attribute()
+
 /// The number that stands for null, which settings may say in its place.
 [<Sealed; AllowNullLiteral; AttributeUsage(AttributeTargets.Property)>]
 type NullIsAttribute(value: int) =

@@ -58,7 +58,8 @@ type QuerySettings =
         Count: int
         [<Setting "Pairs of query and class kept as detections of an image; all of them where queries x classes are fewer.";
           AtLeast 1;
-          AtMost 100_000>]
+          AtMost 100_000;
+          NoticedAtResume>]
         Detections: int
     }
 
@@ -106,21 +107,28 @@ type SolverSettings =
           AtLeast 1;
           AtMost 10_000>]
         Steps: int
-        [<Setting "How prediction finds the equilibrium: plain iteration, or a method that remembers. Training follows the plain path.">]
+        [<Setting "How prediction finds the equilibrium: plain iteration, or a method that remembers. Training follows the plain path.";
+          NoticedAtResume>]
         Scheme: SchemeKind
         /// t in z + t (f(z) - z).
         [<Setting "How far a step goes of what the head proposes: 1 all the way; less calms queries that swing.";
           Above 0;
-          Below 2>]
+          Below 2;
+          NoticedAtResume>]
         Damping: float
-        [<Setting "Earlier states that anderson and broyden remember. null: 5 and 30."; AtLeast 1; AtMost 100>]
+        [<Setting "Earlier states that anderson and broyden remember. null: 5 and 30.";
+          AtLeast 1;
+          AtMost 100;
+          NoticedAtResume>]
         Memory: int option
         /// As QueryState.measure gives it.
         [<Setting "Residual at which a query has settled in prediction: the part of its size by which its box still moves, or of its length by which its content does, whichever is larger. null: every query takes all steps.";
-          Above 0>]
+          Above 0;
+          NoticedAtResume>]
         Tolerance: float option
         [<Setting "Milliseconds that the refinement of one batch of images may take in prediction. null: no limit.";
-          Above 0>]
+          Above 0;
+          NoticedAtResume>]
         BudgetMs: float option
     }
 
@@ -171,7 +179,7 @@ type RagSettings =
           AtLeast 0;
           AtMost 100>]
         Extra: int
-        [<Setting "Back-propagate every supervised step at once: the same gradients in less memory.">]
+        [<Setting "Back-propagate every supervised step at once: the same gradients in less memory."; NoticedAtResume>]
         Immediate: bool
     }
 
@@ -236,7 +244,8 @@ type DetectorSettings =
         Head: HeadSettings
         [<Setting "How the equilibrium is approached (deqdet).">]
         Solver: SolverSettings
-        [<Setting "Numbers of predictions: fp32, or bf16, which is faster where the processor has instructions for it. Training, with its validations, takes fp32.">]
+        [<Setting "Numbers of predictions: fp32, or bf16, which is faster where the processor has instructions for it. Training, with its validations, takes fp32.";
+          FreeAtResume>]
         Precision: NumberKind
         [<Setting "Refinement-aware gradient (deqdet): which steps are supervised, and how far gradients reach.">]
         Rag: RagSettings

@@ -5,9 +5,9 @@ open DeqDet
 /// Where one part of a data set lies, relative to the root.
 type SplitSettings =
     {
-        [<Setting "Folder of the {0} images, relative to data.root.">]
+        [<Setting "Folder of the {0} images, relative to data.root."; FreeAtResume>]
         Images: string
-        [<Setting "COCO JSON file of the {0} images, relative to data.root.">]
+        [<Setting "COCO JSON file of the {0} images, relative to data.root."; FreeAtResume>]
         Annotations: string
     }
 
@@ -32,7 +32,10 @@ type ShapesSettings =
 /// Keep-ratio resize: the short side becomes ShortSide unless the long side would pass LongMax.
 type ResizeSettings =
     {
-        [<Setting "Short side of validation and detection images after the resize, pixels."; AtLeast 1; AtMost 20_000>]
+        [<Setting "Short side of validation and detection images after the resize, pixels.";
+          AtLeast 1;
+          AtMost 20_000;
+          NoticedAtResume>]
         ShortSide: int
         [<Setting "The long side never passes this, pixels; the short side then stays smaller. Also in training.";
           AtLeast 1;
@@ -102,13 +105,13 @@ type FilterSettings =
 
 type DataSettings =
     {
-        [<Setting "Folder of the data set, relative to the current directory; `--data DIR` sets it.">]
+        [<Setting "Folder of the data set, relative to the current directory; `--data DIR` sets it."; FreeAtResume>]
         Root: string
         [<Setting("The training images.", Within = "training")>]
         Train: SplitSettings
         [<Setting("The validation images.", Within = "validation")>]
         Val: SplitSettings
-        [<Setting "Make the data set \"shapes\" in data.root if it is not there. null: never.">]
+        [<Setting "Make the data set \"shapes\" in data.root if it is not there. null: never."; FreeAtResume>]
         Shapes: ShapesSettings option
         [<Setting "Keep-ratio resize.">]
         Resize: ResizeSettings
@@ -120,12 +123,17 @@ type DataSettings =
         Filter: FilterSettings
         [<Setting "Threads that load images. 0: one a processor core, at most 8. Results do not depend on it.";
           AtLeast 0;
-          AtMost 256>]
+          AtMost 256;
+          FreeAtResume>]
         Workers: int
-        [<Setting "Memory for decoded images, MiB. 0: decode every image each time."; AtLeast 0; AtMost 1_000_000>]
+        [<Setting "Memory for decoded images, MiB. 0: decode every image each time.";
+          AtLeast 0;
+          AtMost 1_000_000;
+          FreeAtResume>]
         CacheMb: int
         [<Setting "Most memory of images that are loaded ahead of training or evaluation, MiB.";
           AtLeast 1;
-          AtMost 1_000_000>]
+          AtMost 1_000_000;
+          FreeAtResume>]
         LoaderMb: int
     }

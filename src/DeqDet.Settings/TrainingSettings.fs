@@ -19,20 +19,23 @@ type OptimiserRule =
 /// AdamW with gradient clipping.
 type OptimiserSettings =
     {
-        [<Setting "Base learning rate of AdamW."; Above 0>]
+        [<Setting "Base learning rate of AdamW."; Above 0; NoticedAtResume>]
         Lr: float
-        [<Setting "Base weight decay."; AtLeast 0>]
+        [<Setting "Base weight decay."; AtLeast 0; NoticedAtResume>]
         WeightDecay: float
         [<Setting "How slowly AdamW's averages of the gradient and of its square follow.";
           Items("a list of two numbers from 0 to below 1", Count = 2);
           AtLeast 0;
           Below 1>]
         Betas: float list
-        [<Setting "Added to the denominator of AdamW's step."; Above 0>]
+        [<Setting "Added to the denominator of AdamW's step."; Above 0; NoticedAtResume>]
         Eps: float
-        [<Setting "A gradient whose norm over all parameters is longer is scaled down to this norm."; Above 0>]
+        [<Setting "A gradient whose norm over all parameters is longer is scaled down to this norm.";
+          Above 0;
+          NoticedAtResume>]
         ClipNorm: float
-        [<Setting "Other rates and decays for some parameters: of the rules that match a name the longest `match` counts, of equally long ones the alphabetically first.">]
+        [<Setting "Other rates and decays for some parameters: of the rules that match a name the longest `match` counts, of equally long ones the alphabetically first.";
+          NoticedAtResume>]
         Rules: OptimiserRule list
     }
 
@@ -46,51 +49,62 @@ type ScheduleKind =
 
 type ScheduleSettings =
     {
-        [<Setting "\"step\": the rate drops at milestones; \"cosine\": it falls along half a cosine until the end.">]
+        [<Setting "\"step\": the rate drops at milestones; \"cosine\": it falls along half a cosine until the end.";
+          NoticedAtResume>]
         Kind: ScheduleKind
-        [<Setting "Steps during which the rate grows linearly to its full value."; AtLeast 0; AtMost 1_000_000>]
+        [<Setting "Steps during which the rate grows linearly to its full value.";
+          AtLeast 0;
+          AtMost 1_000_000;
+          NoticedAtResume>]
         WarmupSteps: int
-        [<Setting "Factor on the rate at the first step of the warm-up."; AtLeast 0; AtMost 1>]
+        [<Setting "Factor on the rate at the first step of the warm-up."; AtLeast 0; AtMost 1; NoticedAtResume>]
         WarmupFactor: float
         [<Setting "Epochs, also fractions such as 7.5, after which the rate drops (step).";
           Items("an ascending list of numbers above 0", Ascending = true);
-          Above 0>]
+          Above 0;
+          NoticedAtResume>]
         Milestones: float list
-        [<Setting "Factor on the rate at each milestone (step)."; Above 0>]
+        [<Setting "Factor on the rate at each milestone (step)."; Above 0; NoticedAtResume>]
         Factor: float
-        [<Setting "Factor on the rate that is left at the end of training (cosine)."; AtLeast 0; AtMost 1>]
+        [<Setting "Factor on the rate that is left at the end of training (cosine).";
+          AtLeast 0;
+          AtMost 1;
+          NoticedAtResume>]
         FinalFactor: float
     }
 
 type TrainSettings =
     {
-        [<Setting "Passes over the training images."; AtLeast 1; AtMost 100_000>]
+        [<Setting "Passes over the training images."; AtLeast 1; AtMost 100_000; NoticedAtResume>]
         Epochs: int
         [<Setting "Images a step. The learning rate belongs to it: change both in proportion."; AtLeast 1; AtMost 4096>]
         BatchSize: int
         [<Setting "Seed of everything random; `--seed N` sets it."; AtLeast 0>]
         Seed: int
-        [<Setting "Steps between lines of metrics."; AtLeast 1; AtMost 1_000_000>]
+        [<Setting "Steps between lines of metrics."; AtLeast 1; AtMost 1_000_000; FreeAtResume>]
         LogEvery: int
         [<Setting "Epochs between evaluations on the validation images; the last epoch is always evaluated.";
           AtLeast 1;
-          AtMost 100_000>]
+          AtMost 100_000;
+          FreeAtResume>]
         EvaluateEvery: int
         [<Setting "Steps between saves of the latest checkpoint inside an epoch. 0: only when an epoch ends.";
           AtLeast 0;
-          AtMost 100_000_000>]
+          AtMost 100_000_000;
+          FreeAtResume>]
         SaveSteps: int
         [<Setting "Minutes between saves of the latest checkpoint inside an epoch. 0: only when an epoch ends.";
-          AtLeast 0>]
+          AtLeast 0;
+          FreeAtResume>]
         SaveMinutes: float
     }
 
 type EvaluationSettings =
     {
-        [<Setting "Images at a time in validation, `test` and `detect`."; AtLeast 1; AtMost 4096>]
+        [<Setting "Images at a time in validation, `test` and `detect`."; AtLeast 1; AtMost 4096; FreeAtResume>]
         BatchSize: int
-        [<Setting "Validation images drawn with detections beside the truth."; AtLeast 0; AtMost 10_000>]
+        [<Setting "Validation images drawn with detections beside the truth."; AtLeast 0; AtMost 10_000; FreeAtResume>]
         Pictures: int
-        [<Setting "Detections below this score are left out of pictures."; AtLeast 0; AtMost 1>]
+        [<Setting "Detections below this score are left out of pictures."; AtLeast 0; AtMost 1; FreeAtResume>]
         PictureScore: float
     }

@@ -35,6 +35,14 @@ module Records =
         let maker = FSharpValue.PreComputeUnionConstructorInfo case
         fun values -> maker.Invoke(null, values)
 
+    /// What is in an option.
+    let private contentOf (option: Type) : obj -> obj option =
+        let content = option.GetProperty "Value"
+
+        function
+        | null -> None
+        | some -> Some(content.GetValue some)
+
     let private orNone (option: Type) (codec: Codec) : Codec =
         let some = makerOf (FSharpType.GetUnionCases(option)[1])
         let content = option.GetProperty "Value"
@@ -107,6 +115,14 @@ module Records =
             let doc = setting.Explanation.Replace("{0}", within)
             let get (record: obj) = property.GetValue record
 
+            let rule =
+                if property.IsDefined typeof<FreeAtResumeAttribute> then
+                    Free
+                elif property.IsDefined typeof<NoticedAtResumeAttribute> then
+                    Noticed
+                else
+                    Fixed
+
             let set (value: obj) (record: obj) =
                 let values =
                     properties
@@ -120,18 +136,18 @@ module Records =
             | Option part when FSharpType.IsRecord part ->
                 Section.codec (inner part) (start part)
                 |> orNone property.PropertyType
-                |> Field.value key doc get set
-                |> Field.withParts "" (inner part) (start part)
+                |> Field.value key doc rule get set
+                |> Field.optional (inner part) (start part) (get >> contentOf property.PropertyType)
                 |> List.singleton
             | List part when FSharpType.IsRecord part ->
                 Section.codec (inner part) (start part)
                 |> listOf property.PropertyType sections
-                |> Field.value key doc get set
-                |> Field.withParts "[]" (inner part) (start part)
+                |> Field.value key doc rule get set
+                |> Field.listed (inner part) (start part)
                 |> List.singleton
             | part when setting.Flat -> (inner part).Fields |> List.map (Field.lift get set)
             | part when FSharpType.IsRecord part -> [ Field.section key doc get set (inner part) ]
-            | plain -> [ Field.value key doc get set (codec property plain) ]
+            | plain -> [ Field.value key doc rule get set (codec property plain) ]
 
         {
             Fields = properties |> List.ofArray |> List.collect field

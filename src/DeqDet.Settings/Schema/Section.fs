@@ -1,8 +1,27 @@
 namespace DeqDet.Settings.Schema
 
+open System
 open System.Text.RegularExpressions
 open DeqDet
 open DeqDet.Settings.Json
+
+/// Whether a run that is resumed may have another value than the run before.
+type ResumeRule =
+    /// What has been computed would get another meaning, or the change no effect: refused.
+    | Fixed
+    /// What follows differs from there on: taken, and said.
+    | Noticed
+    /// No number that training computes depends on it: taken.
+    | Free
+
+/// A setting that two runs have differently, each value as JSON text on one line.
+type Change =
+    {
+        Key: string
+        Rule: ResumeRule
+        Before: string
+        Now: string
+    }
 
 /// A line of the reference: one key or section.
 type Entry =
@@ -13,6 +32,8 @@ type Entry =
         /// JSON text of the default; empty for a section.
         Default: string
         Doc: string
+        /// None for a section.
+        AtResume: ResumeRule option
     }
 
 /// A key of a section; the section's record is an object, of the type that the field belongs to.
@@ -24,6 +45,8 @@ type Field =
         Write: string -> obj -> string
         /// The lines of the reference at a dotted path, given the defaults.
         Describe: string -> obj -> Entry list
+        /// What differs at a dotted path between the record of the run before and the one of now.
+        Compare: string -> obj -> obj -> Change list
     }
 
 /// What several keys together get wrong; the first key is the one to blame. Keys are relative to the section.
@@ -132,6 +155,11 @@ module Section =
         section.Fields
         |> List.collect (fun field -> field.Describe (join path field.Key) defaults)
 
+    /// What differs between two records of a section at a dotted path.
+    let compare (section: Section) (path: string) (before: obj) (now: obj) : Change list =
+        section.Fields
+        |> List.collect (fun field -> field.Compare (join path field.Key) before now)
+
     /// A section as a value, for lists of sections and optional ones; `start` gives what is not written.
     let codec (section: Section) (start: obj) : Codec =
         {
@@ -155,7 +183,14 @@ module Field =
     let private onOneLine (json: string) = Regex.Replace(json, @"\n\s*", " ")
 
     /// A key with a value. Its default is what the section's default record holds.
-    let value (key: string) (doc: string) (get: obj -> obj) (set: obj -> obj -> obj) (codec: Codec) : Field =
+    let value
+        (key: string)
+        (doc: string)
+        (rule: ResumeRule)
+        (get: obj -> obj)
+        (set: obj -> obj -> obj)
+        (codec: Codec)
+        : Field =
         {
             Key = key
             Read =
@@ -178,8 +213,24 @@ module Field =
                             Kind = codec.Kind
                             Default = onOneLine (codec.Write "" (get defaults))
                             Doc = doc
+                            AtResume = Some rule
                         }
                     ]
+            Compare =
+                fun path before now ->
+                    let before, now = get before, get now
+
+                    if Object.Equals(before, now) then
+                        []
+                    else
+                        [
+                            {
+                                Key = path
+                                Rule = rule
+                                Before = onOneLine (codec.Write "" before)
+                                Now = onOneLine (codec.Write "" now)
+                            }
+                        ]
         }
 
     /// A key with a section.
@@ -198,8 +249,10 @@ module Field =
                         Kind = ""
                         Default = ""
                         Doc = doc
+                        AtResume = None
                     }
                     :: Section.describe inner path (get defaults)
+            Compare = fun path before now -> Section.compare inner path (get before) (get now)
         }
 
     /// A field of an inner record as one of the outer record.
@@ -211,10 +264,31 @@ module Field =
                     |> Result.map (fun value -> set value record)
             Write = fun indent record -> field.Write indent (get record)
             Describe = fun path defaults -> field.Describe path (get defaults)
+            Compare = fun path before now -> field.Compare path (get before) (get now)
         }
 
-    /// The key's reference, followed by that of the sections it may hold; `suffix` stands between the paths.
-    let withParts (suffix: string) (inner: Section) (start: obj) (field: Field) : Field =
+    /// A key with a section that may be missing. Where both records have it, they are compared key by key; `content` gives the section's
+    /// record where there is one.
+    let optional (inner: Section) (start: obj) (content: obj -> obj option) (field: Field) : Field =
         { field with
-            Describe = fun at defaults -> field.Describe at defaults @ Section.describe inner (at + suffix) start
+            Describe = fun at defaults -> field.Describe at defaults @ Section.describe inner at start
+            Compare =
+                fun path before now ->
+                    match content before, content now with
+                    | Some before, Some now -> Section.compare inner path before now
+                    | _ -> field.Compare path before now
+        }
+
+    /// A key with a list of sections, which is compared as a whole: the reference of its parts follows.
+    let listed (inner: Section) (start: obj) (field: Field) : Field =
+        { field with
+            Describe =
+                fun at defaults ->
+                    let list = field.Describe at defaults
+                    let rule = list.Head.AtResume
+
+                    list
+                    @ [
+                        for entry in Section.describe inner (at + "[]") start -> { entry with AtResume = rule }
+                    ]
         }

@@ -13,6 +13,10 @@ module SettingsSchema =
     let reference: Lazy<Entry list> =
         lazy (Section.describe root.Value "" Settings.defaults)
 
+    /// What differs between the settings of two runs, in the order of the reference.
+    let compare (before: Settings) (now: Settings) : Change list =
+        Section.compare root.Value "" before now
+
     let private render (source: string) (problems: Problem list) : string =
         let line (problem: Problem) =
             let place = problem.Place |> Option.map string |> Option.defaultValue source
