@@ -28,13 +28,16 @@ public sealed record CheckpointInfo(
     JsonObject Training
 )
 {
-    private const string Format = "deqdet-checkpoint-1";
+    private const string FormatName = "deqdet-checkpoint-";
+
+    // To be raised whenever this program could no longer read what it writes now.
+    private const int FormatVersion = 1;
 
     /// <summary>As safetensors metadata.</summary>
     public IReadOnlyDictionary<string, string> ToMetadata() =>
         new Dictionary<string, string>
         {
-            ["format"] = Format,
+            ["format"] = $"{FormatName}{FormatVersion}",
             ["settings"] = Settings,
             ["classes"] = new JsonArray([
                 .. Classes.Select(c => new JsonObject
@@ -56,16 +59,33 @@ public sealed record CheckpointInfo(
     public static CheckpointInfo FromMetadata(string path, IReadOnlyDictionary<string, string> metadata)
     {
         var format = metadata.GetValueOrDefault("format");
-        if (format is null || !format.StartsWith("deqdet-checkpoint-", StringComparison.Ordinal))
+        if (format is null || !format.StartsWith(FormatName, StringComparison.Ordinal))
         {
             throw new CheckpointError(
                 path,
                 "is a file of weights, but no DeqDet checkpoint: it does not say which settings and classes they belong to"
             );
         }
-        if (format != Format)
+        if (
+            !int.TryParse(
+                format.AsSpan(FormatName.Length),
+                NumberStyles.None,
+                CultureInfo.InvariantCulture,
+                out var version
+            )
+            || version < 1
+        )
         {
-            throw new CheckpointError(path, $"has the format '{format}'; this version reads '{Format}'");
+            throw new CheckpointError(path, $"its metadata are damaged: the format '{format}' has no number");
+        }
+        if (version > FormatVersion)
+        {
+            var writer = metadata.GetValueOrDefault("version") is { } name ? $" ({name})" : "";
+            throw new CheckpointError(
+                path,
+                $"was written by a newer version of this program{writer}, in format {version}; this one reads up to format "
+                    + $"{FormatVersion}: use that version or a later one"
+            );
         }
         try
         {

@@ -22,6 +22,7 @@ public sealed class DataLoader
     private readonly DataSettings settings;
     private readonly Normalisation normalisation;
     private readonly ImageCache cache;
+    private readonly Lazy<DataFingerprint> fingerprint;
 
     // A few pictures of a few sizes.
     private readonly PixelBuffers buffers = new(limit: 64L << 20);
@@ -31,11 +32,15 @@ public sealed class DataLoader
     {
         (this.data, this.settings) = (data, settings);
         normalisation = new(settings.Normalise);
+        fingerprint = new(() => DataFingerprint.Of(data));
         cache = new(data.Images.Count, (long)settings.CacheMb << 20, Decode);
     }
 
     /// <summary>The data set.</summary>
     public CocoDataset Data => data;
+
+    /// <summary>What the data set is, in short; computed once.</summary>
+    public DataFingerprint Fingerprint => fingerprint.Value;
 
     /// <summary>
     /// Threads that make batches: as many as are asked for, or by default (0) one a processor, of which eight are enough for any device that

@@ -97,6 +97,9 @@ type Validation(loader: DataLoader, truth: GroundTruth option, batchSize: int) =
     /// The validation set.
     member _.Data: CocoDataset = loader.Data
 
+    /// What it is, in short.
+    member _.Fingerprint: DataFingerprint = loader.Fingerprint
+
     /// Its boxes as the evaluation takes them; None where it has no annotations.
     member _.Truth: GroundTruth option = truth
 
