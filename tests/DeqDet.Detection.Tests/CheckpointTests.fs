@@ -83,7 +83,12 @@ let tests =
                         [
                             "format", null, "no DeqDet checkpoint"
                             "format", "pt", "no DeqDet checkpoint"
-                            "format", "deqdet-checkpoint-2", "'deqdet-checkpoint-2'"
+                            "format",
+                            "deqdet-checkpoint-2",
+                            $"newer version of this program ({info.Version}), in format 2"
+                            "format", "deqdet-checkpoint-", "damaged"
+                            "format", "deqdet-checkpoint-0", "damaged"
+                            "format", "deqdet-checkpoint--1", "damaged"
                             "settings", null, "no 'settings'"
                             "classes", null, "no 'classes'"
                             "classes", "[", "damaged"

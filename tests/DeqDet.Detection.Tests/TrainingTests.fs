@@ -449,7 +449,7 @@ let tests =
                     sameTensors work.Latest killed.Latest
                     sameTensors work.Best killed.Best)
 
-            testCase "resuming refuses other classes and another length of an epoch"
+            testCase "resuming refuses other classes and another size of a batch"
             <| fun () ->
                 inFolder (fun folder ->
                     let setting = Setting(folder, small)
@@ -459,7 +459,7 @@ let tests =
                     let message =
                         complaint (fun () -> Setting(folder, small @ [ "train.batch_size=6" ]).Resume("run", None))
 
-                    expectParts message [ "6 steps"; "4 now"; "batch size" ]
+                    expectParts message [ "latest.safetensors"; "train.batch_size"; "was 4"; "would be 6" ]
                     let root = setting.Settings.Data.Root
 
                     for part in [ setting.Settings.Data.Train; setting.Settings.Data.Val ] do
@@ -493,7 +493,7 @@ let tests =
                         let maps = File.ReadAllText "/proc/self/maps"
                         Expect.isFalse (maps.Contains work.Latest) "mapped")
 
-            testCase "a checkpoint of another model is refused, naming every tensor"
+            testCase "a checkpoint of another model is refused, naming what differs"
             <| fun () ->
                 inFolder (fun folder ->
                     let setting = Setting(folder, small)
@@ -502,7 +502,7 @@ let tests =
                     let message =
                         complaint (fun () -> Setting(folder, small @ [ "head.groups=8" ]).Resume("run", None))
 
-                    expectParts message [ "latest.safetensors"; "of another shape"; "adaptive_mixing" ])
+                    expectParts message [ "latest.safetensors"; "head.groups"; "was 4"; "would be 8" ])
 
             testCase "images that are missing are named before training starts"
             <| fun () ->

@@ -90,6 +90,8 @@ module TrainingState =
         training["steps_per_epoch"] <- setup.StepsPerEpoch
         training["validated"] <- progress.Validated
 
+        Resumption.sign setup.Loader.Fingerprint setup.Validation.Fingerprint training
+
         training["best_ap"] <-
             (if Double.IsFinite progress.BestAp then
                  JsonValue.Create progress.BestAp
@@ -129,22 +131,18 @@ module TrainingState =
 
     let private refuse (path: string) (text: string) = raise (CheckpointError(path, text))
 
-    let private named (classes: ObjectClass[]) =
-        classes |> Array.map (fun c -> $"{c.Id} {c.Name}") |> String.concat ", "
-
-    /// What would silently give labels another meaning, or make the schedule jump, is refused.
-    let private check (setup: TrainingSetup) (file: CheckpointFile) =
+    /// What would silently give labels another meaning, or make the schedule jump, is refused; what else is not as it was is said.
+    let private check (setup: TrainingSetup) (file: CheckpointFile) : string list =
         if file.State.Count = 0 then
             refuse
                 file.Path
                 "holds weights but not the optimiser's state, so training cannot go on from it; resume from latest.safetensors"
 
-        let before, now = Array.ofSeq file.Info.Classes, setup.Classes
+        Resumption.ofClasses file setup.Classes
+        let settings = Resumption.ofSettings file setup.Settings
 
-        if before <> now then
-            refuse
-                file.Path
-                $"was trained on the classes {named before}, but the data has {named now}; resume with the data it was started with"
+        let data =
+            Resumption.ofData file setup.Loader.Fingerprint setup.Validation.Fingerprint
 
         let training = file.Info.Training
 
@@ -168,7 +166,14 @@ module TrainingState =
         if file.Info.Progress.Step > setup.StepsInAll then
             refuse
                 file.Path
-                $"was saved at step {file.Info.Progress.Step}, but with this data and these settings training has {setup.StepsInAll}; resume with the data and batch size it was started with"
+                $"was saved at step {file.Info.Progress.Step}, but with this data and these settings training has {setup.StepsInAll}; resume with as many epochs, the data and the batch size it was started with"
+
+        settings @ data
+
+    /// What a run that goes on from a checkpoint should say: which settings and data are not as they were. Raises InputError where `read` would.
+    let notices (setup: TrainingSetup) (path: string) : string list =
+        use file = CheckpointFile.Open path
+        check setup file
 
     let private progressOf (plan: TrainingPlan) (info: CheckpointInfo) : Progress =
         let step = info.Progress.Step
@@ -196,10 +201,10 @@ module TrainingState =
         }
 
     /// The state that a checkpoint holds, read into memory; the file is closed again. Raises InputError where the checkpoint is damaged,
-    /// holds no state to go on from, or was made with other classes, another number of steps an epoch, or another model.
+    /// holds no state to go on from, or was made with other data or with settings that a resumed run has to keep.
     let read (setup: TrainingSetup) (plan: TrainingPlan) (path: string) : TrainingState =
         use file = CheckpointFile.Open path
-        check setup file
+        check setup file |> ignore
         let settings = setup.Settings.Detector
         let weights = TrainedModel.weights settings file.Path file.Weights setup.Device
 

@@ -36,6 +36,13 @@ public static class TrainCommand
         }
 
         var settings = request.Over(Load(request, checkpoint));
+        if (checkpoint is not null)
+        {
+            // before data are made: settings that are refused must not make others
+            using var file = CheckpointFile.Open(checkpoint);
+            Resumption.ofSettings(file, settings);
+        }
+
         var device = ComputeDevice.Choose(request.Device);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
@@ -50,6 +57,7 @@ public static class TrainCommand
             version
         );
         var maxSteps = request.MaxSteps is { Value: var most } ? FSharpOption<long>.Some(most) : null;
+        var changed = checkpoint is null ? [] : TrainingStateModule.notices(setup, checkpoint);
         using var run = checkpoint is null
             ? TrainingRun.Start(setup, maxSteps)
             : TrainingRun.Resume(setup, maxSteps, checkpoint);
@@ -66,7 +74,7 @@ public static class TrainCommand
             stream => stream.Write(Encoding.UTF8.GetBytes(SettingsFile.toJson(settings)))
         );
         using var metrics = MetricsLog.Open(folder.Metrics, run.Progress.Step, run.Progress.Validated);
-        display.Start(Summary(request, setup, run, folder, made));
+        display.Start(Summary(request, setup, run, folder, [.. changed, .. made]));
         var observer = new Observer(display, metrics, folder, settings.Train.LogEvery);
         var outcome = run.Train(folder, observer, interruption.Token);
         if (!outcome.Finished)
@@ -94,7 +102,7 @@ public static class TrainCommand
         TrainingSetup setup,
         TrainingRun run,
         WorkFolder folder,
-        IReadOnlyList<string> made
+        IReadOnlyList<string> notices
     ) =>
         new()
         {
@@ -113,7 +121,7 @@ public static class TrainCommand
             FirstStep = run.Progress.Step,
             Notices =
             [
-                .. made,
+                .. notices,
                 .. setup.Loader.Data.Notices,
                 .. setup.Validation.Data.Notices,
                 .. Warnings(setup.Settings),
