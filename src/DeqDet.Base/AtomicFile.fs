@@ -73,6 +73,12 @@ type AtomicFile =
             | :? PathTooLongException -> "its name is longer than the system allows"
             | _ -> error.Message.Replace(temporary, path)
 
+    /// Where the temporary file of a file lies: in the same folder, so that it can be renamed.
+    static let temporaryOf (full: string) : string =
+        let name = Path.GetFileName full
+        let start = name[.. min name.Length mostOfName - 1]
+        Path.Combine(Path.GetDirectoryName full, $".{start}.{Guid.NewGuid():N}.tmp")
+
     static let remove (file: string) =
         try
             File.Delete file
@@ -90,10 +96,7 @@ type AtomicFile =
         try
             try
                 let full = target path
-                let folder = Path.GetDirectoryName full
-                let name = Path.GetFileName full
-                let start = name[.. min name.Length mostOfName - 1]
-                temporary <- Path.Combine(folder, $".{start}.{Guid.NewGuid():N}.tmp")
+                temporary <- temporaryOf full
 
                 use stream =
                     new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, writersShare, 1 <<< 16)
@@ -104,13 +107,47 @@ type AtomicFile =
                 // Still open, and so locked: RemoveStale never takes it away from under the renaming.
                 File.Move(temporary, full, overwrite = true)
                 leftOver <- false
-                FolderEntries.flush folder
+                FolderEntries.flush (Path.GetDirectoryName full)
             with
             | :? IOException
             | :? UnauthorizedAccessException as error -> raise (refused path (reason path temporary error) error)
         finally
             if leftOver then
                 remove temporary
+
+    /// Gives a whole file a second name, which stands for the same content from then on, also when the first name is given to another
+    /// file: a hard link, which takes no space, or a copy where there are none. A file that has the second name already is replaced as
+    /// `Write` does it. Raises InputError where the system refuses.
+    static member AlsoAs(path: string, second: string) : unit =
+        let full = target second
+        let temporary = temporaryOf full
+
+        let linked =
+            try
+                HardLink.tryMake (target path) temporary
+            with
+            | :? DllNotFoundException
+            | :? EntryPointNotFoundException -> false
+
+        if linked then
+            try
+                try
+                    File.Move(temporary, full, overwrite = true)
+                    FolderEntries.flush (Path.GetDirectoryName full)
+                with
+                | :? IOException
+                | :? UnauthorizedAccessException as error ->
+                    raise (refused second (reason second temporary error) error)
+            finally
+                // renaming does nothing where both names are the same file's already
+                remove temporary
+        else
+            AtomicFile.Write(
+                second,
+                fun stream ->
+                    use file = File.OpenRead path
+                    file.CopyTo stream
+            )
 
     /// Removes the temporary files that interrupted writes (a killed process, a loss of power) have left in a folder: files named as
     /// `Write` names them that nobody is writing at the moment. Everything else stays. What may not be removed is left, too.

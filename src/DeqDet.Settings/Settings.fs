@@ -93,6 +93,7 @@ module Settings =
                     EvaluateEvery = 1
                     SaveSteps = 0
                     SaveMinutes = 0.0
+                    Keep = 1
                 }
             Evaluation =
                 {

@@ -97,6 +97,11 @@ type TrainSettings =
           AtLeast 0;
           FreeAtResume>]
         SaveMinutes: float
+        [<Setting "Latest states that are kept: the latest one, and those before it as step-NUMBER.safetensors. Each is three times as large as the weights.";
+          AtLeast 1;
+          AtMost 10_000;
+          FreeAtResume>]
+        Keep: int
     }
 
 type EvaluationSettings =

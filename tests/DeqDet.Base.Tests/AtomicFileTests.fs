@@ -171,6 +171,73 @@ let private successes =
                         Expect.isNotNull (FileInfo(link).LinkTarget) "the link"))
         ]
 
+let private secondNames =
+    let contents (folder: string) =
+        Map
+            [
+                for file in Directory.GetFiles folder -> Path.GetFileName file, List.ofArray (File.ReadAllBytes file)
+            ]
+
+    testList
+        "a second name"
+        [
+            testCase "stays with the content when the first one is given to another file" (fun () ->
+                inFolder (fun folder ->
+                    let path, second = Path.Combine(folder, "a"), Path.Combine(folder, "b")
+                    write path [| 1uy |]
+                    AtomicFile.AlsoAs(path, second)
+                    Expect.equal (contents folder) (Map [ "a", [ 1uy ]; "b", [ 1uy ] ]) "both"
+                    // nothing is left over where both are the same file already
+                    AtomicFile.AlsoAs(path, second)
+                    Expect.equal (contents folder) (Map [ "a", [ 1uy ]; "b", [ 1uy ] ]) "both, once more"
+                    write path [| 2uy |]
+                    Expect.equal (contents folder) (Map [ "a", [ 2uy ]; "b", [ 1uy ] ]) "the first is new"
+                    AtomicFile.AlsoAs(path, second)
+                    Expect.equal (contents folder) (Map [ "a", [ 2uy ]; "b", [ 2uy ] ]) "the second is replaced"))
+
+            testCase "of a link is one of the file that it leads to" (fun () ->
+                if not (OperatingSystem.IsWindows()) then
+                    inFolder (fun folder ->
+                        let path, link, second =
+                            Path.Combine(folder, "a"), Path.Combine(folder, "link"), Path.Combine(folder, "b")
+
+                        write path [| 1uy |]
+                        File.CreateSymbolicLink(link, "a") |> ignore
+                        AtomicFile.AlsoAs(link, second)
+                        write link [| 2uy |]
+                        Expect.equal (contents folder) (Map [ "a", [ 2uy ]; "link", [ 2uy ]; "b", [ 1uy ] ]) "files"))
+
+            testCase "on another disk is a copy" (fun () ->
+                // Linux has a file system in memory there
+                if Directory.Exists "/dev/shm" then
+                    inFolder (fun folder ->
+                        let path = Path.Combine(folder, "a")
+                        let second = Path.Combine("/dev/shm", $"deqdet-{Guid.NewGuid():N}")
+                        write path [| 1uy; 2uy |]
+
+                        try
+                            AtomicFile.AlsoAs(path, second)
+                            Expect.equal (File.ReadAllBytes second) [| 1uy; 2uy |] "its content"
+                        finally
+                            File.Delete second))
+
+            testCase "that cannot be given says why, and leaves nothing" (fun () ->
+                inFolder (fun folder ->
+                    let path = Path.Combine(folder, "a")
+                    let second = Path.Combine(folder, "none", "b")
+                    write path [| 1uy |]
+
+                    let message =
+                        try
+                            AtomicFile.AlsoAs(path, second)
+                            failtest "was given"
+                        with :? InputError as error ->
+                            error.Message
+
+                    Expect.stringContains message "there is no folder" "why"
+                    Expect.equal (contents folder) (Map [ "a", [ 1uy ] ]) "nothing else"))
+        ]
+
 let private leftOvers =
     let digits = "0123456789abcdef0123456789abcdef"
 
@@ -229,4 +296,4 @@ let private leftOvers =
         ]
 
 [<Tests>]
-let tests = testList "atomic file" [ failures; successes; leftOvers ]
+let tests = testList "atomic file" [ failures; successes; secondNames; leftOvers ]

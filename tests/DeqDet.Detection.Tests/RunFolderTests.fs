@@ -4,6 +4,7 @@ module DeqDet.Tests.RunFolderTests
 open System
 open System.IO
 open Expecto
+open DeqDet.Checkpoints
 open DeqDet.Detection
 open DeqDet.Tests.SettingsFiles
 
@@ -128,17 +129,44 @@ let tests =
                     Expect.isTrue (File.Exists "new/deep/metrics.jsonl") "its metrics come along"
                     Expect.isTrue (File.Exists "new/deep/best.safetensors") "and its best weights")
 
-            testCase "a checkpoint beside a run's latest does not overwrite that run"
+            testCase "a state beside a later one of its run does not overwrite it"
             <| fun () ->
                 inCurrent (fun _ ->
+                    let whole path =
+                        touch path
+                        SafetensorsWriter.Write(path, [||])
+
+                    whole "a/latest.safetensors"
+                    whole "a/step-00000100.safetensors"
+                    let earlier = Path.Combine("a", "step-00000100.safetensors")
+                    let message = complaint (fun () -> RunFolder.ofResumed None earlier |> dispose)
+                    expectParts message [ earlier; "latest.safetensors"; "--work-dir" ]
+
+                    // in a new folder it is the latest state from the start
+                    using (RunFolder.ofResumed (Some "new") earlier) (fun taken ->
+                        RunFolder.bringAlong earlier taken.Folder
+                        Expect.isTrue taken.Folder.HasCheckpoint "a latest state")
+
+                    // a latest state that is damaged is none to be lost
                     touch "a/latest.safetensors"
-                    touch "a/step-100.safetensors"
 
-                    let message =
-                        complaint (fun () -> RunFolder.ofResumed None "a/step-100.safetensors" |> dispose)
+                    using (RunFolder.ofResumed None earlier) (fun taken ->
+                        Expect.equal taken.Folder (WorkFolder.at "a") "its own folder"
+                        RunFolder.bringAlong earlier taken.Folder
 
-                    expectParts message [ "a/step-100.safetensors"; "--work-dir" ]
-                    touch "alone/step-100.safetensors"
-                    use taken = RunFolder.ofResumed None "alone/step-100.safetensors"
-                    Expect.equal taken.Folder (WorkFolder.at "alone") "it has the folder for itself")
+                        Expect.equal
+                            (File.ReadAllBytes taken.Folder.Latest)
+                            (File.ReadAllBytes earlier)
+                            "it is the latest state"))
+
+            testCase "a checkpoint that lies in no run's folder asks for one"
+            <| fun () ->
+                inCurrent (fun _ ->
+                    touch "alone/step-00000100.safetensors"
+                    let alone = Path.Combine("alone", "step-00000100.safetensors")
+                    let message = complaint (fun () -> RunFolder.ofResumed None alone |> dispose)
+                    expectParts message [ alone; "does not lie in the folder of a run"; "--work-dir" ]
+                    Expect.hasLength (Directory.GetFileSystemEntries "alone") 1 "nothing was written there"
+                    use taken = RunFolder.ofResumed (Some "new") alone
+                    Expect.equal taken.Folder (WorkFolder.at "new") "the folder that was asked for")
         ]

@@ -415,6 +415,40 @@ let tests =
                     use again = setting.Resume("run", None)
                     Expect.equal again.Progress.Step 4L "resumed at")
 
+            testCase "from every state that is kept a run goes on to the same end"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, tiny @ [ "train.save_steps=2"; "train.keep=4" ])
+                    let whole = setting.Work "whole"
+
+                    using (setting.Start None) (fun run -> logged run whole (Told()) CancellationToken.None |> ignore)
+
+                    Expect.equal (List.map fst whole.Earlier) [ 5L; 3L; 2L ] "states before the last"
+
+                    let goOn (checkpoint: string) (work: WorkFolder) =
+                        use run = TrainingRun.Resume(setting.Setup, None, checkpoint)
+                        RunFolder.bringAlong checkpoint work
+                        logged run work (Told()) CancellationToken.None |> ignore
+                        sameTensors whole.Latest work.Latest
+                        sameTensors whole.Best work.Best
+                        Expect.equal (metrics work) (metrics whole) $"{checkpoint}: metrics"
+
+                    for step, file in whole.Earlier do
+                        goOn file (setting.Work $"from-{step}")
+
+                    // the newest whole one in its own folder, where the latest is damaged
+                    let damaged = setting.Work "damaged"
+
+                    for file in Directory.GetFiles whole.Path do
+                        File.Copy(file, Path.Combine(damaged.Path, Path.GetFileName file))
+
+                    File.WriteAllText(damaged.Latest, "half of it")
+
+                    using (RunFolder.ofResumed None (damaged.StateOf 5L)) (fun taken ->
+                        goOn (damaged.StateOf 5L) taken.Folder)
+
+                    Expect.equal (List.map fst damaged.Earlier) [ 5L; 3L; 2L ] "states before the last")
+
             testCase "save_steps saves within an epoch, and a run killed after it goes on from there"
             <| fun () ->
                 inFolder (fun folder ->

@@ -266,6 +266,7 @@ let private settings: Gen<Settings> =
                         EvaluateEvery = numbers[5]
                         SaveSteps = numbers[0] - 1
                         SaveMinutes = rates[3]
+                        Keep = numbers[5]
                     }
                 Evaluation =
                     {

@@ -1,5 +1,6 @@
 namespace DeqDet.Detection
 
+open System
 open System.IO
 open DeqDet
 
@@ -13,6 +14,22 @@ type WorkFolder =
 
     /// The latest state of the run: weights and all that is needed to go on.
     member folder.Latest: string = folder.In "latest.safetensors"
+
+    /// The state after a step, when it is no longer the latest one.
+    member folder.StateOf(step: int64) : string = folder.In $"step-{step:D8}.safetensors"
+
+    /// The states before the latest one that are kept, with their steps, the newest first.
+    member folder.Earlier: (int64 * string) list =
+        if not (Directory.Exists folder.Path) then
+            []
+        else
+            [
+                for file in Directory.EnumerateFiles(folder.Path, "step-*.safetensors") do
+                    match Int64.TryParse(Path.GetFileNameWithoutExtension(file).Substring 5) with
+                    | true, step when file = folder.StateOf step -> step, file
+                    | _ -> ()
+            ]
+            |> List.sortDescending
 
     /// The weights with the best validation AP so far.
     member folder.Best: string = folder.In "best.safetensors"
@@ -51,6 +68,7 @@ type WorkFolder =
             folder.Settings
             folder.Detections
             folder.Pictures
+            yield! List.map snd folder.Earlier
         ]
 
 module WorkFolder =
@@ -64,37 +82,6 @@ module WorkFolder =
     /// The folders that runs of a name go into: work/NAME, work/NAME-2, ...
     let numbered (name: string) : WorkFolder seq =
         Seq.initInfinite (fun i -> at (Path.Combine("work", (if i = 0 then name else $"{name}-{i + 1}"))))
-
-    /// The folder of the run to continue: the one asked for, or the newest of work/NAME, work/NAME-2, ... Raises InputError where there is
-    /// nothing to continue.
-    let toResume (asked: string option) (name: string) : WorkFolder =
-        match asked with
-        | Some path ->
-            let folder = at path
-
-            if not folder.HasCheckpoint then
-                raise (
-                    InputError
-                        $"{path}: nothing to resume there, {Path.GetFileName folder.Latest} is missing; start without --resume"
-                )
-
-            folder
-        | None ->
-            let runs =
-                numbered name
-                |> Seq.takeWhile (fun folder -> Directory.Exists folder.Path)
-                |> Seq.filter _.HasCheckpoint
-                |> List.ofSeq
-
-            if runs.IsEmpty then
-                let first = Path.Combine("work", name)
-
-                raise (
-                    InputError
-                        $"--resume: no run with a checkpoint in {first}; name a checkpoint after --resume, or its folder with --work-dir"
-                )
-
-            runs |> List.maxBy (fun folder -> File.GetLastWriteTimeUtc folder.Latest)
 
     /// The checkpoint that a user means: a file as it is; of a work folder the best weights where a validation has chosen them, else the
     /// latest. Raises InputError where a folder holds no checkpoint.

@@ -126,7 +126,8 @@ module RunFolder =
             |> Seq.filter (fun folder -> not (Directory.Exists folder.Path))
             |> Seq.pick FolderLock.TryTake
 
-    /// Where a run goes on that is resumed from a checkpoint file: in the checkpoint's own folder, or in another one that holds no run.
+    /// Where a run goes on that is resumed from a checkpoint file: in the checkpoint's own folder, or in another one that holds no run. Raises
+    /// InputError where a later state would be lost, or the folder is not a run's.
     let ofResumed (asked: string option) (checkpoint: string) : FolderLock =
         let home = WorkFolder.at (Path.GetDirectoryName(Path.GetFullPath checkpoint))
 
@@ -142,15 +143,28 @@ module RunFolder =
                 (taken :> IDisposable).Dispose()
                 reraise ()
         | _ ->
-            if Path.GetFullPath checkpoint <> home.Latest && home.HasRun then
+            if not home.HasRun then
                 raise (
                     InputError
-                        $"--resume {checkpoint}: lies in the folder of a run that has its own {Path.GetFileName home.Latest}, which would be overwritten; continue in a new folder with --work-dir"
+                        $"--resume {checkpoint}: does not lie in the folder of a run; name the folder in which to go on with --work-dir"
                 )
 
-            FolderLock.Take home
+            let taken = FolderLock.Take home
 
-    /// Brings what the run has written beside a checkpoint so far, its metrics and best weights, into the folder in which it goes on.
+            try
+                match SavedStates.after home checkpoint with
+                | Some later ->
+                    raise (
+                        InputError
+                            $"--resume {checkpoint}: the run in this folder has gone on from there to {Path.GetFileName later}, which would be overwritten; resume from that, or go on from this one in a new folder with --work-dir"
+                    )
+                | None -> taken
+            with _ ->
+                (taken :> IDisposable).Dispose()
+                reraise ()
+
+    /// Brings what the run has written beside a checkpoint so far, its metrics and best weights, into the folder in which it goes on, and at last
+    /// makes the checkpoint the latest state there: so that from now on `--resume FOLDER` goes on from it.
     let bringAlong (checkpoint: string) (folder: WorkFolder) : unit =
         let home = WorkFolder.at (Path.GetDirectoryName(Path.GetFullPath checkpoint))
 
@@ -163,3 +177,6 @@ module RunFolder =
                             use file = File.OpenRead source
                             file.CopyTo stream
                     )
+
+        if Path.GetFullPath checkpoint <> folder.Latest then
+            AtomicFile.AlsoAs(checkpoint, folder.Latest)

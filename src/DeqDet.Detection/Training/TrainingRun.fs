@@ -135,7 +135,9 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
             ()
 
     let saveLatest (folder: WorkFolder) =
-        TrainingState.save setup true folder.Latest state
+        SavedStates.write folder train.Keep (Option.map fst state.Progress.Saved) state.Progress.Step (fun path ->
+            TrainingState.save setup true path state)
+
         update Progress.savedLatest
         sinceSaved.Restart()
 
@@ -236,7 +238,15 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
     /// A run that goes on where a checkpoint stopped. Raises InputError where it cannot (see TrainingState.read).
     static member Resume(setup: TrainingSetup, maxSteps: int64 option, checkpoint: string) : TrainingRun =
         let plan = planOf setup maxSteps
-        new TrainingRun(setup, plan, TrainingState.read setup plan checkpoint)
+        let state = TrainingState.read setup plan checkpoint
+
+        new TrainingRun(
+            setup,
+            plan,
+            { state with
+                Progress = SavedStates.withBest checkpoint state.Progress
+            }
+        )
 
     /// The detector in training.
     member _.Detector = state.Detector

@@ -134,13 +134,15 @@ public static class TrainCommand
         switch (request.Resume)
         {
             case Resume.From from when File.Exists(from.checkpoint):
-                return from.checkpoint;
+                return Path.GetFileName(from.checkpoint) == Path.GetFileName(WorkFolderModule.at(".").Latest)
+                    ? SavedStates.toResume(Path.GetDirectoryName(Path.GetFullPath(from.checkpoint))!, "")
+                    : from.checkpoint;
             case Resume.From from when Directory.Exists(from.checkpoint):
-                return WorkFolderModule.toResume(from.checkpoint, "").Latest;
+                return SavedStates.toResume(from.checkpoint, "");
             case Resume.From from:
                 throw new InputError($"--resume {from.checkpoint}: no such checkpoint or work folder");
             case var resume when resume.IsLatest:
-                return WorkFolderModule.toResume(request.WorkDir, NameOf(request)).Latest;
+                return SavedStates.toResume(request.WorkDir, NameOf(request));
             default:
                 return null;
         }
