@@ -176,8 +176,8 @@ module Detector =
             |> List.indexed
             |> List.tryPick (fun (i, (spec, _)) -> if finite[i] then None else Some spec.Name)
 
-    /// Images [B, 3, H, W] -> the pyramid. A generator means training: what the backbone drops at random is drawn from it.
-    let pyramid (training: torch.Generator option) (detector: Detector) (images: Tensor) : Pyramid =
+    /// Images [B, 3, H, W] -> the pyramid.
+    let pyramid (training: TrainingPass option) (detector: Detector) (images: Tensor) : Pyramid =
         let levels =
             scoped Seq.ofList (fun () ->
                 Backbone.apply training detector.Weights.Backbone images
@@ -221,20 +221,34 @@ module Detector =
     let detect (effort: Effort) (detector: Detector) (batch: ImageBatch) : Detections =
         detectFrom None effort detector batch
 
-    /// Forward and backward pass of one training batch: gradients are added to the `grad` of the trainable leaves; the entries of
-    /// the log come back. The random numbers of the perturbation are drawn from the generator.
+    /// Forward and backward pass of a share of a training batch: gradients are added to the `grad` of the trainable leaves; the entries of
+    /// the log come back, to be added up over the shares. What is random is drawn from the generator, for the whole batch: a generator in
+    /// the same state for each share.
+    let trainShare
+        (share: Share)
+        (detector: Detector)
+        (images: ImageBatch)
+        (targets: Target list)
+        (generator: torch.Generator)
+        : LossEntry list =
+        scoped (Seq.map (fun entry -> entry.Value)) (fun () ->
+            let settings, decoder = detector.Settings, detector.Weights.Decoder
+            let plan = Family.plan settings
+            let pass = { Share = share; Generator = generator }
+            let pyramid = pyramid (Some pass) detector images.Images
+            let start = start detector images
+
+            let draws =
+                Perturbation.drawShare share settings.Rap plan.Steps start.Content generator
+
+            Supervision.runShare Supervision.silent share settings plan decoder pyramid start draws targets)
+
+    /// The same of a whole batch.
     let trainStep
         (detector: Detector)
         (batch: ImageBatch)
         (targets: Target list)
         (generator: torch.Generator)
         : LossEntry list =
-        scoped (Seq.map (fun entry -> entry.Value)) (fun () ->
-            let plan = Family.plan detector.Settings
-            let pyramid = pyramid (Some generator) detector batch.Images
-            let start = start detector batch
-
-            let draws =
-                Perturbation.draw detector.Settings.Rap plan.Steps start.Content generator
-
-            Supervision.run detector.Settings plan detector.Weights.Decoder pyramid start draws targets)
+        let boxes = [ for target in targets -> int (target.Labels.size 0) ]
+        trainShare (Share.whole detector.Settings.Queries.Count boxes) detector batch targets generator

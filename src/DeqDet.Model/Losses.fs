@@ -32,10 +32,11 @@ module Losses =
     let giou (boxes: Tensor) (targets: Tensor) =
         scalar 1.0 - Boxes.giou 1e-7 boxes targets
 
-    /// Loss of one supervised state: logits [B, Q, K] and boxes [B, Q, 4] with the matching of each image (box index or -1).
-    /// Sums are divided by the number of matched queries in the batch, or by `EmptyBatchDivisor` where there is none (float32's epsilon
-    /// if that is 0).
-    let compute
+    /// Loss of one supervised state: logits [B, Q, K] and boxes [B, Q, 4] of a share with the matching of each image (box index or -1).
+    /// Sums are divided by the number of matched queries in the whole batch, or by `EmptyBatchDivisor` where there is none (float32's
+    /// epsilon if that is 0).
+    let ofShare
+        (share: Share)
         (loss: LossSettings)
         (targets: Target list)
         (matching: int[] list)
@@ -61,19 +62,23 @@ module Losses =
         let flat = logits.reshape (b * q, k)
         let oneHot = torch.zeros_like (flat)
 
-        if pairs.Length = 0 then
-            let divisor =
-                if loss.EmptyBatchDivisor > 0.0 then
-                    loss.EmptyBatchDivisor
-                else
-                    epsilon
+        let divisor =
+            if share.Matched > 0L then
+                float share.Matched + epsilon
+            elif loss.EmptyBatchDivisor > 0.0 then
+                loss.EmptyBatchDivisor
+            else
+                epsilon
 
+        let focalWeight = if share.Counts then loss.Weights.Focal / divisor else 0.0
+
+        if pairs.Length = 0 then
             let nothing = boxes.sum () * scalar 0.0
 
             {
                 Classification =
                     (focal loss.FocalAlpha loss.FocalGamma flat oneHot).sum()
-                    * scalar (loss.Weights.Focal / divisor)
+                    * scalar focalWeight
                 Box = nothing
                 GIoU = nothing
                 Accuracy = torch.zeros ([||], dtype = logits.dtype, device = logits.device)
@@ -96,20 +101,39 @@ module Losses =
             oneHot.index_put_ (torch.ones ([||], dtype = oneHot.dtype, device = oneHot.device), rows, labels)
             |> ignore
 
-            let divisor = float pairs.Length + epsilon
-
             {
                 Classification =
                     (focal loss.FocalAlpha loss.FocalGamma flat oneHot).sum()
-                    * scalar (loss.Weights.Focal / divisor)
+                    * scalar focalWeight
                 Box = (found / size - truth / size).abs().sum() * scalar (loss.Weights.L1 / divisor)
                 GIoU = (giou found truth).sum() * scalar (loss.Weights.GIoU / divisor)
                 Accuracy =
                     use _ = torch.no_grad ()
 
-                    (flat.detach().index_select(0L, rows).argmax(-1L).eq labels).``to``(logits.dtype).mean()
+                    // the share's part of the mean over the batch's pairs
+                    (flat.detach().index_select(0L, rows).argmax(-1L).eq labels).``to``(logits.dtype).sum()
+                    / scalar (float share.Matched)
                     * scalar 100.0
             }
+
+    /// The same of a whole batch.
+    let compute
+        (loss: LossSettings)
+        (targets: Target list)
+        (matching: int[] list)
+        (logits: Tensor)
+        (boxes: Tensor)
+        : LossTerms =
+        let matched =
+            matching
+            |> List.sumBy (Array.sumBy (fun box -> if box >= 0 then 1L else 0L))
+
+        let share =
+            { Share.whole 0 [ for _ in targets -> 0 ] with
+                Matched = matched
+            }
+
+        ofShare share loss targets matching logits boxes
 
     /// The sum that is differentiated.
     let total (terms: LossTerms) =

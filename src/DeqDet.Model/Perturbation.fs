@@ -25,16 +25,24 @@ module Perturbation =
     let isNone (draw: RapDraw) =
         draw.ContentNoise.IsNone && draw.PositionNoise.IsNone
 
-    /// Draws for every step of a path of contents [B, Q, C]. One decision for the whole batch, content before position; the
-    /// uniform numbers are drawn even where a probability is 0. Drawn on the CPU, so that a seed means the same on every device.
-    let draw (rap: RapSettings) (steps: int) (content: Tensor) (generator: torch.Generator) : RapDraw list =
-        let b, q, c = content.size 0, content.size 1, content.size 2
+    /// Draws for every step of a path of a share's contents [B, Q, C]. One decision for the whole batch, content before position, and noise
+    /// for all its images, of which the share's are kept; the uniform numbers are drawn even where a probability is 0. Drawn on the CPU,
+    /// so that a seed means the same on every device.
+    let drawShare
+        (share: Share)
+        (rap: RapSettings)
+        (steps: int)
+        (content: Tensor)
+        (generator: torch.Generator)
+        : RapDraw list =
+        let q, c = content.size 1, content.size 2
 
         let strike probability (width: int64) =
             use uniform = torch.rand ([| 1L |], generator = generator)
 
             if uniform.item<float32>() < float32 probability then
-                Some(torch.randn([| b; q; width |], generator = generator).``to`` content.device)
+                let noise = torch.randn ([| share.Batch; q; width |], generator = generator)
+                Some((Share.narrow share 0 noise).``to`` content.device)
             else
                 None
 
@@ -49,6 +57,11 @@ module Perturbation =
                     PositionNoise = positionNoise
                 }
         ]
+
+    /// The same for a whole batch.
+    let draw (rap: RapSettings) (steps: int) (content: Tensor) (generator: torch.Generator) : RapDraw list =
+        let whole = Share.whole 0 (List.replicate (int (content.size 0)) 0)
+        drawShare whole rap steps content generator
 
     /// The perturbed query: content <- (1 - a) content + a ||content|| n; box <- box + s n, position <- encode(box). The box may come
     /// out inverted and stays so for the next application's overlap bias.

@@ -20,7 +20,8 @@ type SupervisionObserver =
 /// Refinement-aware gradient (paper, section 3.3) and the interpreter of plans.
 module Supervision =
 
-    let private silent = { Applied = ignore; Matched = ignore }
+    /// An observer of nothing.
+    let silent = { Applied = ignore; Matched = ignore }
 
     let private entries (stage: SupervisedStage) (terms: LossTerms) =
         [
@@ -39,14 +40,14 @@ module Supervision =
     type private Attachment = (SupervisedStage * Attached) option
 
     /// Convergence and cost of an implicit gradient's adjoint equation, over the images of the batch; no entries for the other gradients.
-    let private adjointEntries (attachment: Attachment) : LossEntry list =
+    let private adjointEntries (share: Share) (attachment: Attachment) : LossEntry list =
         match attachment with
         | None -> []
         | Some(stage, attached) ->
             let entry name (value: float) =
                 {
                     Name = stage.Name + name
-                    Value = torch.tensor (value, device = attached.State.device)
+                    Value = torch.tensor (Share.ofMean share value, device = attached.State.device)
                 }
 
             match attached.Adjoint with
@@ -75,6 +76,7 @@ module Supervision =
     type private Step =
         {
             Observer: SupervisionObserver
+            Share: Share
             Settings: DetectorSettings
             Plan: Plan
             Weights: DecoderWeights
@@ -97,7 +99,7 @@ module Supervision =
             Matching.run settings.Matching settings.Loss step.Targets logits query.Box
 
         step.Observer.Matched matching
-        let terms = Losses.compute settings.Loss step.Targets matching logits query.Box
+        let terms = Losses.ofShare step.Share settings.Loss step.Targets matching logits query.Box
         let w = scalar stage.Weight
 
         // the reference multiplies the accuracy too
@@ -185,11 +187,12 @@ module Supervision =
             Levels = List.map leaf pyramid.Levels
         }
 
-    /// Runs a plan over one batch: initial queries and pyramid (both may carry gradients), one RAP draw per step of the path.
+    /// Runs a plan over a share of a batch: initial queries and pyramid (both may carry gradients), one RAP draw per step of the path.
     /// Gradients are left in the `grad` of the leaves: of the weights and of whatever the pyramid and queries came from. Returns the
     /// log entries in the reference's order; their sum over names containing "loss" is what was differentiated.
-    let runObserved
+    let runShare
         (observer: SupervisionObserver)
+        (share: Share)
         (settings: DetectorSettings)
         (plan: Plan)
         (weights: DecoderWeights)
@@ -203,6 +206,7 @@ module Supervision =
         let step =
             {
                 Observer = observer
+                Share = share
                 Settings = settings
                 Plan = plan
                 Weights = weights
@@ -220,7 +224,7 @@ module Supervision =
 
                 if plan.Immediate then
                     result.Total.backward ()
-                    result.State, result.Log, adjointEntries result.Attachment
+                    result.State, result.Log, adjointEntries share result.Attachment
                 else
                     totals.Add(result.Total, result.Attachment)
                     result.State, result.Log, []
@@ -263,6 +267,8 @@ module Supervision =
         if totals.Count > 0 then
             (sum [ for total, _ in totals -> total ]).backward()
 
+        share.DecoderDone()
+
         // one pass through neck and backbone for all levels together
         let reached =
             [|
@@ -278,10 +284,16 @@ module Supervision =
 
         // adjoint equations are solved in the backward passes
         for _, attachment in totals do
-            adjoints.AddRange(adjointEntries attachment)
+            adjoints.AddRange(adjointEntries share attachment)
 
         log.AddRange adjoints
         List.ofSeq log
+
+    /// The same of a whole batch.
+    let runObserved observer settings plan weights pyramid (start: Query) draws (targets: Target list) =
+        let boxes = [ for target in targets -> int (target.Labels.size 0) ]
+        let share = Share.whole (int (start.Content.size 1)) boxes
+        runShare observer share settings plan weights pyramid start draws targets
 
     /// The same without an observer.
     let run settings plan weights pyramid start draws targets =

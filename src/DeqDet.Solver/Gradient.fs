@@ -84,7 +84,7 @@ module Gradient =
                         let transposed = Native.vectorJacobian image input
 
                         let attached =
-                            Native.detour
+                            Detour.through
                                 (fun gradient -> way transposed (fun outcome -> adjoint.Value <- outcome) gradient)
                                 (fun error -> adjoint.Value <- Failed error)
                                 image

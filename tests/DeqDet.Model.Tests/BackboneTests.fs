@@ -42,10 +42,16 @@ let private gradients (prefix: string) (leaves: (Spec * Tensor) seq) =
                 not (isNull tensor.grad)
     ]
 
+let private pass generator (images: int) : TrainingPass =
+    {
+        Share = Share.whole 1 (List.replicate images 1)
+        Generator = generator
+    }
+
 let private train (settings: BackboneSettings) =
     let net, leaves = build settings
     use generator = Small.generator 1
-    let maps = Backbone.apply (Some generator) net (images [ 2; 3; 32; 32 ])
+    let maps = Backbone.apply (Some(pass generator 2)) net (images [ 2; 3; 32; 32 ])
 
     (maps
      |> List.map (fun map -> map.pow(scalar 2.0).sum())
@@ -159,7 +165,7 @@ let tests =
                         ]
 
                     let train (batch: Tensor) =
-                        let maps = Backbone.apply (Some generator) net batch
+                        let maps = Backbone.apply (Some(pass generator 2)) net batch
 
                         (maps
                          |> List.map (fun map -> map.pow(scalar 2.0).sum())

@@ -23,14 +23,13 @@ module Backbone =
         | Residual form -> ResNetWeights(ResNet.create form settings source)
         | Windowed form -> SwinWeights(Swin.create form settings source)
 
-    /// Images [B, 3, H, W] -> C2..C5 at strides 4, 8, 16, 32. A generator means training: what a backbone drops at random is drawn
-    /// from it.
-    let apply (training: torch.Generator option) (weights: BackboneWeights) (images: Tensor) : Tensor list =
+    /// Images [B, 3, H, W] -> C2..C5 at strides 4, 8, 16, 32.
+    let apply (training: TrainingPass option) (weights: BackboneWeights) (images: Tensor) : Tensor list =
         match weights with
-        | ResNetWeights net -> ResNet.apply training.IsSome net images
+        | ResNetWeights net -> ResNet.apply (training |> Option.map _.Share) net images
         | SwinWeights net ->
             match training with
-            | Some generator when net.DropPath > 0.0 ->
-                use factors = Swin.drawDropPath net (images.size 0) generator
-                Swin.apply (Some factors) net images
+            | Some pass when net.DropPath > 0.0 ->
+                use factors = Swin.drawDropPath net pass.Share.Batch pass.Generator
+                Swin.apply (Some(Share.narrow pass.Share 1 factors)) net images
             | _ -> Swin.apply None net images

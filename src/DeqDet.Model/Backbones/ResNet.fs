@@ -28,22 +28,54 @@ module BatchNorm =
             UsesBatch = usesBatch
         }
 
-    /// [B, C, H, W] -> the same shape; eps 1e-5, momentum .1. A single value per channel (one image, one pixel) has no variance: it is
-    /// normalised by the stored statistics, which stay as they are. (PyTorch raises "Expected more than 1 value per channel"; the
-    /// function underneath divides 0 by 0 and leaves NaN in the stored variance.)
-    let apply (training: bool) (norm: BatchNorm) (x: Tensor) =
-        let values = x.size 0 * x.size 2 * x.size 3
+    let private momentum = 0.1
 
+    let private normalise (norm: BatchNorm) (training: bool) (x: Tensor) =
         torch.nn.functional.batch_norm (
             x,
             norm.Mean,
             norm.Variance,
             norm.Scale,
             norm.Shift,
-            training = (training && norm.UsesBatch && values > 1L),
-            momentum = 0.1,
+            training = training,
+            momentum = momentum,
             eps = epsilon
         )
+
+    /// The stored statistics a step nearer to those of a batch; the variance that is stored is the unbiased one.
+    let private follow (norm: BatchNorm) (statistics: SharedStatistics) =
+        use _ = torch.no_grad ()
+        let unbiased = statistics.Values / (statistics.Values - 1.0)
+
+        for stored, found in [ norm.Mean, statistics.Mean; norm.Variance, statistics.Variance * scalar unbiased ] do
+            stored.copy_ (stored * scalar (1.0 - momentum) + found * scalar momentum) |> ignore
+
+    /// By the statistics of the images of all processes together.
+    let private together (exchange: Exchange) (counts: bool) (norm: BatchNorm) (x: Tensor) =
+        let statistics = SharedStatistics.ofMaps exchange counts x
+
+        if statistics.Values > 1.0 then
+            follow norm statistics
+
+            let by =
+                { norm with
+                    Mean = statistics.Mean
+                    Variance = statistics.Variance
+                }
+
+            normalise by false (SharedStatistics.follow exchange counts epsilon statistics x)
+        else
+            normalise norm false x
+
+    /// [B, C, H, W] -> the same shape; eps 1e-5, momentum .1. A single value per channel (one image, one pixel) has no variance: it is
+    /// normalised by the stored statistics, which stay as they are. (PyTorch raises "Expected more than 1 value per channel"; the
+    /// function underneath divides 0 by 0 and leaves NaN in the stored variance.)
+    let apply (training: Share option) (norm: BatchNorm) (x: Tensor) =
+        match training with
+        | Some { Exchange = Some exchange; Counts = counts } when norm.UsesBatch -> together exchange counts norm x
+        | _ ->
+            let values = x.size 0 * x.size 2 * x.size 3
+            normalise norm (training.IsSome && norm.UsesBatch && values > 1L) x
 
     /// The same outside training, as a convolution before it takes it in.
     let stored (norm: BatchNorm) : StoredNorm =
@@ -160,7 +192,7 @@ module ResNet =
         let c = u.Convolution
 
         match
-            if training then
+            if Option.isSome training then
                 null
             else
                 c.Packing.TryApply(x, c.Kernel, null, BatchNorm.stored u.Norm, rectify)
@@ -175,7 +207,7 @@ module ResNet =
         let c = u.Convolution
 
         match
-            if training then
+            if Option.isSome training then
                 null
             else
                 c.Packing.TryAdd(sum, x, c.Kernel, null, BatchNorm.stored u.Norm)
@@ -197,7 +229,7 @@ module ResNet =
             applyLast training last.Head sum main)
 
     /// Images [B, 3, H, W] -> C2..C5 at strides 4, 8, 16, 32; computed fast, channels last and in the precision's type.
-    let apply (training: bool) (net: ResNet) (images: Tensor) : Tensor list =
+    let apply (training: Share option) (net: ResNet) (images: Tensor) : Tensor list =
         let gradients = torch.is_grad_enabled ()
         // nothing to differentiate in the frozen part: no graph is kept
         let frozen stage = stage <= net.FrozenStages
