@@ -36,9 +36,14 @@ public sealed class Batch : IDisposable
     private float[]? pixels;
 
     /// <summary>A batch with memory for its pixels, not yet cleared.</summary>
-    public Batch(IReadOnlyList<BatchImage> images, int width, int height)
+    /// <param name="images">The pictures.</param>
+    /// <param name="width">Padded width, px.</param>
+    /// <param name="height">Padded height, px.</param>
+    /// <param name="place">Where they stand in a training step's batch; null: they are all of it.</param>
+    public Batch(IReadOnlyList<BatchImage> images, int width, int height, BatchPlace? place = null)
     {
         (Images, Width, Height) = (images, width, height);
+        Place = place ?? new(0, [.. images.Select(image => image.FileName)], Counts: true);
         pixels = ArrayPool<float>.Shared.Rent(checked(images.Count * 3 * width * height));
     }
 
@@ -47,6 +52,9 @@ public sealed class Batch : IDisposable
 
     /// <summary>The pictures.</summary>
     public IReadOnlyList<BatchImage> Images { get; }
+
+    /// <summary>Where they stand in the batch that a training step is made of.</summary>
+    public BatchPlace Place { get; }
 
     /// <summary>Padded width, px; a multiple of the padding unit.</summary>
     public int Width { get; }

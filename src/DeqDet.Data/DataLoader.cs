@@ -18,6 +18,9 @@ public sealed class DataLoader
     private const long AugmentationStream = 0x5A3B_1E01;
     private const int MostWorkers = 8;
 
+    // Pictures whose sizes are drawn in search of the largest batch: less than a second.
+    private const int MostCounted = 1_000_000;
+
     private readonly CocoDataset data;
     private readonly DataSettings settings;
     private readonly Normalisation normalisation;
@@ -57,59 +60,144 @@ public sealed class DataLoader
     /// <param name="from">Where to start.</param>
     /// <param name="batchSize">Images a batch.</param>
     /// <param name="seed">Seed of the run.</param>
+    /// <param name="share">The part of every batch that is made.</param>
     /// <param name="cancellation">Ends the work.</param>
     public PrefetchingLoader<int[], Batch> Train(
         DataPosition from,
         int batchSize,
         long seed,
+        BatchShare share,
         CancellationToken cancellation
-    )
-    {
-        var landscape = data.Images.Select(image => image.IsLandscape).ToArray();
-        var plan = EpochPlan.Shuffled(landscape, batchSize, seed, from.Epoch).Skip(from.Batch);
-        return Start(
-            plan,
-            (indices, token) => TrainBatch(indices, seed, from.Epoch, token),
-            indices => TrainFootprint(indices, seed, from.Epoch),
+    ) =>
+        Start(
+            Plan(batchSize, seed, from.Epoch).Skip(from.Batch),
+            (indices, token) => TrainBatch(indices, share, seed, from.Epoch, token),
+            indices => TrainFootprint(indices, share, seed, from.Epoch),
             cancellation
         );
+
+    /// <summary>
+    /// A batch as large as the largest that training will bring, all black, every picture with as many boxes as any has: what needs the most memory.
+    /// Its size is that of the batches of the first epochs, as many as are counted in a second. Dispose it.
+    /// </summary>
+    /// <param name="batchSize">Images a batch.</param>
+    /// <param name="seed">Seed of the run.</param>
+    /// <param name="epochs">Epochs of the run.</param>
+    /// <param name="share">The part of every batch that is made.</param>
+    public Batch Largest(int batchSize, long seed, int epochs, BatchShare share)
+    {
+        var counted = Math.Clamp(MostCounted / data.Images.Count, 1, epochs);
+        var (count, width, height) = Enumerable
+            .Range(0, counted)
+            .SelectMany(epoch => Plan(batchSize, seed, epoch).Select(indices => SizeOf(indices, share, seed, epoch)))
+            .MaxBy(size => Batch.BytesOf(size.Count, size.Width, size.Height));
+        var boxes = data.Images.Max(image => image.Targets.Count());
+        var about = data.Images[0];
+        var picture = new BatchImage(
+            about.Id,
+            about.FileName,
+            width,
+            height,
+            width,
+            height,
+            1,
+            1,
+            [.. Enumerable.Repeat(new Box(0, 0, width, height), boxes)],
+            new int[boxes]
+        );
+        var batch = new Batch([.. Enumerable.Repeat(picture, count)], width, height);
+        batch.Pixels.Clear();
+        return batch;
     }
 
     /// <summary>All images once, without augmentation, for evaluation. Dispose the result, and every batch.</summary>
-    public PrefetchingLoader<int[], Batch> Evaluation(int batchSize, CancellationToken cancellation)
+    public PrefetchingLoader<int[], Batch> Evaluation(int batchSize, CancellationToken cancellation) =>
+        Evaluation(batchSize, BatchShare.All, cancellation);
+
+    /// <summary>The same, of which one of several processes gets every so many batches.</summary>
+    public PrefetchingLoader<int[], Batch> Evaluation(int batchSize, BatchShare share, CancellationToken cancellation)
     {
         var sizes = data
             .Images.Select(image => Normalisation.PaddedSize([Plain.Of(image.Width, image.Height)]))
             .ToArray();
-        return Start(EpochPlan.BySize(sizes, batchSize), EvaluationBatch, EvaluationFootprint, cancellation);
+        var plan = EpochPlan.BySize(sizes, batchSize).Where((_, number) => number % share.Size == share.Rank);
+        return Start(plan, EvaluationBatch, EvaluationFootprint, cancellation);
     }
 
     /// <summary>One training batch: image i of an epoch is varied the same way in whatever batch it is.</summary>
     public Batch TrainBatch(IReadOnlyList<int> indices, long seed, int epoch, CancellationToken cancellation) =>
-        Collate(indices, (index, example) => Drawn(seed, epoch, index).Apply(example), cancellation);
+        TrainBatch(indices, BatchShare.All, seed, epoch, cancellation);
+
+    /// <summary>A share of a training batch, padded to the size of the whole.</summary>
+    public Batch TrainBatch(
+        IReadOnlyList<int> indices,
+        BatchShare share,
+        long seed,
+        int epoch,
+        CancellationToken cancellation
+    )
+    {
+        var (first, count) = share.Of(indices.Count);
+        var place = new BatchPlace(first, [.. indices.Select(index => data.Images[index].FileName)], count > 0);
+        return Collate(
+            place.Counts ? [.. indices.Skip(first).Take(count)] : [indices[0]],
+            (index, example) =>
+            {
+                var drawn = Drawn(seed, epoch, index).Apply(example);
+                return place.Counts ? drawn : drawn with { Boxes = [], Labels = [] };
+            },
+            cancellation,
+            PaddedSize(indices, seed, epoch),
+            place.Counts ? place : place with { First = 0 }
+        );
+    }
 
     /// <summary>One batch for evaluation or detection.</summary>
     public Batch EvaluationBatch(IReadOnlyList<int> indices, CancellationToken cancellation) =>
         Collate(indices, (_, example) => example.Resized(Plain), cancellation);
 
     /// <summary>What <see cref="TrainBatch"/> will occupy for the same arguments, known before any image is opened.</summary>
-    public Footprint TrainFootprint(IReadOnlyList<int> indices, long seed, int epoch) =>
-        FootprintOf(indices, (index, image) => Drawn(seed, epoch, index).SizeOf(image.Width, image.Height));
+    public Footprint TrainFootprint(IReadOnlyList<int> indices, BatchShare share, long seed, int epoch)
+    {
+        var (first, count) = share.Of(indices.Count);
+        var own = count > 0 ? indices.Skip(first).Take(count) : indices.Take(1);
+        return FootprintOf([.. own], PaddedSize(indices, seed, epoch));
+    }
 
     /// <summary>What <see cref="EvaluationBatch"/> will occupy.</summary>
     public Footprint EvaluationFootprint(IReadOnlyList<int> indices) =>
-        FootprintOf(indices, (_, image) => Plain.Of(image.Width, image.Height));
+        FootprintOf(
+            indices,
+            Normalisation.PaddedSize(
+                indices.Select(index => Plain.Of(data.Images[index].Width, data.Images[index].Height))
+            )
+        );
 
     private ResizeLimit Plain => new(settings.Resize.ShortSide, settings.Resize.LongMax);
 
     private Augmentation Drawn(long seed, int epoch, int index) =>
         Augmentation.Draw(settings.Augment, settings.Resize, SplitMix64.For(seed, AugmentationStream, epoch, index));
 
-    // While a batch is made, the decoded images exist beside it.
-    private Footprint FootprintOf(IReadOnlyList<int> indices, Func<int, DataImage, (int, int)> sizeOf)
+    private IReadOnlyList<int[]> Plan(int batchSize, long seed, int epoch) =>
+        EpochPlan.Shuffled([.. data.Images.Select(image => image.IsLandscape)], batchSize, seed, epoch);
+
+    private (int Width, int Height) PaddedSize(IReadOnlyList<int> indices, long seed, int epoch) =>
+        Normalisation.PaddedSize(
+            indices.Select(index =>
+                Drawn(seed, epoch, index).SizeOf(data.Images[index].Width, data.Images[index].Height)
+            )
+        );
+
+    private (int Count, int Width, int Height) SizeOf(int[] indices, BatchShare share, long seed, int epoch)
     {
-        var (width, height) = Normalisation.PaddedSize(indices.Select(index => sizeOf(index, data.Images[index])));
-        var made = Batch.BytesOf(indices.Count, width, height);
+        var (width, height) = PaddedSize(indices, seed, epoch);
+        return (Math.Max(share.Of(indices.Length).Count, 1), width, height);
+    }
+
+    // While a batch is made, the decoded images exist beside it.
+    private Footprint FootprintOf(IReadOnlyList<int> indices, (int Width, int Height) size)
+    {
+        var made = Batch.BytesOf(indices.Count, size.Width, size.Height);
         return new(made + indices.Sum(index => 3L * data.Images[index].Width * data.Images[index].Height), made);
     }
 
@@ -127,7 +215,9 @@ public sealed class DataLoader
     private Batch Collate(
         IReadOnlyList<int> indices,
         Func<int, Example, Example> transform,
-        CancellationToken cancellation
+        CancellationToken cancellation,
+        (int Width, int Height) atLeast = default,
+        BatchPlace? place = null
     )
     {
         var pictures = new (ImageView, BatchImage)[indices.Count];
@@ -164,7 +254,7 @@ public sealed class DataLoader
             );
         }
 
-        var batch = normalisation.Collate(pictures);
+        var batch = normalisation.Collate(pictures, atLeast, place);
         passing.ForEach(buffers.Return);
         return batch;
     }

@@ -26,10 +26,17 @@ public sealed class Normalisation
     }
 
     /// <summary>Collates pictures, each given with its properties, into a batch.</summary>
-    public Batch Collate(IReadOnlyList<(ImageView View, BatchImage About)> pictures)
+    /// <param name="pictures">The pictures.</param>
+    /// <param name="atLeast">Size that the batch has at least, px, where pictures of other processes are larger.</param>
+    /// <param name="place">Where they stand in a training step's batch; null: they are all of it.</param>
+    public Batch Collate(
+        IReadOnlyList<(ImageView View, BatchImage About)> pictures,
+        (int Width, int Height) atLeast = default,
+        BatchPlace? place = null
+    )
     {
-        var (width, height) = PaddedSize(pictures.Select(p => (p.View.Width, p.View.Height)));
-        var batch = new Batch([.. pictures.Select(p => p.About)], width, height);
+        var (width, height) = PaddedSize(pictures.Select(p => (p.View.Width, p.View.Height)).Append(atLeast));
+        var batch = new Batch([.. pictures.Select(p => p.About)], width, height, place);
         for (var i = 0; i < pictures.Count; i++)
         {
             var sink = new PlaneSink(
