@@ -119,6 +119,10 @@ module Detector =
         let found = dict [ for spec, tensor in detector.Tensors -> spec.Name, tensor ]
         assemble computation detector.Settings (fun _ tensor -> tensor) (fun spec -> found[spec.Name])
 
+    /// A detector like another one over other tensors, which are not its own: to be released, not disposed.
+    let over (like: Detector) (find: Spec -> Tensor) : Detector =
+        assemble like.Computation like.Settings (fun _ tensor -> tensor) find
+
     /// The same weights under other settings; these must ask for the same weights, as those of solver, precision, RAG and RAP always do.
     let withSettings (settings: DetectorSettings) (detector: Detector) : Detector =
         let changed = { detector with Settings = settings }

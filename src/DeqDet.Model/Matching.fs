@@ -11,6 +11,15 @@ type Target =
         Size: struct (float * float)
     }
 
+module Target =
+
+    /// The same image without boxes.
+    let none (target: Target) : Target =
+        { target with
+            Boxes = target.Boxes.narrow (0L, 0L, 0L)
+            Labels = target.Labels.narrow (0L, 0L, 0L)
+        }
+
 /// Hungarian matching of queries and boxes.
 module Matching =
 

@@ -88,6 +88,10 @@ module Settings =
                 {
                     Epochs = 12
                     BatchSize = 16
+                    Accumulate = 1
+                    Ema = 0.0
+                    BadSteps = 3
+                    TryLargest = true
                     Seed = 0
                     LogEvery = 50
                     EvaluateEvery = 1

@@ -50,7 +50,7 @@ type Tracer(session: DetectorSession, applications: int, cancellation: Cancellat
         let predictions = Prediction.ofBatch model.Classes batch readOut
 
         for image, prediction in Seq.zip batch.Images predictions do
-            EvaluatedDetections.add found model.Classes image prediction.Findings
+            EvaluatedDetections.add found model.Classes image.Id prediction.Findings
 
     /// Tolerances at which AP is measured.
     static member Tolerances: float list = [ 0.1; 0.03; 0.01; 0.003; 0.001 ]

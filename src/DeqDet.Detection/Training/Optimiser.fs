@@ -59,6 +59,23 @@ type Optimiser(detector: Detector, settings: OptimiserSettings) =
     member _.ClipGradients() : float =
         torch.nn.utils.clip_grad_norm_ ([| for _, value in parameters -> value |], settings.ClipNorm)
 
+    /// The same where several processes agree on the norm, so that all scale by the same bits.
+    member _.ClipGradients(agree: float -> float) : float =
+        let gradients = [| for _, value in parameters -> value |]
+        let norm = agree (torch.nn.utils.clip_grad_norm_ (gradients, Double.MaxValue))
+        let factor = settings.ClipNorm / (norm + 1e-6)
+
+        if factor < 1.0 then
+            use _ = torch.no_grad ()
+
+            for value in gradients do
+                use gradient = value.grad
+
+                if not (isNull gradient) then
+                    gradient.mul_ (torch.tensor (factor, dtype = torch.float32, device = gradient.device)) |> ignore
+
+        norm
+
     /// One step with every learning rate times `factor`.
     member _.Step(factor: float) : unit =
         for group, rate in groups do

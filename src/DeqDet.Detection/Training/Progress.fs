@@ -14,12 +14,14 @@ type TrainingPlan =
         SaveSteps: int64 option
         /// Time after which the state is saved within an epoch.
         SaveEvery: TimeSpan option
+        /// Bad steps in a row after which training ends.
+        BadSteps: int
     }
 
 /// What a training has done: with the weights and the optimiser's state all that its future depends on.
 type Progress =
     {
-        /// Optimiser steps taken.
+        /// Optimiser steps taken, bad ones included.
         Step: int64
         /// The step of the last validation; 0 before the first.
         Validated: int64
@@ -29,6 +31,8 @@ type Progress =
         BestStep: int64
         /// The step that best.safetensors is of; 0 while there is none.
         BestSaved: int64
+        /// Steps up to the last one that were bad in a row: not finite, so that they changed nothing.
+        BadSteps: int
         /// Step and last validation that latest.safetensors is of; None while there is none.
         Saved: (int64 * int64) option
     }
@@ -46,6 +50,8 @@ type TrainingAction =
     | Finish
     /// Training was interrupted and can go on.
     | Stop
+    /// Too many steps in a row were bad.
+    | GiveUp
 
 /// What the outside world has to say before each decision.
 type Circumstances =
@@ -68,6 +74,7 @@ module Progress =
             BestAp = nan
             BestStep = 0L
             BestSaved = 0L
+            BadSteps = 0
             Saved = None
         }
 
@@ -103,7 +110,9 @@ module Progress =
 
         let save = if isSaved progress then [] else best @ [ SaveLatest ]
 
-        if circumstances.Interrupted then
+        if progress.BadSteps >= plan.BadSteps then
+            save @ [ GiveUp ]
+        elif circumstances.Interrupted then
             save @ [ Stop ]
         elif progress.Validated < lastValidation plan progress.Step then
             // saved before, so that a validation that is never finished costs no training
@@ -119,6 +128,14 @@ module Progress =
     let stepped (progress: Progress) : Progress =
         { progress with
             Step = progress.Step + 1L
+            BadSteps = 0
+        }
+
+    /// After a step that was bad: its images have been seen, but nothing has changed.
+    let skipped (progress: Progress) : Progress =
+        { progress with
+            Step = progress.Step + 1L
+            BadSteps = progress.BadSteps + 1
         }
 
     /// After a validation with this AP. The first one counts as the best whatever it found.

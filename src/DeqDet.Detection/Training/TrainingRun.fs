@@ -1,6 +1,7 @@
 namespace DeqDet.Detection
 
 open System
+open System.Collections.Generic
 open System.Diagnostics
 open System.Threading
 open DeqDet
@@ -22,6 +23,10 @@ type TrainingOutcome =
 type ITrainingObserver =
     /// After every optimiser step.
     abstract Stepped: report: StepReport -> unit
+    /// After a step that was bad and changed nothing: what was not finite, and the images of the step.
+    abstract Skipped: report: StepReport * faults: string list * images: IReadOnlyList<string> -> unit
+    /// Something that people should know.
+    abstract Noticed: notice: string -> unit
     /// While validating: images done, images in all.
     abstract Validating: images: int * all: int -> unit
     /// After a validation: epochs completed, steps taken.
@@ -33,8 +38,27 @@ type ITrainingObserver =
 type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: TrainingState) =
 
     let train = setup.Settings.Train
+    let processes = setup.Processes
     let mutable state = first
+
+    let sums =
+        if processes.IsAlone then
+            None
+        else
+            Some(new GradientSums(processes.Communicator, first.Detector))
+
+    let mutable work =
+        {
+            Device = setup.Device
+            Seed = int64 train.Seed
+            Parts = train.Accumulate
+            Processes = processes
+            Sums = sums
+        }
     let mutable last: ValidationResult option = None
+
+    /// What was not finite in the last bad step, and its images.
+    let mutable lastBad: (string list * IReadOnlyList<string>) option = None
 
     /// Batches of the epoch in progress, made ahead, and how long has been waited for them so far.
     let mutable batches: (int64 * PrefetchingLoader<int[], Batch> * TimeSpan) option =
@@ -67,7 +91,13 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                 DataPosition(int epoch, int (state.Progress.Step % plan.StepsPerEpoch))
 
             let loader =
-                setup.Loader.Train(position, train.BatchSize, int64 train.Seed, CancellationToken.None)
+                setup.Loader.Train(
+                    position,
+                    train.BatchSize,
+                    int64 train.Seed,
+                    processes.Share,
+                    CancellationToken.None
+                )
 
             batches <- Some(epoch, loader, TimeSpan.Zero)
             step.Restart()
@@ -86,12 +116,9 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
         let factor =
             LearningRate.factor setup.Settings.Schedule train.Epochs (int plan.StepsPerEpoch) (int state.Progress.Step)
 
-        let losses, norm =
-            TrainingStep.run state setup.Device (int64 train.Seed) factor batch
+        let outcome = TrainingStep.run work state factor batch
 
-        update Progress.stepped
-
-        observer.Stepped
+        let report losses norm =
             {
                 Epoch = int epoch + 1
                 Epochs = train.Epochs
@@ -100,18 +127,27 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                 LearningRate = setup.Settings.Optimiser.Lr * factor
                 Losses = losses
                 GradNorm = norm
-                Images = batch.Images.Count
+                Images = batch.Place.Files.Count
                 Time = step.Elapsed
                 DataTime = loader.Waited - waited
                 MemoryBytes = Environment.WorkingSet
             }
+
+        match outcome with
+        | Moved(losses, norm) ->
+            update Progress.stepped
+            observer.Stepped(report losses norm)
+        | Bad(losses, norm, faults) ->
+            update Progress.skipped
+            observer.Skipped(report losses norm, faults, batch.Place.Files)
+            lastBad <- Some(faults, batch.Place.Files)
 
         batches <- Some(epoch, loader, loader.Waited)
         step.Restart()
 
     let model () : TrainedModel =
         {
-            Detector = state.Detector
+            Detector = state.Result
             Settings = setup.Settings
             Classes = setup.Classes
             TrainedOn = Some setup.Loader.Data.ImageFolder
@@ -124,26 +160,58 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
 
         try
             let progress = Action<int, int>(fun images all -> observer.Validating(images, all))
-            let result = setup.Validation.Run(session, progress, interruption)
+            let result = setup.Validation.Run(session, processes, progress, interruption)
             // an epoch that the end cuts short counts as well
             let epochs = (state.Progress.Step + plan.StepsPerEpoch - 1L) / plan.StepsPerEpoch
             observer.Validated(int epochs, state.Progress.Step, result)
             last <- Some result
             let ap = result.Evaluation |> Option.map (fun evaluation -> evaluation["AP"])
             update (Progress.validated (defaultArg ap nan))
-        with :? OperationCanceledException when interruption.IsCancellationRequested ->
+        with :? OperationCanceledException ->
+            // here or in another process
             ()
 
     let saveLatest (folder: WorkFolder) =
-        SavedStates.write folder train.Keep (Option.map fst state.Progress.Saved) state.Progress.Step (fun path ->
-            TrainingState.save setup true path state)
+        if processes.IsFirst then
+            // after bad steps the state before them is kept, too: nobody knows yet which of the two is worth more
+            let keep = if state.Progress.BadSteps > 0 then max train.Keep 2 else train.Keep
+
+            SavedStates.write folder keep (Option.map fst state.Progress.Saved) state.Progress.Step (fun path ->
+                TrainingState.save setup true path state)
 
         update Progress.savedLatest
         sinceSaved.Restart()
 
     let saveBest (folder: WorkFolder) =
-        TrainingState.save setup false folder.Best state
+        if processes.IsFirst then
+            TrainingState.save setup false folder.Best state
+
         update Progress.savedBest
+
+    /// The largest batch of the run, before the first step.
+    let tryLargest (observer: ITrainingObserver) =
+        use batch =
+            setup.Loader.Largest(train.BatchSize, int64 train.Seed, train.Epochs, processes.Share)
+
+        let parts =
+            try
+                TrainingStep.tryOut work state batch
+            with error when OutOfMemory.isCause error ->
+                raise (
+                    Exception(
+                        $"the largest batch ({batch.Images.Count} images of {batch.Width} x {batch.Height} px) does not fit into memory, not even in {2 * work.Parts} parts; lower train.batch_size or data.resize, or set train.accumulate to more parts ({error.Message})",
+                        error
+                    )
+                )
+
+        // all processes compute as many parts as the one that needs the most
+        let most = max work.Parts (if processes.Any(parts > work.Parts) then 2 * work.Parts else work.Parts)
+
+        if most > work.Parts then
+            observer.Noticed
+                $"the largest batch needs too much memory at once: each step is computed in {most} parts (train.accumulate)"
+
+            work <- { work with Parts = most }
 
     let perform
         (observer: ITrainingObserver)
@@ -157,7 +225,8 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
         | SaveBest -> saveBest folder
         | SaveLatest -> saveLatest folder
         | Finish
-        | Stop -> ()
+        | Stop
+        | GiveUp -> ()
 
     /// After an error: what has been trained so far is kept, as after an interruption. A diverged run can go nowhere from where it is, so its
     /// last checkpoint stays.
@@ -196,12 +265,22 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
             )
         | _ -> Exception($"{error.Message}; {note}", error)
 
+    /// Why training ends after too many bad steps in a row; its state is saved.
+    let gaveUp () : exn =
+        let faults, images = lastBad |> Option.defaultValue ([], [])
+        let faults, images = String.concat ", " faults, String.concat ", " images
+
+        TrainingDivergedException(
+            $"training stopped at step {state.Progress.Step}: {state.Progress.BadSteps} steps in a row were bad (train.bad_steps), and changed nothing; not finite in the last one: {faults}; images {images}"
+        )
+
     /// Whether training came to its end.
     let rec go (observer: ITrainingObserver) (folder: WorkFolder) (interruption: CancellationToken) : bool =
+        // the same in all processes, so that they decide alike
         let circumstances =
             {
-                Interrupted = interruption.IsCancellationRequested
-                SinceSaved = sinceSaved.Elapsed
+                Interrupted = processes.Any interruption.IsCancellationRequested
+                SinceSaved = TimeSpan.FromSeconds(processes.OfFirst sinceSaved.Elapsed.TotalSeconds)
             }
 
         let actions = Progress.next plan circumstances state.Progress
@@ -210,6 +289,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
         match List.last actions with
         | Finish -> true
         | Stop -> false
+        | GiveUp -> raise (gaveUp ())
         | _ -> go observer folder interruption
 
     static let planOf (setup: TrainingSetup) (maxSteps: int64 option) : TrainingPlan =
@@ -217,6 +297,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
 
         {
             StepsPerEpoch = setup.StepsPerEpoch
+            BadSteps = train.BadSteps
             End = min setup.StepsInAll (defaultArg maxSteps Int64.MaxValue)
             ValidateEvery = train.EvaluateEvery
             SaveSteps =
@@ -260,6 +341,9 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
         try
             let finished =
                 try
+                    if train.TryLargest && state.Progress.Step < plan.End then
+                        tryLargest observer
+
                     go observer folder interruption
                 with error ->
                     raise (rescue observer folder error)
@@ -275,4 +359,8 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
     interface IDisposable with
         member _.Dispose() =
             closeBatches ()
+
+            for sums in Option.toList sums do
+                (sums :> IDisposable).Dispose()
+
             TrainingState.dispose state

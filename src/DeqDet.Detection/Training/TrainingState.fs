@@ -17,6 +17,7 @@ type TrainingSetup =
         Loader: DataLoader
         Validation: Validation
         Device: torch.Device
+        Processes: Processes
         /// The program's version, for the checkpoint.
         Version: string
     }
@@ -42,11 +43,28 @@ type TrainingState =
     {
         Detector: Detector
         Optimiser: Optimiser
+        /// Averages of the weights, where they are asked for.
+        Averages: WeightAverages option
         Progress: Progress
     }
 
+    /// What is validated, and what others get: the averages where there are some.
+    member state.Result: Detector =
+        match state.Averages with
+        | Some averages -> averages.Averaged
+        | None -> state.Detector
+
 /// A training state on disk and back.
 module TrainingState =
+
+    /// Where averages take the place of the weights, these are stored under their names behind this.
+    let private weightPrefix = "training.weight."
+
+    let private averagesOf (setup: TrainingSetup) (detector: Detector) =
+        if setup.Settings.Train.Ema > 0.0 then
+            Some(new WeightAverages(detector, setup.Settings.Train.Ema))
+        else
+            None
 
     /// A run from the start: weights drawn from the seed, the backbone's from a file where the settings name one. Raises InputError where
     /// that file is missing, damaged or of another backbone.
@@ -63,12 +81,16 @@ module TrainingState =
         {
             Detector = detector
             Optimiser = new Optimiser(detector, setup.Settings.Optimiser)
+            Averages = averagesOf setup detector
             Progress = Progress.start
         }
 
     /// Frees all tensors.
     let dispose (state: TrainingState) : unit =
         (state.Optimiser :> IDisposable).Dispose()
+
+        for averages in Option.toList state.Averages do
+            (averages :> IDisposable).Dispose()
 
         Detector.dispose state.Detector
 
@@ -89,6 +111,7 @@ module TrainingState =
         training["epochs"] <- float progress.Step / float setup.StepsPerEpoch
         training["steps_per_epoch"] <- setup.StepsPerEpoch
         training["validated"] <- progress.Validated
+        training["bad_steps"] <- progress.BadSteps
 
         Resumption.sign setup.Loader.Fingerprint setup.Validation.Fingerprint training
 
@@ -100,10 +123,14 @@ module TrainingState =
 
         let tensors =
             [
-                for spec, tensor in state.Detector.Tensors do
+                for spec, tensor in state.Result.Tensors do
                     struct (spec.Name, tensor)
 
                 if resumable then
+                    if state.Averages.IsSome then
+                        for spec, tensor in Detector.trainable state.Detector do
+                            struct (weightPrefix + spec.Name, tensor)
+
                     for name, tensor in state.Optimiser.State() do
                         struct (name, tensor)
             ]
@@ -197,6 +224,10 @@ module TrainingState =
             BestAp = bestAp
             BestStep = validated
             BestSaved = validated
+            BadSteps =
+                let steps = int (number info.Training "bad_steps" |> Option.defaultValue 0.0)
+                // a run that was given up and is resumed has another chance
+                if steps >= plan.BadSteps then 0 else steps
             Saved = Some(step, validated)
         }
 
@@ -212,11 +243,29 @@ module TrainingState =
             Detector.build settings (fun spec -> weights[spec.Name]) |> Detector.forTraining
 
         let optimiser = new Optimiser(detector, setup.Settings.Optimiser)
+        // these go on from what stands in the place of the weights: averages, where there were some
+        let averages = averagesOf setup detector
 
-        let stored =
-            Weights.Load(file.Path, file.State, optimiser.ExpectedState(), torch.CPU)
+        let behind =
+            if file.State |> Seq.exists _.Name.StartsWith(weightPrefix, StringComparison.Ordinal) then
+                Detector.trainable detector
+            else
+                []
 
+        let expected =
+            [|
+                for spec, weight in behind do
+                    ExpectedTensor(weightPrefix + spec.Name, weight.shape, ElementType.Float32)
+
+                yield! optimiser.ExpectedState()
+            |]
+
+        let stored = Weights.Load(file.Path, file.State, expected, torch.CPU)
         optimiser.Restore stored
+
+        using (torch.no_grad ()) (fun _ ->
+            for spec, weight in behind do
+                weight.copy_ stored[weightPrefix + spec.Name] |> ignore)
 
         for tensor in stored.Values do
             tensor.Dispose()
@@ -224,5 +273,6 @@ module TrainingState =
         {
             Detector = detector
             Optimiser = optimiser
+            Averages = averages
             Progress = progressOf plan file.Info
         }

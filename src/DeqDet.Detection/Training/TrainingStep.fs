@@ -6,6 +6,26 @@ open TorchSharp
 open DeqDet.Data
 open DeqDet.Model
 
+/// What one step of a training is computed with, the same at every step.
+type StepWork =
+    {
+        Device: torch.Device
+        /// Everything random in a step is drawn from this and the step's number.
+        Seed: int64
+        /// Parts in which this process computes its images, one after the other.
+        Parts: int
+        Processes: Processes
+        /// Sums the gradients of several processes; None in one alone.
+        Sums: GradientSums option
+    }
+
+/// What became of a step.
+type StepOutcome =
+    /// The weights have moved: the entries of the log, and the norm that the gradient had.
+    | Moved of losses: KeyValuePair<string, float>[] * gradNorm: float
+    /// Nothing has changed, for what is named was not finite.
+    | Bad of losses: KeyValuePair<string, float>[] * gradNorm: float * faults: string list
+
 /// One optimiser step on one batch.
 module TrainingStep =
 
@@ -19,7 +39,7 @@ module TrainingStep =
                     spec.Name, tensor
         ]
 
-    /// Numbers of a step by name, and which tensors are not finite, in one transfer from the device.
+    /// Numbers of a part by name, and which tensors are not finite, in one transfer from the device.
     let private read (entries: LossEntry list) (buffers: (string * torch.Tensor) list) =
         let numbers = [ for entry in entries -> entry.Value.``to`` torch.float64 ]
 
@@ -43,23 +63,111 @@ module TrainingStep =
 
         losses, broken
 
-    /// Forward and backward pass, clipping, and a step with every learning rate times `factor`; `seed` and the number of the step (from 0)
-    /// decide everything random. Gives the entries of the log and the norm that the gradient had.
-    /// Raises TrainingDivergedException where a number is not finite. After any error detector and optimiser are as they were before.
-    let run
-        (state: TrainingState)
-        (device: torch.Device)
-        (seed: int64)
-        (factor: float)
-        (batch: Batch)
-        : KeyValuePair<string, float>[] * float =
+    /// The parts of a batch of so many images: first image and number of each. Where processes exchange statistics, each computes the same
+    /// number of parts, and a part for which nothing is left is one image that does not count.
+    let private parts (work: StepWork) (exchanges: bool) (images: int) : struct (int * int * bool) list =
+        [
+            for part in 0 .. work.Parts - 1 do
+                let struct (first, count) = BatchShare(part, work.Parts).Of images
+
+                if count > 0 then struct (first, count, true)
+                elif exchanges then struct (0, 1, false)
+        ]
+
+    /// Forward and backward passes of a batch: entries of the log summed over parts and processes, and the stored statistics that are not
+    /// finite.
+    let private gradients (work: StepWork) (state: TrainingState) (batch: Batch) =
+        let detector, processes, place = state.Detector, work.Processes, batch.Place
+        let queries = detector.Settings.Queries.Count
+
+        let matched =
+            Share.matched queries [ for image in batch.Images -> image.Boxes.Length ]
+
+        let exchange =
+            processes.Exchange
+            |> Option.filter (fun _ -> detector.Settings.Backbone.Norm = Batch)
+
+        let whole =
+            {
+                Batch = int64 place.Files.Count
+                First = int64 place.First
+                Count = int64 batch.Images.Count
+                Counts = place.Counts
+                Matched = int64 (processes.Sum([| float matched |])[0])
+                Exchange = exchange
+                DecoderDone = ignore
+            }
+
+        let images, targets =
+            BatchTensors.images work.Device batch, BatchTensors.targets work.Device batch
+
+        let compute isLast struct (first: int, count: int, counts) =
+            // a generator in the same state for each part: what is drawn, is drawn for the whole batch
+            use generator =
+                let random =
+                    SplitMix64.For(work.Seed, ReadOnlySpan [| randomStream; state.Progress.Step |])
+
+                new torch.Generator(random.Next(), torch.CPU)
+
+            let share =
+                { whole with
+                    First = whole.First + int64 first
+                    Count = int64 count
+                    Counts = whole.Counts && counts
+                    DecoderDone =
+                        fun () ->
+                            if isLast then
+                                work.Sums |> Option.iter _.StartDecoder()
+                }
+
+            let targets =
+                if counts then
+                    targets[first .. first + count - 1]
+                else
+                    [ Target.none targets[first] ]
+
+            let entries =
+                Detector.trainShare
+                    share
+                    detector
+                    {
+                        Images = images.Images.narrow (0L, int64 first, int64 count)
+                        Sizes = images.Sizes[first .. first + count - 1]
+                    }
+                    targets
+                    generator
+
+            processes.Check()
+            read entries (if isLast then buffers detector else [])
+
+        let parts = parts work exchange.IsSome batch.Images.Count
+
+        let read =
+            parts |> List.mapi (fun i part -> compute (i = parts.Length - 1) part)
+
+        work.Sums |> Option.iter _.Finish()
+
+        let broken = List.collect snd read
+
+        let sums =
+            read
+            |> List.map (fst >> Array.map _.Value)
+            |> List.reduce (Array.map2 (+))
+            |> Array.append [| float broken.Length |]
+            |> processes.Sum
+
+        let losses =
+            [|
+                for entry, sum in Array.zip (fst read.Head) sums[1..] -> KeyValuePair(entry.Key, sum)
+            |]
+
+        losses, (if broken.IsEmpty && sums[0] > 0.0 then [ "statistics of another process" ] else broken)
+
+    /// The forward and backward passes of a step, clipped, and the faults in what they found: what is not finite. After a fault or an error
+    /// the detector is as it was before.
+    let private once (work: StepWork) (state: TrainingState) (batch: Batch) =
         use _ = torch.NewDisposeScope()
-        let detector, optimiser, step = state.Detector, state.Optimiser, state.Progress.Step
-
-        use generator =
-            let random = SplitMix64.For(seed, ReadOnlySpan [| randomStream; step |])
-            new torch.Generator(random.Next(), torch.CPU)
-
+        let detector, optimiser = state.Detector, state.Optimiser
         let buffers = buffers detector
         let before = [ for _, tensor in buffers -> tensor.clone () ]
 
@@ -69,18 +177,15 @@ module TrainingStep =
             for (_, tensor), saved in List.zip buffers before do
                 tensor.copy_ saved |> ignore
 
-        let gradients () =
+        let compute () =
             optimiser.ZeroGradients()
-
-            let entries =
-                Detector.trainStep
-                    detector
-                    (BatchTensors.images device batch)
-                    (BatchTensors.targets device batch)
-                    generator
-
-            let losses, broken = read entries buffers
-            let norm = optimiser.ClipGradients()
+            let losses, broken = gradients work state batch
+            // clipped by the same number in every process, whose weights stay the same to the last bit
+            let norm =
+                if work.Processes.IsAlone then
+                    optimiser.ClipGradients()
+                else
+                    optimiser.ClipGradients work.Processes.OfFirst
 
             let faults =
                 [
@@ -95,22 +200,51 @@ module TrainingStep =
                 ]
 
             if not faults.IsEmpty then
-                let names = String.concat ", " [ for image in batch.Images -> image.FileName ]
-                let faults = String.concat ", " faults
-
-                raise (
-                    TrainingDivergedException
-                        $"training diverged at step {step + 1L}: not finite: {faults}; images {names}"
-                )
-
-            losses, norm
-
-        let losses, norm =
-            try
-                gradients ()
-            with _ ->
                 restore ()
-                reraise ()
 
-        optimiser.Step factor
-        losses, norm
+            losses, norm, faults
+
+        try
+            compute ()
+        with _ ->
+            restore ()
+            reraise ()
+
+    /// Whether a step that failed can be computed anew: not where other processes already have a part of it.
+    let private isOwn (work: StepWork) (state: TrainingState) =
+        work.Processes.IsAlone
+        || state.Detector.Settings.Backbone.Norm <> Batch
+           && work.Sums |> Option.forall (fun sums -> not sums.Started)
+
+    /// Forward and backward pass, clipping, and a step with every learning rate times `factor`; the seed and the number of the step (from 0)
+    /// decide everything random. Where memory does not suffice, once more in twice as many parts. After any error detector and optimiser
+    /// are as they were before.
+    let run (work: StepWork) (state: TrainingState) (factor: float) (batch: Batch) : StepOutcome =
+        let compute parts =
+            once { work with Parts = parts } state batch
+
+        match OutOfMemory.inHalves compute (fun () -> isOwn work state) work.Parts batch.Images.Count with
+        | losses, norm, [] ->
+            state.Optimiser.Step factor
+            state.Averages |> Option.iter _.Follow(state.Progress.Step + 1L)
+            Moved(losses, norm)
+        | losses, norm, faults -> Bad(losses, norm, faults)
+
+    /// Forward and backward pass alone, of a batch that needs as much memory as any will, in this process for itself: the number of parts in which
+    /// it fits, as many as asked for or twice as many. Nothing has changed afterwards. Raises what libtorch raises where memory does not suffice.
+    let tryOut (work: StepWork) (state: TrainingState) (batch: Batch) : int =
+        let alone =
+            { work with
+                Processes = Processes.Alone
+                Sums = None
+            }
+
+        let compute parts =
+            once { alone with Parts = parts } state batch |> ignore
+            parts
+
+        let found =
+            OutOfMemory.inHalves compute (fun () -> true) work.Parts batch.Images.Count
+
+        state.Optimiser.ZeroGradients()
+        found

@@ -5,6 +5,7 @@ open System.Collections.Generic
 open System.Diagnostics
 open System.Threading
 open DeqDet
+open DeqDet.Coco
 open DeqDet.Coco.Evaluation
 open DeqDet.Data
 open DeqDet.Settings
@@ -13,12 +14,7 @@ open DeqDet.Settings
 module EvaluatedDetections =
 
     /// Adds what was found in an image: its boxes, best first, with what is known of their queries' refinement.
-    let add
-        (found: Detections)
-        (classes: IReadOnlyList<ObjectClass>)
-        (image: BatchImage)
-        (findings: Finding seq)
-        : unit =
+    let add (found: Detections) (classes: IReadOnlyList<ObjectClass>) (image: CocoId) (findings: Finding seq) : unit =
         for finding in findings do
             let box = finding.Box
 
@@ -28,7 +24,7 @@ module EvaluatedDetections =
                 | None -> null
 
             found.Add(
-                image.Id,
+                image,
                 classes[finding.Label].Id,
                 float box.X1,
                 float box.Y1,
@@ -38,33 +34,37 @@ module EvaluatedDetections =
                 refinement
             )
 
-    /// Runs `predict` on all batches of a data set and gives what was found as the evaluation takes it, in the order of the file whatever
-    /// the batches were. `progress` gets the number of images done and of all. Raises OperationCanceledException when cancelled.
+    /// Runs `predict` on the batches of a data set that a share has, and gives what was found by the numbers of the images, from 0.
+    /// `progress` gets the number of images done. Raises OperationCanceledException when cancelled.
     let ofBatches
         (predict: Batch -> Prediction[])
         (loader: DataLoader)
         (batchSize: int)
-        (progress: int -> int -> unit)
+        (share: BatchShare)
+        (progress: int -> unit)
         (cancellation: CancellationToken)
-        : Detections =
-        let perImage = Dictionary<_, BatchImage * IReadOnlyList<Finding>>()
-        let all = loader.Data.Images.Count
-        use batches = loader.Evaluation(batchSize, cancellation)
+        : (int * Prediction) list =
+        let numbers = dict [ for number, image in Seq.indexed loader.Data.Images -> image.Id, number ]
+        let found = List<int * Prediction>()
+        use batches = loader.Evaluation(batchSize, share, cancellation)
         let mutable batch = null
 
         while batches.TryNext &batch do
             use batch = batch
 
             for image, prediction in Seq.zip batch.Images (predict batch) do
-                perImage.Add(image.Id, (image, prediction.Findings))
+                found.Add(numbers[image.Id], prediction)
 
-            progress perImage.Count all
+            progress found.Count
 
+        List.ofSeq found
+
+    /// What was found as the evaluation takes it, in the order of the file whatever the batches were.
+    let ofPredictions (data: CocoDataset) (predictions: (int * Prediction) list) : Detections =
         let found = Detections "validation"
 
-        for image in loader.Data.Images do
-            let image, findings = perImage[image.Id]
-            add found loader.Data.Categories image findings
+        for number, prediction in List.sortBy fst predictions do
+            add found data.Categories data.Images[number].Id prediction.Findings
 
         found
 
@@ -105,26 +105,47 @@ type Validation(loader: DataLoader, truth: GroundTruth option, batchSize: int) =
 
     /// Detects on every image and evaluates. `progress` (may be null) gets the number of images done and of all. Raises
     /// OperationCanceledException when cancelled.
-    member _.Run
+    member validation.Run
         (session: DetectorSession, progress: Action<int, int>, cancellation: CancellationToken)
         : ValidationResult =
+        validation.Run(session, Processes.Alone, progress, cancellation)
+
+    /// The same shared out over processes: each detects on its share, all evaluate what all have found. Where it is cancelled in any, it is in all.
+    member _.Run
+        (session: DetectorSession, processes: Processes, progress: Action<int, int>, cancellation: CancellationToken)
+        : ValidationResult =
         let clock = Stopwatch.StartNew()
+        let all = loader.Data.Images.Count
+
+        let report done' =
+            if not (isNull progress) then
+                // the others are about as far
+                progress.Invoke(min all (done' * processes.Share.Size), all)
+
+        let own =
+            try
+                let predict batch = session.Predict(batch, cancellation)
+                Some(EvaluatedDetections.ofBatches predict loader batchSize processes.Share report cancellation)
+            with :? OperationCanceledException when cancellation.IsCancellationRequested ->
+                None
+
+        if processes.Any own.IsNone then
+            raise (OperationCanceledException cancellation)
+
+        let predictions =
+            if processes.IsAlone then
+                own.Value
+            else
+                processes.Communicator.Gather(PredictionBytes.write own.Value)
+                |> List.ofArray
+                |> List.collect (PredictionBytes.read session.Model.Classes)
+
         let refinements = Refinements()
 
-        let predict batch =
-            let predictions = session.Predict(batch, cancellation)
+        for _, prediction in predictions do
+            refinements.Add prediction.Refinement
 
-            for prediction in predictions do
-                refinements.Add prediction.Refinement
-
-            predictions
-
-        let report done' all =
-            if not (isNull progress) then
-                progress.Invoke(done', all)
-
-        let found =
-            EvaluatedDetections.ofBatches predict loader batchSize report cancellation
+        let found = EvaluatedDetections.ofPredictions loader.Data predictions
 
         {
             Detections = found
