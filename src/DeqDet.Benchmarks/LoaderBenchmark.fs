@@ -25,7 +25,7 @@ module LoaderBenchmark =
 
         while left > 0 do
             use batches =
-                loader.Train(DataPosition(epoch, 0), batchSize, seed, CancellationToken.None)
+                loader.Train(DataPosition(epoch, 0), batchSize, seed, BatchShare.All, CancellationToken.None)
 
             let mutable isThere = true
 

@@ -79,7 +79,16 @@ module TrainingBenchmark =
 
     /// A step of the optimiser at a learning rate of zero, so that every run finds the same weights.
     let private step (state: TrainingState) (subject: Subject) (batch: Batch) : Workload =
-        fun _ -> TrainingStep.run state subject.Device subject.Seed 0.0 batch |> ignore
+        let work =
+            {
+                Device = subject.Device
+                Seed = subject.Seed
+                Parts = 1
+                Processes = Processes.Alone
+                Sums = None
+            }
+
+        fun _ -> TrainingStep.run work state 0.0 batch |> ignore
 
     let private work (computation: Computation) (cost: Cost) : Work =
         {
@@ -130,6 +139,7 @@ module TrainingBenchmark =
             {
                 Detector = detector
                 Optimiser = new Optimiser(detector, subject.Settings.Optimiser)
+                Averages = None
                 Progress = Progress.start
             }
 

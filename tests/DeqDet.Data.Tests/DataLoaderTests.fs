@@ -419,7 +419,7 @@ let batches =
 
                     let epoch workers cache from =
                         let loader = DataLoader(data, settings workers cache)
-                        use batches = loader.Train(from, 4, 9L, CancellationToken.None)
+                        use batches = loader.Train(from, 4, 9L, BatchShare.All, CancellationToken.None)
                         drain batches |> List.map content
 
                     let whole = epoch 1 0 (DataPosition(2, 0))
@@ -429,7 +429,7 @@ let batches =
 
                     let narrow =
                         let loader = DataLoader(data, { settings 4 0 with LoaderMb = 0 })
-                        use batches = loader.Train(DataPosition(2, 0), 4, 9L, CancellationToken.None)
+                        use batches = loader.Train(DataPosition(2, 0), 4, 9L, BatchShare.All, CancellationToken.None)
                         drain batches |> List.map content
 
                     Expect.equal narrow whole "no room for more than one batch at a time"
@@ -494,7 +494,7 @@ let batches =
                     for epoch in 0..19 do
                         let indices = [| epoch % 12; (epoch * 5 + 1) % 12; (epoch * 7 + 2) % 12 |]
                         use batch = loader.TrainBatch(indices, 3L, epoch, CancellationToken.None)
-                        let size = loader.TrainFootprint(indices, 3L, epoch)
+                        let size = loader.TrainFootprint(indices, BatchShare.All, 3L, epoch)
                         Expect.equal size.Made (4L * int64 batch.Pixels.Length) "bytes of a training batch"
 
                         let decoded =
@@ -544,7 +544,7 @@ let batches =
                         for workers in [ 1; 2; 6 ] do
                             within (seconds 10.0) "quickly" (fun () ->
                                 let loader = DataLoader(data, settings workers 0)
-                                use batches = loader.Train(epoch, 4, 0L, CancellationToken.None)
+                                use batches = loader.Train(epoch, 4, 0L, BatchShare.All, CancellationToken.None)
 
                                 for expected in Seq.take 3 plan do
                                     let _, batch = batches.TryNext()

@@ -44,7 +44,13 @@ let private calm =
     }
 
 /// One process: from what is on disk until it ends. `fate` decides at each action by its number.
-let private run (plan: TrainingPlan) (seed: int) (fate: int -> Fate) (disk: Disk) : Disk * bool =
+let private runThrough
+    (bad: int64 -> bool)
+    (plan: TrainingPlan)
+    (seed: int)
+    (fate: int -> Fate)
+    (disk: Disk)
+    : Disk * bool =
     let start = disk.Latest |> Option.defaultValue Progress.start
 
     let rec next (number: int) (interrupted: bool) (progress: Progress) (disk: Disk) (actions: TrainingAction list) =
@@ -66,9 +72,14 @@ let private run (plan: TrainingPlan) (seed: int) (fate: int -> Fate) (disk: Disk
 
                 match action with
                 | Finish -> disk, true
-                | Stop -> disk, false
+                | Stop
+                | GiveUp -> disk, false
                 | TrainBatch ->
-                    let progress = Progress.stepped progress
+                    let progress =
+                        if bad (progress.Step + 1L) then
+                            Progress.skipped progress
+                        else
+                            Progress.stepped progress
 
                     go
                         progress
@@ -103,6 +114,9 @@ let private run (plan: TrainingPlan) (seed: int) (fate: int -> Fate) (disk: Disk
 
     next 0 false start resumed []
 
+let private run plan seed fate disk =
+    runThrough (fun _ -> false) plan seed fate disk
+
 let private plans =
     gen {
         let! perEpoch = Gen.choose (1, 7)
@@ -118,6 +132,7 @@ let private plans =
                 ValidateEvery = every
                 SaveSteps = saveSteps |> Option.map int64
                 SaveEvery = None
+                BadSteps = 3
             }
     }
 
@@ -170,6 +185,33 @@ let tests =
                 let found, finished = disturbed plan seed ends
                 finished && found = expected)
 
+            testPropertyWithConfig
+                config
+                "a run ends at so many bad steps in a row, saved, wherever its processes ended, and else comes to its end"
+            <| Prop.forAll (Arb.fromGen cases) (fun (plan, ends, seed) ->
+                // one step in two
+                let bad (step: int64) = (int step * 31 + seed) % 7 < 4
+
+                let rec given (row: int) (step: int64) =
+                    if step > plan.End then
+                        None
+                    else
+                        let row = if bad step then row + 1 else 0
+                        if row = plan.BadSteps then Some step else given row (step + 1L)
+
+                let at disk fate = runThrough bad plan seed fate disk
+
+                let disk =
+                    (empty, ends)
+                    ||> List.fold (fun disk (number, fate) ->
+                        at disk (fun action -> if action = number then fate else Runs) |> fst)
+
+                let disk, finished = at disk (fun _ -> Runs)
+
+                match given 0 1L with
+                | Some step -> not finished && (disk.Latest.Value.Step, disk.Latest.Value.BadSteps) = (step, plan.BadSteps)
+                | None -> finished && disk.Latest.Value.Step = plan.End)
+
             testPropertyWithConfig config "every step is taken once, and validations come where they belong"
             <| Prop.forAll (Arb.fromGen cases) (fun (plan, _, seed) ->
                 let disk, _ = undisturbed plan seed
@@ -212,6 +254,7 @@ let tests =
                         ValidateEvery = 1
                         SaveSteps = None
                         SaveEvery = Some(TimeSpan.FromMinutes 5.0)
+                        BadSteps = 3
                     }
 
                 let at step = { Progress.start with Step = step }

@@ -38,8 +38,12 @@ let private tiny =
 type private Told() =
     member val Steps = List<StepReport>()
     member val Validations = List<int * int64>()
+    member val Bad = List<int64 * string list * string list>()
+    member val Notices = List<string>()
     /// Called after each step.
     member val After: StepReport -> unit = ignore with get, set
+    /// Called after each bad step.
+    member val AfterBad: StepReport -> unit = ignore with get, set
     /// Called while validating, with the steps so far.
     member val During: int64 -> unit = ignore with get, set
 
@@ -48,6 +52,11 @@ type private Told() =
             told.Steps.Add report
             told.After report
 
+        member told.Skipped(report, faults, images) =
+            told.Bad.Add((report.Step, faults, List.ofSeq images))
+            told.AfterBad report
+
+        member told.Noticed notice = told.Notices.Add notice
         member told.Validating(_, _) = told.During(int64 told.Steps.Count)
         member told.Validated(epoch, step, _) = told.Validations.Add((epoch, step))
 
@@ -68,6 +77,7 @@ type private Setting(folder: string, assignments: string list) =
             Loader = loader
             Validation = Validation.Of(settings, loader.Data.Categories)
             Device = torch.CPU
+            Processes = Processes.Alone
             Version = "test"
         }
 
@@ -114,6 +124,8 @@ let private logged (run: TrainingRun) (folder: WorkFolder) (told: Told) (interru
                 log.Step report
                 inner.Stepped report
 
+            member _.Skipped(report, faults, images) = inner.Skipped(report, faults, images)
+            member _.Noticed notice = inner.Noticed notice
             member _.Validating(images, all) = inner.Validating(images, all)
 
             member _.Validated(epoch, step, result) =
@@ -156,6 +168,28 @@ let private sameTensors (a: string) (b: string) =
 
     for entry in a do
         Expect.isTrue (b[entry.Key].AsSpan().SequenceEqual(entry.Value)) entry.Key
+
+/// Sets one of the detector's weights to a number.
+let private spoilt (detector: Detector) : float -> unit =
+    let weight =
+        Detector.trainable detector
+        |> List.find (fun (spec, _) -> spec.Name.EndsWith "fc_cls.weight")
+        |> snd
+
+    fun number ->
+        use _ = torch.no_grad ()
+        use first = weight.detach().view(-1L).narrow (0L, 0L, 1L)
+        first.fill_ (number.ToScalar()) |> ignore
+
+/// What a step of one process in so many parts is computed with.
+let private work (setup: TrainingSetup) (parts: int) : StepWork =
+    {
+        Device = torch.CPU
+        Seed = int64 setup.Settings.Train.Seed
+        Parts = parts
+        Processes = Processes.Alone
+        Sums = None
+    }
 
 /// Total loss of the first 20 steps of the default training on 160 pictures, as measured on x86-64.
 let private trace =
@@ -266,7 +300,7 @@ let tests =
                     use best = CheckpointFile.Open (setting.Work "run").Best
                     Expect.isEmpty best.State "published weights carry no optimiser")
 
-            testCase "a run whose loss is not a number stops and changes nothing that was saved"
+            testCase "a run whose loss is no number any more stops after so many bad steps, its state saved"
             <| fun () ->
                 inFolder (fun folder ->
                     let setting =
@@ -276,13 +310,84 @@ let tests =
                             @ [ "optimiser.clip_norm=1e30"; "optimiser.lr=1e6"; "schedule.warmup_steps=1" ]
                         )
 
+                    let told, work = Told(), setting.Work "run"
                     use run = setting.Start None
 
-                    Expect.throwsT<TrainingDivergedException>
-                        (fun () -> run.Train(setting.Work "run", Told(), CancellationToken.None) |> ignore)
-                        "diverges"
+                    Expect.throwsC (fun () -> run.Train(work, told, CancellationToken.None) |> ignore) (fun error ->
+                        Expect.equal (error.GetType()) typeof<TrainingDivergedException> "kind of error"
+                        let step, _, images = told.Bad[2]
 
-                    Expect.isFalse (setting.Work "run").HasCheckpoint "nothing written")
+                        expectParts
+                            error.Message
+                            ($"at step {step}" :: "3 steps in a row" :: $"after step {step} is kept" :: images))
+
+                    let last = told.Steps[told.Steps.Count - 1].Step
+                    Expect.equal [ for step, _, _ in told.Bad -> step ] [ last + 1L .. last + 3L ] "bad steps"
+
+                    for _, faults, images in told.Bad do
+                        Expect.isNonEmpty faults "faults"
+                        Expect.equal images.Length 4 "all images of the step"
+
+                    // has three chances more
+                    use again = setting.Resume("run", None)
+                    Expect.equal again.Progress.Step (last + 3L) "resumed after them"
+                    Expect.equal again.Progress.BadSteps 0 "bad steps")
+
+            testCase "a bad step changes nothing, and training goes on after it"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, tiny @ [ "train.ema=0.9" ])
+                    let told = Told()
+                    use run = setting.Start None
+                    let spoil = spoilt run.Detector
+
+                    told.After <-
+                        fun report ->
+                            if report.Step = 2L then
+                                spoil nan
+
+                    told.AfterBad <- fun _ -> spoil 0.0
+                    run.Train(setting.Work "run", told, CancellationToken.None) |> ignore
+                    Expect.equal [ for step, _, _ in told.Bad -> step ] [ 3L ] "bad"
+                    Expect.equal [ for step in told.Steps -> step.Step ] [ 1L; 2L; 4L; 5L; 6L ] "good"
+                    Expect.equal run.Progress.BadSteps 0 "in a row")
+
+            testCase "a step that is bad leaves weights, averages, statistics and optimiser as they are, to the last bit"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, tiny @ [ "train.ema=0.9" ])
+                    let setup = setting.Setup
+                    let state = TrainingState.create setup
+                    use batch = setup.Loader.TrainBatch([| 0; 1; 2; 3 |], 3L, 0, CancellationToken.None)
+
+                    let all () =
+                        [
+                            for tensor in
+                                (List.map snd state.Detector.Tensors)
+                                @ (List.map snd state.Result.Tensors)
+                                @ (List.map snd (state.Optimiser.State())) do
+                                tensor.bytes.ToArray()
+                        ]
+
+                    let step () =
+                        TrainingStep.run (work setup 1) state 1.0 batch
+
+                    match step () with
+                    | Moved _ -> ()
+                    | Bad(_, _, faults) -> failtest $"%A{faults}"
+
+                    let spoil = spoilt state.Detector
+                    spoil 0.0
+                    let before = all ()
+                    spoil nan
+
+                    match step () with
+                    | Moved _ -> failtest "moved"
+                    | Bad(_, _, faults) -> Expect.isNonEmpty faults "faults"
+
+                    spoil 0.0
+                    Expect.equal (all ()) before "everything"
+                    TrainingState.dispose state)
 
             testCase "what is not finite is not saved, and the file that was there stays"
             <| fun () ->

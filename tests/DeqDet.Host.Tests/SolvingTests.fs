@@ -54,6 +54,7 @@ let withModel (assignments: string list) (test: string -> string -> unit) =
                 Loader = DataLoader(training, settings.Data)
                 Validation = Validation.Of(settings, training.Categories)
                 Device = torch.CPU
+                Processes = Processes.Alone
                 Version = "test"
             }
 
@@ -65,6 +66,8 @@ let withModel (assignments: string list) (test: string -> string -> unit) =
                 WorkFolder.at work,
                 { new ITrainingObserver with
                     member _.Stepped _ = ()
+                    member _.Skipped(_, _, _) = ()
+                    member _.Noticed _ = ()
                     member _.Validating(_, _) = ()
                     member _.Validated(_, _, _) = ()
                 },

@@ -261,6 +261,10 @@ let private settings: Gen<Settings> =
                     {
                         Epochs = numbers[1]
                         BatchSize = numbers[2]
+                        Accumulate = numbers[5]
+                        Ema = shares[1] / 2.0
+                        BadSteps = numbers[6]
+                        TryLargest = numbers[0] % 2 = 0
                         Seed = numbers[3]
                         LogEvery = numbers[4]
                         EvaluateEvery = numbers[5]

@@ -8,7 +8,7 @@ open DeqDet
 open DeqDet.Coco.Evaluation
 
 /// metrics.jsonl: one JSON object a line, flushed as soon as it is written. Lines of training steps hold `epoch, step, lr, loss`, each part
-/// of the loss by its official name, `grad_norm, time, data_time` (s) and `memory` (MiB); lines of validations `epoch, step,
+/// of the loss by its official name, `grad_norm, time, data_time` (s) and `memory` (MiB), and where the step was bad and changed nothing `skipped`, its images; lines of validations `epoch, step,
 /// coco/bbox_mAP, coco/bbox_mAP_50, _75, _s, _m, _l`, -1 where there is nothing to average. A number that is not finite, which JSON cannot
 /// hold, is null.
 [<Sealed>]
@@ -45,6 +45,22 @@ type MetricsLog private (file: FileStream) =
         // The whole line in one write: a reader that follows the file never sees half of one.
         file.Write line.WrittenSpan
         file.Flush()
+
+    let step (report: StepReport) (more: Utf8JsonWriter -> unit) =
+        append (fun writer ->
+            writer.WriteNumber("epoch", report.Epoch)
+            writer.WriteNumber("step", report.Step)
+            number writer "lr" report.LearningRate
+            number writer "loss" report.Loss
+
+            for part in report.Losses do
+                number writer part.Key part.Value
+
+            number writer "grad_norm" report.GradNorm
+            number writer "time" (Math.Round(report.Time.TotalSeconds, 6))
+            number writer "data_time" (Math.Round(report.DataTime.TotalSeconds, 6))
+            writer.WriteNumber("memory", report.MemoryBytes >>> 20)
+            more writer)
 
     /// Step of a line, and whether it is a validation's; None where it is no whole line of metrics.
     static let read (line: ReadOnlyMemory<byte>) : (int64 * bool) option =
@@ -104,20 +120,17 @@ type MetricsLog private (file: FileStream) =
             raise (InputError($"{path}: metrics cannot be written: {error.Message}; choose another --work-dir", error))
 
     /// Appends the line of a training step.
-    member _.Step(report: StepReport) : unit =
-        append (fun writer ->
-            writer.WriteNumber("epoch", report.Epoch)
-            writer.WriteNumber("step", report.Step)
-            number writer "lr" report.LearningRate
-            number writer "loss" report.Loss
+    member _.Step(report: StepReport) : unit = step report ignore
 
-            for part in report.Losses do
-                number writer part.Key part.Value
+    /// Appends the line of a step that was bad and changed nothing, with the images of the step.
+    member _.Skipped(report: StepReport, images: string seq) : unit =
+        step report (fun writer ->
+            writer.WriteStartArray "skipped"
 
-            number writer "grad_norm" report.GradNorm
-            number writer "time" (Math.Round(report.Time.TotalSeconds, 6))
-            number writer "data_time" (Math.Round(report.DataTime.TotalSeconds, 6))
-            writer.WriteNumber("memory", report.MemoryBytes >>> 20))
+            for image in images do
+                writer.WriteStringValue image
+
+            writer.WriteEndArray())
 
     /// Appends the line of a validation with COCO's parameters after so many epochs and steps.
     member _.Validation(epoch: int, step: int64, result: EvaluationResult) : unit =

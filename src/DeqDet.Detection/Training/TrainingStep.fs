@@ -164,8 +164,8 @@ module TrainingStep =
         losses, (if broken.IsEmpty && sums[0] > 0.0 then [ "statistics of another process" ] else broken)
 
     /// The forward and backward passes of a step, clipped, and the faults in what they found: what is not finite. After a fault or an error
-    /// the detector is as it was before.
-    let private once (work: StepWork) (state: TrainingState) (batch: Batch) =
+    /// the detector is as it was before, and without `keep` always.
+    let private once (keep: bool) (work: StepWork) (state: TrainingState) (batch: Batch) =
         use _ = torch.NewDisposeScope()
         let detector, optimiser = state.Detector, state.Optimiser
         let buffers = buffers detector
@@ -199,7 +199,7 @@ module TrainingStep =
                     yield! broken
                 ]
 
-            if not faults.IsEmpty then
+            if not (keep && faults.IsEmpty) then
                 restore ()
 
             losses, norm, faults
@@ -221,7 +221,7 @@ module TrainingStep =
     /// are as they were before.
     let run (work: StepWork) (state: TrainingState) (factor: float) (batch: Batch) : StepOutcome =
         let compute parts =
-            once { work with Parts = parts } state batch
+            once true { work with Parts = parts } state batch
 
         match OutOfMemory.inHalves compute (fun () -> isOwn work state) work.Parts batch.Images.Count with
         | losses, norm, [] ->
@@ -240,7 +240,7 @@ module TrainingStep =
             }
 
         let compute parts =
-            once { alone with Parts = parts } state batch |> ignore
+            once false { alone with Parts = parts } state batch |> ignore
             parts
 
         let found =

@@ -10,6 +10,7 @@ using DeqDet.Model;
 using DeqDet.Model.Backbones;
 using DeqDet.Reports;
 using DeqDet.Settings;
+using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 using static TorchSharp.torch;
 using RunSettings = DeqDet.Settings.Settings;
@@ -54,6 +55,7 @@ public static class TrainCommand
             new DataLoader(data, settings.Data),
             Validation.Of(settings, data.Categories),
             device,
+            Processes.Alone,
             version
         );
         var maxSteps = request.MaxSteps is { Value: var most } ? FSharpOption<long>.Some(most) : null;
@@ -200,6 +202,16 @@ public static class TrainCommand
                 metrics.Step(report);
             }
         }
+
+        public void Skipped(StepReport report, FSharpList<string> faults, IReadOnlyList<string> images)
+        {
+            display.Notice(
+                $"step {report.Step:N0} changed nothing: not finite: {string.Join(", ", faults)}; images {string.Join(", ", images)}"
+            );
+            metrics.Skipped(report, images);
+        }
+
+        public void Noticed(string notice) => display.Notice(notice);
 
         public void Validating(int images, int all) => display.Validating(images, all);
 

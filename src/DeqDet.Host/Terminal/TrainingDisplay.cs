@@ -60,6 +60,9 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
         screen.Print();
     }
 
+    /// <summary>Says something that people should know.</summary>
+    public void Notice(string notice) => screen.Print(new("note: ", warning), notice);
+
     /// <summary>Shows a step.</summary>
     public void Step(StepReport report)
     {
