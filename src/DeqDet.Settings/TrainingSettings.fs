@@ -81,17 +81,21 @@ type TrainSettings =
         BatchSize: int
         [<Setting "Parts in which each step's images are computed, one after the other, so that they need less memory: to rounding the same as all at once, where batch normalisations do not use the batch's statistics.";
           AtLeast 1;
-          AtMost 4096>]
+          AtMost 4096;
+          NoticedAtResume>]
         Accumulate: int
         [<Setting "Decay of the average of all weights that is kept beside them, validated and saved in their place, such as 0.999 (smaller in the first steps). 0: no average.";
           AtLeast 0;
-          Below 1>]
+          Below 1;
+          NoticedAtResume>]
         Ema: float
         [<Setting "Steps in a row whose loss or gradient is not finite after which training stops. Each of them changes nothing and names its images.";
           AtLeast 1;
-          AtMost 1_000_000>]
+          AtMost 1_000_000;
+          FreeAtResume>]
         BadSteps: int
-        [<Setting "Whether a batch of the largest size is tried before the first step, so that memory that does not suffice shows at once.">]
+        [<Setting "Whether a batch of the largest size is tried before the first step, so that memory that does not suffice shows at once.";
+          FreeAtResume>]
         TryLargest: bool
         [<Setting "Seed of everything random; `--seed N` sets it."; AtLeast 0>]
         Seed: int
