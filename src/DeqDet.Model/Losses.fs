@@ -76,9 +76,7 @@ module Losses =
             let nothing = boxes.sum () * scalar 0.0
 
             {
-                Classification =
-                    (focal loss.FocalAlpha loss.FocalGamma flat oneHot).sum()
-                    * scalar focalWeight
+                Classification = (focal loss.FocalAlpha loss.FocalGamma flat oneHot).sum() * scalar focalWeight
                 Box = nothing
                 GIoU = nothing
                 Accuracy = torch.zeros ([||], dtype = logits.dtype, device = logits.device)
@@ -102,9 +100,7 @@ module Losses =
             |> ignore
 
             {
-                Classification =
-                    (focal loss.FocalAlpha loss.FocalGamma flat oneHot).sum()
-                    * scalar focalWeight
+                Classification = (focal loss.FocalAlpha loss.FocalGamma flat oneHot).sum() * scalar focalWeight
                 Box = (found / size - truth / size).abs().sum() * scalar (loss.Weights.L1 / divisor)
                 GIoU = (giou found truth).sum() * scalar (loss.Weights.GIoU / divisor)
                 Accuracy =
@@ -125,8 +121,7 @@ module Losses =
         (boxes: Tensor)
         : LossTerms =
         let matched =
-            matching
-            |> List.sumBy (Array.sumBy (fun box -> if box >= 0 then 1L else 0L))
+            matching |> List.sumBy (Array.sumBy (fun box -> if box >= 0 then 1L else 0L))
 
         let share =
             { Share.whole 0 [ for _ in targets -> 0 ] with

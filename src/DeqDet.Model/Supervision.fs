@@ -99,7 +99,10 @@ module Supervision =
             Matching.run settings.Matching settings.Loss step.Targets logits query.Box
 
         step.Observer.Matched matching
-        let terms = Losses.ofShare step.Share settings.Loss step.Targets matching logits query.Box
+
+        let terms =
+            Losses.ofShare step.Share settings.Loss step.Targets matching logits query.Box
+
         let w = scalar stage.Weight
 
         // the reference multiplies the accuracy too

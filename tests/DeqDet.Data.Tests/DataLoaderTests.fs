@@ -429,7 +429,10 @@ let batches =
 
                     let narrow =
                         let loader = DataLoader(data, { settings 4 0 with LoaderMb = 0 })
-                        use batches = loader.Train(DataPosition(2, 0), 4, 9L, BatchShare.All, CancellationToken.None)
+
+                        use batches =
+                            loader.Train(DataPosition(2, 0), 4, 9L, BatchShare.All, CancellationToken.None)
+
                         drain batches |> List.map content
 
                     Expect.equal narrow whole "no room for more than one batch at a time"

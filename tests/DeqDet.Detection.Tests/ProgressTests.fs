@@ -197,7 +197,11 @@ let tests =
                         None
                     else
                         let row = if bad step then row + 1 else 0
-                        if row = plan.BadSteps then Some step else given row (step + 1L)
+
+                        if row = plan.BadSteps then
+                            Some step
+                        else
+                            given row (step + 1L)
 
                 let at disk fate = runThrough bad plan seed fate disk
 
@@ -209,7 +213,9 @@ let tests =
                 let disk, finished = at disk (fun _ -> Runs)
 
                 match given 0 1L with
-                | Some step -> not finished && (disk.Latest.Value.Step, disk.Latest.Value.BadSteps) = (step, plan.BadSteps)
+                | Some step ->
+                    not finished
+                    && (disk.Latest.Value.Step, disk.Latest.Value.BadSteps) = (step, plan.BadSteps)
                 | None -> finished && disk.Latest.Value.Step = plan.End)
 
             testPropertyWithConfig config "every step is taken once, and validations come where they belong"

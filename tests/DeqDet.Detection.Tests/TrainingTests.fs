@@ -178,7 +178,7 @@ let private spoilt (detector: Detector) : float -> unit =
 
     fun number ->
         use _ = torch.no_grad ()
-        use first = weight.detach().view(-1L).narrow (0L, 0L, 1L)
+        use first = weight.detach().view(-1L).narrow(0L, 0L, 1L)
         first.fill_ (number.ToScalar()) |> ignore
 
 /// What a step of one process in so many parts is computed with.
@@ -319,7 +319,10 @@ let tests =
 
                         expectParts
                             error.Message
-                            ($"at step {step}" :: "3 steps in a row" :: $"after step {step} is kept" :: images))
+                            ($"at step {step}"
+                             :: "3 steps in a row"
+                             :: $"after step {step} is kept"
+                             :: images))
 
                     let last = told.Steps[told.Steps.Count - 1].Step
                     Expect.equal [ for step, _, _ in told.Bad -> step ] [ last + 1L .. last + 3L ] "bad steps"
@@ -352,7 +355,8 @@ let tests =
                     Expect.equal [ for step in told.Steps -> step.Step ] [ 1L; 2L; 4L; 5L; 6L ] "good"
                     Expect.equal run.Progress.BadSteps 0 "in a row")
 
-            testCase "a step that is bad leaves weights, averages, statistics and optimiser as they are, to the last bit"
+            testCase
+                "a step that is bad leaves weights, averages, statistics and optimiser as they are, to the last bit"
             <| fun () ->
                 inFolder (fun folder ->
                     let setting = Setting(folder, tiny @ [ "train.ema=0.9" ])

@@ -78,7 +78,8 @@ type GradientSums(communicator: ICommunicator, detector: Detector) =
         not (spec.Name.StartsWith("backbone.", StringComparison.Ordinal))
         && not (spec.Name.StartsWith("neck.", StringComparison.Ordinal))
 
-    let decoder, others = Detector.trainable detector |> List.partition (fst >> isOfDecoder)
+    let decoder, others =
+        Detector.trainable detector |> List.partition (fst >> isOfDecoder)
 
     let group weights =
         match List.map snd weights with

@@ -72,7 +72,8 @@ type Optimiser(detector: Detector, settings: OptimiserSettings) =
                 use gradient = value.grad
 
                 if not (isNull gradient) then
-                    gradient.mul_ (torch.tensor (factor, dtype = torch.float32, device = gradient.device)) |> ignore
+                    gradient.mul_ (torch.tensor (factor, dtype = torch.float32, device = gradient.device))
+                    |> ignore
 
         norm
 

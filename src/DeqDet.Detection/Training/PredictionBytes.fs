@@ -78,8 +78,7 @@ module PredictionBytes =
             while reader.BaseStream.Position < reader.BaseStream.Length do
                 let image = reader.ReadInt32()
 
-                let refinement =
-                    Array.init (reader.ReadInt32()) (fun _ -> readReport reader)
+                let refinement = Array.init (reader.ReadInt32()) (fun _ -> readReport reader)
 
                 let findings =
                     Array.init (reader.ReadInt32()) (fun _ -> readFinding classes refinement reader)

@@ -38,8 +38,7 @@ type Processes(communicator: ICommunicator) =
     member _.IsFirst: bool = communicator.Rank = 0
 
     /// The part of every batch that this process has.
-    member _.Share: BatchShare =
-        BatchShare(communicator.Rank, communicator.Size)
+    member _.Share: BatchShare = BatchShare(communicator.Rank, communicator.Size)
 
     /// Numbers summed over all processes; the same in each.
     member _.Sum(numbers: float[]) : float[] =

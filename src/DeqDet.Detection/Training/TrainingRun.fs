@@ -55,6 +55,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
             Processes = processes
             Sums = sums
         }
+
     let mutable last: ValidationResult option = None
 
     /// What was not finite in the last bad step, and its images.
@@ -91,13 +92,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                 DataPosition(int epoch, int (state.Progress.Step % plan.StepsPerEpoch))
 
             let loader =
-                setup.Loader.Train(
-                    position,
-                    train.BatchSize,
-                    int64 train.Seed,
-                    processes.Share,
-                    CancellationToken.None
-                )
+                setup.Loader.Train(position, train.BatchSize, int64 train.Seed, processes.Share, CancellationToken.None)
 
             batches <- Some(epoch, loader, TimeSpan.Zero)
             step.Restart()
@@ -174,7 +169,11 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
     let saveLatest (folder: WorkFolder) =
         if processes.IsFirst then
             // after bad steps the state before them is kept, too: nobody knows yet which of the two is worth more
-            let keep = if state.Progress.BadSteps > 0 then max train.Keep 2 else train.Keep
+            let keep =
+                if state.Progress.BadSteps > 0 then
+                    max train.Keep 2
+                else
+                    train.Keep
 
             SavedStates.write folder keep (Option.map fst state.Progress.Saved) state.Progress.Step (fun path ->
                 TrainingState.save setup true path state)
@@ -205,7 +204,13 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                 )
 
         // all processes compute as many parts as the one that needs the most
-        let most = max work.Parts (if processes.Any(parts > work.Parts) then 2 * work.Parts else work.Parts)
+        let most =
+            max
+                work.Parts
+                (if processes.Any(parts > work.Parts) then
+                     2 * work.Parts
+                 else
+                     work.Parts)
 
         if most > work.Parts then
             observer.Noticed

@@ -247,7 +247,10 @@ module TrainingState =
         let averages = averagesOf setup detector
 
         let behind =
-            if file.State |> Seq.exists _.Name.StartsWith(weightPrefix, StringComparison.Ordinal) then
+            if
+                file.State
+                |> Seq.exists _.Name.StartsWith(weightPrefix, StringComparison.Ordinal)
+            then
                 Detector.trainable detector
             else
                 []

@@ -70,8 +70,10 @@ module TrainingStep =
             for part in 0 .. work.Parts - 1 do
                 let struct (first, count) = BatchShare(part, work.Parts).Of images
 
-                if count > 0 then struct (first, count, true)
-                elif exchanges then struct (0, 1, false)
+                if count > 0 then
+                    struct (first, count, true)
+                elif exchanges then
+                    struct (0, 1, false)
         ]
 
     /// Forward and backward passes of a batch: entries of the log summed over parts and processes, and the stored statistics that are not
@@ -142,8 +144,7 @@ module TrainingStep =
 
         let parts = parts work exchange.IsSome batch.Images.Count
 
-        let read =
-            parts |> List.mapi (fun i part -> compute (i = parts.Length - 1) part)
+        let read = parts |> List.mapi (fun i part -> compute (i = parts.Length - 1) part)
 
         work.Sums |> Option.iter _.Finish()
 
@@ -161,7 +162,11 @@ module TrainingStep =
                 for entry, sum in Array.zip (fst read.Head) sums[1..] -> KeyValuePair(entry.Key, sum)
             |]
 
-        losses, (if broken.IsEmpty && sums[0] > 0.0 then [ "statistics of another process" ] else broken)
+        losses,
+        (if broken.IsEmpty && sums[0] > 0.0 then
+             [ "statistics of another process" ]
+         else
+             broken)
 
     /// The forward and backward passes of a step, clipped, and the faults in what they found: what is not finite. After a fault or an error
     /// the detector is as it was before, and without `keep` always.

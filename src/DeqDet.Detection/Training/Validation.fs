@@ -44,7 +44,9 @@ module EvaluatedDetections =
         (progress: int -> unit)
         (cancellation: CancellationToken)
         : (int * Prediction) list =
-        let numbers = dict [ for number, image in Seq.indexed loader.Data.Images -> image.Id, number ]
+        let numbers =
+            dict [ for number, image in Seq.indexed loader.Data.Images -> image.Id, number ]
+
         let found = List<int * Prediction>()
         use batches = loader.Evaluation(batchSize, share, cancellation)
         let mutable batch = null

@@ -47,8 +47,13 @@ module BatchNorm =
         use _ = torch.no_grad ()
         let unbiased = statistics.Values / (statistics.Values - 1.0)
 
-        for stored, found in [ norm.Mean, statistics.Mean; norm.Variance, statistics.Variance * scalar unbiased ] do
-            stored.copy_ (stored * scalar (1.0 - momentum) + found * scalar momentum) |> ignore
+        for stored, found in
+            [
+                norm.Mean, statistics.Mean
+                norm.Variance, statistics.Variance * scalar unbiased
+            ] do
+            stored.copy_ (stored * scalar (1.0 - momentum) + found * scalar momentum)
+            |> ignore
 
     /// By the statistics of the images of all processes together.
     let private together (exchange: Exchange) (counts: bool) (norm: BatchNorm) (x: Tensor) =
@@ -72,7 +77,10 @@ module BatchNorm =
     /// function underneath divides 0 by 0 and leaves NaN in the stored variance.)
     let apply (training: Share option) (norm: BatchNorm) (x: Tensor) =
         match training with
-        | Some { Exchange = Some exchange; Counts = counts } when norm.UsesBatch -> together exchange counts norm x
+        | Some {
+                   Exchange = Some exchange
+                   Counts = counts
+               } when norm.UsesBatch -> together exchange counts norm x
         | _ ->
             let values = x.size 0 * x.size 2 * x.size 3
             normalise norm (training.IsSome && norm.UsesBatch && values > 1L) x

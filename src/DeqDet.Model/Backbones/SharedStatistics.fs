@@ -28,8 +28,12 @@ module SharedStatistics =
             let own = if counts then float values else 0.0
             // float64: what processes add up has to lose no digits where the mean is far from 0
             let mean = x.mean(overImages, false, torch.float32).``to`` torch.float64
-            let centred = x.``to`` torch.float32 - mean.``to``(torch.float32).view(1L, -1L, 1L, 1L)
-            let variance = (centred * centred).mean(overImages, false, torch.float32).``to`` torch.float64
+
+            let centred =
+                x.``to`` torch.float32 - mean.``to``(torch.float32).view(1L, -1L, 1L, 1L)
+
+            let variance =
+                (centred * centred).mean(overImages, false, torch.float32).``to`` torch.float64
 
             let totals =
                 torch.cat (
@@ -55,7 +59,13 @@ module SharedStatistics =
 
     /// x, such that a gradient that comes back through a normalisation by these statistics becomes that of one whose statistics depend on x: less its
     /// mean over all images, and less its part along the normalised x (Ioffe and Szegedy 2015).
-    let follow (exchange: Exchange) (counts: bool) (epsilon: float) (statistics: SharedStatistics) (x: Tensor) : Tensor =
+    let follow
+        (exchange: Exchange)
+        (counts: bool)
+        (epsilon: float)
+        (statistics: SharedStatistics)
+        (x: Tensor)
+        : Tensor =
         let held = x.detach ()
         let channels = x.size 1
 
@@ -63,13 +73,16 @@ module SharedStatistics =
             let perChannel (values: Tensor) =
                 values.``to``(torch.float32).view(1L, -1L, 1L, 1L)
 
-            let deviation = (statistics.Variance + scalar epsilon).sqrt ()
+            let deviation = (statistics.Variance + scalar epsilon).sqrt()
 
             let normalised =
                 (held.``to`` torch.float32 - perChannel statistics.Mean) / perChannel deviation
 
             let own = if counts then 1.0 else 0.0
-            let total (values: Tensor) = values.sum(overImages, false, torch.float32).``to`` torch.float64 * scalar own
+
+            let total (values: Tensor) =
+                values.sum(overImages, false, torch.float32).``to`` torch.float64 * scalar own
+
             let totals = torch.cat ([| total gradient; total (gradient * normalised) |], 0L)
             exchange.Sum totals
             let means = totals / scalar statistics.Values
@@ -78,7 +91,8 @@ module SharedStatistics =
                 (gradient
                  - perChannel (means.narrow (0L, 0L, channels))
                  - normalised * perChannel (means.narrow (0L, channels, channels)))
-                    .``to`` gradient.dtype
+                    .``to``
+                    gradient.dtype
             else
                 gradient
 
