@@ -86,6 +86,10 @@ type AtomicFile =
         | :? IOException
         | :? UnauthorizedAccessException -> ()
 
+    /// The refusal of the system to write a file, in words: no such folder, no permission, no space.
+    static member Refused(path: string, error: exn) : InputError =
+        refused path (reason path path error) error
+
     /// Lets `write` fill a temporary file in the same folder, writes it through to the disk, and renames it to `path`. If anything
     /// fails, the temporary file is removed and the old file stays as it was.
     /// Raises InputError where the system refuses: no such folder, no permission, no space.

@@ -87,12 +87,17 @@ let tests =
             testCase "a new run is refused a folder that holds one"
             <| fun () ->
                 inCurrent (fun _ ->
-                    for file in [ "latest.safetensors"; "metrics.jsonl"; "best.safetensors" ] do
+                    for file, remedy in
+                        [
+                            "latest.safetensors", "--resume"
+                            "best.safetensors", "--resume"
+                            "metrics.jsonl", "ended before it saved a state"
+                        ] do
                         let folder = "used-" + file
                         touch (Path.Combine(folder, file))
                         let early = complaint (fun () -> RunFolder.checkNew (Some folder))
                         let late = complaint (fun () -> RunFolder.ofNew (Some folder) "" |> dispose)
-                        expectParts early [ folder; "--resume" ]
+                        expectParts early [ folder; remedy ]
                         Expect.equal late early "the same words")
 
             testCase "temporary files of a killed run are removed, other files are not"

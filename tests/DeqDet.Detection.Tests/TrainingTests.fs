@@ -57,6 +57,7 @@ type private Told() =
             told.AfterBad report
 
         member told.Noticed notice = told.Notices.Add notice
+        member _.Saving() = ()
         member told.Validating(_, _) = told.During(int64 told.Steps.Count)
         member told.Validated(epoch, step, _) = told.Validations.Add((epoch, step))
 
@@ -126,6 +127,7 @@ let private logged (run: TrainingRun) (folder: WorkFolder) (told: Told) (interru
 
             member _.Skipped(report, faults, images) = inner.Skipped(report, faults, images)
             member _.Noticed notice = inner.Noticed notice
+            member _.Saving() = log.Save()
             member _.Validating(images, all) = inner.Validating(images, all)
 
             member _.Validated(epoch, step, result) =

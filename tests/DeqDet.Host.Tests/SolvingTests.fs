@@ -68,6 +68,7 @@ let withModel (assignments: string list) (test: string -> string -> unit) =
                     member _.Stepped _ = ()
                     member _.Skipped(_, _, _) = ()
                     member _.Noticed _ = ()
+                    member _.Saving() = ()
                     member _.Validating(_, _) = ()
                     member _.Validated(_, _, _) = ()
                 },

@@ -9,6 +9,9 @@ open DeqDet
 [<Sealed>]
 type FolderLock private (folder: WorkFolder, file: FileStream, made: bool) =
 
+    /// EROFS of Unix; others who hold the lock are another error.
+    static let readOnlyFileSystem = 30
+
     static let owner (folder: WorkFolder) =
         try
             File.ReadAllText(folder.Owner).Trim()
@@ -24,7 +27,7 @@ type FolderLock private (folder: WorkFolder, file: FileStream, made: bool) =
         try
             Some(new FileStream(folder.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None), made)
         with
-        | :? IOException when File.Exists folder.Lock -> None
+        | :? IOException as error when File.Exists folder.Lock && error.HResult <> readOnlyFileSystem -> None
         | :? IOException when attempts > 0 -> take folder (attempts - 1)
 
     /// Takes a folder, which is made if it is not there. None where another run holds it.
@@ -32,14 +35,21 @@ type FolderLock private (folder: WorkFolder, file: FileStream, made: bool) =
         try
             take folder 10
             |> Option.map (fun (file, made) ->
-                File.WriteAllText(
-                    folder.Owner,
-                    $"process {Environment.ProcessId} on {Environment.MachineName}, since {DateTime.UtcNow:u}\n"
-                )
+                let taken = new FolderLock(folder, file, made)
 
-                // what a killed run has left behind
-                AtomicFile.RemoveStale folder.Path |> ignore
-                new FolderLock(folder, file, made))
+                try
+                    // what a killed run has left behind; first, since a disk may be full of it
+                    AtomicFile.RemoveStale folder.Path |> ignore
+
+                    File.WriteAllText(
+                        folder.Owner,
+                        $"process {Environment.ProcessId} on {Environment.MachineName}, since {DateTime.UtcNow:u}\n"
+                    )
+
+                    taken
+                with _ ->
+                    (taken :> IDisposable).Dispose()
+                    reraise ())
         with
         | :? IOException
         | :? UnauthorizedAccessException as error ->
@@ -89,6 +99,15 @@ type FolderLock private (folder: WorkFolder, file: FileStream, made: bool) =
 module RunFolder =
 
     let private refuseUsed (asked: string) (folder: WorkFolder) =
+        let hasWeights =
+            folder.HasCheckpoint || not folder.Earlier.IsEmpty || File.Exists folder.Best
+
+        if folder.HasRun && not hasWeights then
+            raise (
+                InputError
+                    $"--work-dir {asked}: holds what a run has written that ended before it saved a state; remove it, or name another folder"
+            )
+
         if folder.HasRun then
             raise (
                 InputError

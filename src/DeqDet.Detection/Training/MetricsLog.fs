@@ -10,9 +10,9 @@ open DeqDet.Coco.Evaluation
 /// metrics.jsonl: one JSON object a line, flushed as soon as it is written. Lines of training steps hold `epoch, step, lr, loss`, each part
 /// of the loss by its official name, `grad_norm, time, data_time` (s) and `memory` (MiB), and where the step was bad and changed nothing `skipped`, its images; lines of validations `epoch, step,
 /// coco/bbox_mAP, coco/bbox_mAP_50, _75, _s, _m, _l`, -1 where there is nothing to average. A number that is not finite, which JSON cannot
-/// hold, is null.
+/// hold, is null. A line that cannot be written is an InputError; it is kept and tried again at the next one.
 [<Sealed>]
-type MetricsLog private (file: FileStream) =
+type MetricsLog private (file: LineFile) =
 
     static let firstOfValidation = "coco/bbox_mAP"
 
@@ -42,9 +42,7 @@ type MetricsLog private (file: FileStream) =
             writer.WriteEndObject()
 
         line.Write(ReadOnlySpan "\n"B)
-        // The whole line in one write: a reader that follows the file never sees half of one.
-        file.Write line.WrittenSpan
-        file.Flush()
+        file.Append(line.WrittenSpan.ToArray())
 
     let step (report: StepReport) (more: Utf8JsonWriter -> unit) =
         append (fun writer ->
@@ -113,7 +111,7 @@ type MetricsLog private (file: FileStream) =
     static member Open(path: string, step: int64, validated: int64) : MetricsLog =
         try
             keep path step validated
-            new MetricsLog(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize = 1))
+            new MetricsLog(LineFile.Open path)
         with
         | :? IOException
         | :? UnauthorizedAccessException as error ->
@@ -141,5 +139,9 @@ type MetricsLog private (file: FileStream) =
             for key, statistic in validation do
                 number writer key result[statistic])
 
+    /// Every line that was appended is on the disk when this returns, also those that could not be written before. Raises InputError where
+    /// one still cannot.
+    member _.Save() : unit = file.Save()
+
     interface IDisposable with
-        member _.Dispose() = file.Dispose()
+        member _.Dispose() = (file :> IDisposable).Dispose()

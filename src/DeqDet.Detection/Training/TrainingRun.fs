@@ -27,6 +27,9 @@ type ITrainingObserver =
     abstract Skipped: report: StepReport * faults: string list * images: IReadOnlyList<string> -> unit
     /// Something that people should know.
     abstract Noticed: notice: string -> unit
+    /// Before a state is saved: what was reported of the steps up to it has to be on the disk, or it would be missing from a run that goes on
+    /// from the state. After an exception nothing is saved.
+    abstract Saving: unit -> unit
     /// While validating: images done, images in all.
     abstract Validating: images: int * all: int -> unit
     /// After a validation: epochs completed, steps taken.
@@ -166,8 +169,10 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
             // here or in another process
             ()
 
-    let saveLatest (folder: WorkFolder) =
+    let saveLatest (observer: ITrainingObserver) (folder: WorkFolder) =
         if processes.IsFirst then
+            observer.Saving()
+
             // after bad steps the state before them is kept, too: nobody knows yet which of the two is worth more
             let keep =
                 if state.Progress.BadSteps > 0 then
@@ -228,7 +233,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
         | TrainBatch -> trainBatch observer
         | Validate -> validate observer interruption
         | SaveBest -> saveBest folder
-        | SaveLatest -> saveLatest folder
+        | SaveLatest -> saveLatest observer folder
         | Finish
         | Stop
         | GiveUp -> ()
@@ -238,11 +243,14 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
     let rescue (observer: ITrainingObserver) (folder: WorkFolder) (error: exn) : exn =
         let isSound = state.Progress.Step > 0L && not (error :? TrainingDivergedException)
 
+        let kept () =
+            match state.Progress.Saved with
+            | Some(saved, _) -> $"the state after step {saved} is kept in {folder.Latest}"
+            | None -> "nothing was saved"
+
         let note =
             if not isSound then
-                match state.Progress.Saved with
-                | Some(saved, _) -> $"the state after step {saved} is kept in {folder.Latest}"
-                | None -> "nothing was saved"
+                kept ()
             else
                 try
                     Progress.next
@@ -258,7 +266,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                 with
                 | :? InputError
                 | :? TrainingDivergedException as failed ->
-                    $"the state after step {state.Progress.Step} could not be saved: {failed.Message}"
+                    $"the state after step {state.Progress.Step} could not be saved ({failed.Message}); {kept ()}"
 
         match error with
         | :? InputError -> InputError($"{error.Message}; {note}", error)

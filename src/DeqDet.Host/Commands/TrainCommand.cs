@@ -88,7 +88,18 @@ public static class TrainCommand
         var validation = setup.Validation;
         if (outcome.Last is { Value: var last })
         {
-            ValidationPictures.Draw(validation.Data, last.Detections, settings.Evaluation, folder.Pictures);
+            try
+            {
+                ValidationPictures.Draw(validation.Data, last.Detections, settings.Evaluation, folder.Pictures);
+            }
+            catch (InputError error)
+            {
+                throw new InputError(
+                    $"{error.Message}; training is finished and saved in {folder.Path}, only its pictures are missing: "
+                        + "train --resume draws them again",
+                    error
+                );
+            }
         }
 
         display.Finish(
@@ -212,6 +223,8 @@ public static class TrainCommand
         }
 
         public void Noticed(string notice) => display.Notice(notice);
+
+        public void Saving() => metrics.Save();
 
         public void Validating(int images, int all) => display.Validating(images, all);
 
