@@ -1,54 +1,53 @@
-/// What every communicator promises, over a group of one and over threads.
+/// The contract over a group of one and over threads.
 module DeqDet.Communication.Tests.ContractTests
 
-#nowarn "9"
-
 open System
-open System.Runtime.InteropServices
 open DeqDet.Communication
 open Expecto
-
-/// Sums a copy of numbers by StartSum.
-let private summed (communicator: ICommunicator) (numbers: float32[]) =
-    let memory = Marshal.AllocHGlobal(max 4 (4 * numbers.Length))
-
-    try
-        Marshal.Copy(numbers, 0, memory, numbers.Length)
-        communicator.StartSum(memory, int64 numbers.Length).Wait()
-        let result = Array.zeroCreate<float32> numbers.Length
-        Marshal.Copy(memory, result, 0, numbers.Length)
-        result
-    finally
-        Marshal.FreeHGlobal memory
+open FsCheck
 
 [<Tests>]
 let tests =
     testList
         "Contract"
         [
-            testCase "alone, a sum is what it was"
+            testCase "alone"
             <| fun () ->
-                use alone = new Alone() :> ICommunicator
-                let numbers = [| 1.; 2. |]
-                alone.Sum(Span numbers)
-                Expect.equal numbers [| 1.; 2. |] "double"
-                Expect.equal (summed alone [| 3.f; 4.f |]) [| 3.f; 4.f |] "float"
-                Expect.equal (alone.Gather(ReadOnlySpan [| 1uy; 2uy |])) [| [| 1uy; 2uy |] |] "gathered"
+                use alone = new Alone()
+                Contract.check alone 1 [ 0; 1; 1000 ]
 
-            for size in [ 1; 2; 3 ] do
-                testCase $"{size} threads sum and gather"
-                <| fun () ->
-                    let results =
-                        ThreadedCommunicator.run size (fun communicator ->
-                            let numbers = [| float communicator.Rank; 1. |]
-                            communicator.Sum(Span numbers)
-                            let sums = summed communicator [| 1.f; float32 communicator.Rank |]
-                            numbers, sums, communicator.Gather(ReadOnlySpan(Array.create communicator.Rank 7uy)))
+            testPropertyWithConfig
+                { FsCheckConfig.defaultConfig with
+                    maxTest = 30
+                }
+                "threads"
+            <| fun (seed: int16) (PositiveInt size) (counts: uint16 list) ->
+                let size = 1 + size % 5
+                let counts = counts |> List.truncate 6 |> List.map (fun count -> int count % 3000)
 
-                    let ranks = size * (size - 1) / 2
+                ThreadedCommunicator.run size (fun communicator -> Contract.check communicator (int seed) counts)
+                |> ignore
 
-                    for numbers, sums, gathered in results do
-                        Expect.equal numbers [| float ranks; float size |] "double"
-                        Expect.equal sums [| float32 size; float32 ranks |] "float"
-                        Expect.equal gathered (Array.init size (fun rank -> Array.create rank 7uy)) "gathered"
+            testCase "a thread that fails ends what the others wait for, with its exit code"
+            <| fun () ->
+                let ends =
+                    ThreadedCommunicator.run 3 (fun communicator ->
+                        if communicator.Rank = 1 then
+                            communicator.Fail(7, "the disk is full")
+                            "failed"
+                        else
+                            try
+                                communicator.Sum(Span [| 1. |])
+                                "a sum without all"
+                            with :? ProcessLostException as error ->
+                                $"{error.ExitCode}: {error.Message}")
+
+                Expect.equal
+                    ends
+                    [|
+                        "7: process 1 of 3: the disk is full"
+                        "failed"
+                        "7: process 1 of 3: the disk is full"
+                    |]
+                    "ends"
         ]
