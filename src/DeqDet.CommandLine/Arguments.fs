@@ -436,12 +436,37 @@ type DataArgument =
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
 
+/// Those of launch itself; what follows `train` is train's.
+[<RequireQualifiedAccess>]
+type LaunchArgument =
+    | [<MainCommand;
+        Explain("[--] train [ARGUMENT]...",
+                "The training, with its arguments, as for one process.",
+                "launch --processes 2 train configs/bccd.json")>] What of string list
+    | [<Unique;
+        Explain("N",
+                "How many processes; -n for short. Each has its share of the cores, unless train has --threads.",
+                "launch --processes 2 train configs/bccd.json");
+        AtLeast 1;
+        AtMost 1024>] Processes of int
+    | [<Unique;
+        Explain("FILE",
+                "The mpirun or mpiexec to start them by. Default: the one beside the library that DEQDET_MPI names, or on the PATH.",
+                "launch -n 2 --mpirun mpiexec.hydra train")>] Mpirun of string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
 /// The commands; their explanations follow "deqdet NAME".
 [<RequireQualifiedAccess>]
 type Command =
     | [<CliPrefix(CliPrefix.None);
         Explain("", "trains a detector, evaluates it after each epoch, and says how to see it at work.", "train")>] Train of
         ParseResults<TrainArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "trains in several processes of this machine together, by its MPI.",
+                "launch -n 2 train configs/bccd.json")>] Launch of ParseResults<LaunchArgument>
     | [<CliPrefix(CliPrefix.None);
         Explain("", "gives the COCO table of a checkpoint on its validation images.", "test work/shapes")>] Test of
         ParseResults<TestArgument>

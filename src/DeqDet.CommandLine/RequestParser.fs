@@ -377,9 +377,38 @@ module RequestParser =
             Json = results.TryGetResult BenchArgument.Json
         }
 
+    let private launchUsage =
+        "launch: say how many processes shall train; for example: launch -n 2 train configs/bccd.json"
+
+    /// The arguments of launch, and those from the command on that it starts.
+    let rec private splitLaunch (tokens: string list) : string list * string list =
+        match tokens with
+        | [] -> [], []
+        | "--" :: command -> [], command
+        | "-n" :: rest -> splitLaunch ("--processes" :: rest)
+        | ("--processes" | "--mpirun" as name) :: value :: rest ->
+            let own, command = splitLaunch rest
+            name :: value :: own, command
+        | token :: _ when not (token.StartsWith '-') -> [], tokens
+        | token :: rest ->
+            let own, command = splitLaunch rest
+            token :: own, command
+
+    let private launch (results: ParseResults<LaunchArgument>) (command: string list) (train: TrainRequest) =
+        match results.TryGetResult LaunchArgument.Processes with
+        | None -> refuse launchUsage
+        | Some processes ->
+            {
+                Processes = processes
+                MpiRun = results.TryGetResult LaunchArgument.Mpirun
+                Train = train
+                Command = Array.ofList command
+            }
+
     let private request (command: Command) : Request =
         match command with
         | Command.Train results -> CommandParser.within results |> train |> Request.Train
+        | Command.Launch _ -> refuse launchUsage
         | Command.Test results -> CommandParser.within results |> test |> Request.Test
         | Command.Detect results -> CommandParser.within results |> detect |> Request.Detect
         | Command.Trace results -> CommandParser.within results |> trace |> Request.Trace
@@ -392,7 +421,7 @@ module RequestParser =
         | Command.Doctor -> Request.Doctor
 
     /// What a command line asks for. InputError for what cannot be understood. Help does not start Argu: it is there at once.
-    let parse (arguments: string[]) : Request =
+    let rec parse (arguments: string[]) : Request =
         match List.ofArray arguments with
         | [] -> Request.Help(HelpText.program ())
         | first :: _ when asksForHelp first || first = "help" -> Request.Help(HelpText.program ())
@@ -401,6 +430,7 @@ module RequestParser =
             let commands = Specification.commands.Value
 
             match commands |> List.tryFind (fun command -> command.Name = name) with
+            | Some({ Name = "launch" } as command) -> parseLaunch command tokens
             | Some command when List.exists asksForHelp tokens -> Request.Help(HelpText.command command)
             | Some { Name = name; Arguments = [] } when not tokens.IsEmpty ->
                 refuse $"{name}: takes no arguments, but '{tokens.Head}' is given"
@@ -410,3 +440,22 @@ module RequestParser =
                 let nearest = Nearest.find names name |> Option.get
                 let all = String.concat ", " names
                 refuse $"unknown command '{name}'; did you mean {nearest}? The commands are {all}; --help explains them"
+
+    and private parseLaunch (specification: CommandSpecification) (tokens: string list) : Request =
+        let own, command = splitLaunch tokens
+
+        if List.exists asksForHelp own then
+            Request.Help(HelpText.command specification)
+        else
+            let results =
+                CommandParser.parse specification own (function
+                    | Command.Launch results -> CommandParser.within results
+                    | _ -> refuse launchUsage)
+
+            match command with
+            | [] -> refuse launchUsage
+            | _ ->
+                match parse (Array.ofList command) with
+                | Request.Train train -> Request.Launch(launch results command train)
+                | Request.Help text -> Request.Help text
+                | _ -> refuse $"launch: only train runs in several processes, not {command.Head}"

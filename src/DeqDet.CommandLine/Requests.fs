@@ -55,6 +55,17 @@ type TrainRequest =
                 }
         }
 
+type LaunchRequest =
+    {
+        Processes: int
+        /// File of mpirun or mpiexec; None: it is looked for.
+        MpiRun: string option
+        /// What train is asked for.
+        Train: TrainRequest
+        /// The same as typed, with the command's name.
+        Command: string[]
+    }
+
 /// What the command line changes of solver.*: None leaves what the checkpoint says.
 type SolverRequest =
     {
@@ -269,6 +280,7 @@ type DataCheckRequest =
 /// What a command line asks for.
 type Request =
     | Train of TrainRequest
+    | Launch of LaunchRequest
     | Test of TestRequest
     | Detect of DetectRequest
     | Trace of TraceRequest

@@ -59,6 +59,8 @@ public static class Program
                 break;
             case Request.Train train:
                 return Train(train.Item);
+            case Request.Launch launch:
+                return LaunchCommand.Run(launch.Item);
             case Request.Test test:
                 Test(test.Item);
                 break;

@@ -218,6 +218,31 @@ let private understood =
         [ "train"; "--device=cuda:3" ], Request.Train { plain with Device = Cuda 3 }
         [ "train"; "--device"; "cpu" ], Request.Train { plain with Device = Cpu }
         [ "train"; "test" ], Request.Train { plain with Config = Some "test" }
+        for arguments in
+            [
+                [ "launch"; "-n"; "2"; "train"; "c.json"; "--seed"; "7" ]
+                [ "launch"; "--processes=2"; "--"; "train"; "c.json"; "--seed"; "7" ]
+            ] do
+            arguments,
+            Request.Launch
+                {
+                    Processes = 2
+                    MpiRun = None
+                    Train =
+                        { plain with
+                            Config = Some "c.json"
+                            Seed = Some 7
+                        }
+                    Command = [| "train"; "c.json"; "--seed"; "7" |]
+                }
+        [ "launch"; "--mpirun"; "m"; "-n"; "3"; "train"; "--threads"; "4" ],
+        Request.Launch
+            {
+                Processes = 3
+                MpiRun = Some "m"
+                Train = { plain with Threads = Some 4 }
+                Command = [| "train"; "--threads"; "4" |]
+            }
         [ "test"; "work/x"; "--out"; "r.json"; "--data"; "d" ],
         Request.Test
             { tested with
@@ -547,6 +572,13 @@ let private refused =
         [ "train"; "--device"; "gpu" ], [ "--device gpu"; "auto, cpu, cuda or cuda:N" ]
         [ "train"; "--device"; "cuda:" ], [ "--device cuda:" ]
         [ "train"; "--device"; "cuda:-1" ], [ "--device cuda:-1" ]
+        [ "launch" ], [ "launch -n 2 train" ]
+        [ "launch"; "train" ], [ "how many processes" ]
+        [ "launch"; "-n"; "2" ], [ "launch -n 2 train" ]
+        [ "launch"; "-n"; "0"; "train" ], [ "--processes 0"; "from 1 to 1024" ]
+        [ "launch"; "-n"; "train" ], [ "--processes train"; "whole number" ]
+        [ "launch"; "-n"; "2"; "test"; "x" ], [ "only train"; "not test" ]
+        [ "launch"; "-n"; "2"; "train"; "--sed"; "7" ], [ "unknown argument '--sed'" ]
         [ "train"; "a.json"; "b.json" ], [ "'b.json' is one argument too many" ]
         [ "test" ], [ "test"; "checkpoint"; "for example" ]
         [ "test"; "a"; "b" ], [ "'b' is one argument too many" ]
