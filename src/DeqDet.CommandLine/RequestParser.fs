@@ -444,7 +444,9 @@ module RequestParser =
     and private parseLaunch (specification: CommandSpecification) (tokens: string list) : Request =
         let own, command = splitLaunch tokens
 
-        if List.exists asksForHelp own then
+        let ofTrain = List.tryHead command = Some "train"
+
+        if List.exists asksForHelp (if ofTrain then own else tokens) then
             Request.Help(HelpText.command specification)
         else
             let results =
