@@ -82,8 +82,9 @@ module Timing =
 
         let peak =
             match work.Precision with
-            | Precision.Bf16 -> rates.Bf16
-            | _ -> Some rates.Fp32
+            | Precision.Fp32 -> Some rates.Fp32
+            // float16 has the same peak
+            | _ -> rates.Bf16
 
         {
             Name = work.Name

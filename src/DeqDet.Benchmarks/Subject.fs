@@ -83,7 +83,7 @@ module Subject =
 
     /// Bytes a number that products read in a precision.
     let width (precision: Precision) : float =
-        if precision = Precision.Bf16 then 2.0 else 4.0
+        if precision = Precision.Fp32 then 4.0 else 2.0
 
     /// The best computation of this machine in a precision.
     let inPrecision (precision: Precision) : Detector -> Detector =
@@ -93,16 +93,24 @@ module Subject =
     let nameOf (computation: Computation) : string =
         $"{(string computation.Instructions).ToLowerInvariant()} {(string computation.Precision).ToLowerInvariant()}"
 
-    /// Uses the same weights computed with in two ways, ours and plainly; what their layers keep is freed afterwards.
-    let bothWays (ours: Detector -> Detector) (subject: Subject) (action: Detector -> Detector -> 'T) : 'T =
-        let ours = ours subject.Detector
-        let plain = Detector.withComputation Computation.Plain subject.Detector
+    /// Uses the same weights computed with in two ways; what their layers keep is freed afterwards.
+    let inTwoWays
+        (ours: Detector -> Detector)
+        (others: Detector -> Detector)
+        (subject: Subject)
+        (action: Detector -> Detector -> 'T)
+        : 'T =
+        let ours, others = ours subject.Detector, others subject.Detector
 
         try
-            action ours plain
+            action ours others
         finally
             Detector.release ours
-            Detector.release plain
+            Detector.release others
+
+    /// The same for ours and the plain way.
+    let bothWays (ours: Detector -> Detector) (subject: Subject) (action: Detector -> Detector -> 'T) : 'T =
+        inTwoWays ours (Detector.withComputation Computation.Plain) subject action
 
     let private random (subject: Subject) =
         new torch.Generator(uint64 subject.Seed, torch.CPU)

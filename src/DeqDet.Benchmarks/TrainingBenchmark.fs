@@ -10,7 +10,7 @@ open DeqDet.Kernels
 open DeqDet.Model
 open DeqDet.Solver
 
-/// Training, in float32: a supervised step of the path, and a whole step of the optimiser.
+/// Training: a supervised step of the path, and a whole step of the optimiser.
 module TrainingBenchmark =
 
     let private name = "train"
@@ -97,15 +97,16 @@ module TrainingBenchmark =
                      Subject.nameOf computation
                  else
                      "plain fp32")
-            Precision = Precision.Fp32
+            Precision = computation.Precision
             Cost = Some cost
         }
 
-    let private compare (subject: Subject) what cost (ours: Detector * Workload) (plain: Detector * Workload) : Timing =
-        let work (detector: Detector, _) = work detector.Computation cost
+    let private compare (subject: Subject) what cost (ours: Detector * Workload) (other: Detector * Workload) : Timing =
+        let work (detector: Detector, _) =
+            work detector.Computation (cost (Subject.width detector.Computation.Precision))
 
-        Subject.interleave subject unmeasured (snd ours) (snd plain)
-        |> Timing.compared name what (subject.Rates()) (work ours) (work plain) None
+        Subject.interleave subject unmeasured (snd ours) (snd other)
+        |> Timing.compared name what (subject.Rates()) (work ours) (work other) None
 
     let private supervisedStep (subject: Subject) ours plain (batch: Batch) : Timing =
         use _ = torch.NewDisposeScope()
@@ -130,7 +131,7 @@ module TrainingBenchmark =
         compare
             subject
             "a supervised step: two applications, losses, and backward"
-            (Cost.supervisedStep subject.Settings.Detector subject.Images 2)
+            (fun width -> Cost.supervisedStep width subject.Settings.Detector subject.Images 2)
             (side ours)
             (side plain)
 
@@ -155,14 +156,21 @@ module TrainingBenchmark =
         compare
             subject
             $"a step of the optimiser, {images}"
-            (Cost.trainingStep subject.Settings.Detector subject.Images subject.Size)
+            (fun width -> Cost.trainingStep width subject.Settings.Detector subject.Images subject.Size)
             (side ours)
             (side plain)
 
-    /// A supervised step and a whole step against the plain computation. Each timing is reported as soon as it is there.
+    /// A supervised step and a whole step in float32 against the plain computation, in another precision against ours in float32. Each timing is
+    /// reported as soon as it is there.
     let run (subject: Subject) (report: Timing -> unit) : unit =
         use batch = batch subject
 
-        Subject.bothWays Detector.forTraining subject (fun ours plain ->
-            supervisedStep subject ours plain batch |> report
-            wholeStep subject ours plain batch |> report)
+        let other =
+            if subject.Precision = Precision.Fp32 then
+                Detector.withComputation Computation.Plain
+            else
+                Detector.forTraining Precision.Fp32
+
+        Subject.inTwoWays (Detector.forTraining subject.Precision) other subject (fun ours other ->
+            supervisedStep subject ours other batch |> report
+            wholeStep subject ours other batch |> report)

@@ -374,9 +374,9 @@ type BenchArgument =
     | [<Unique; Explain("N", "Images of a batch. Default: 1.", "bench step --images 4"); AtLeast 1; AtMost 64>] Images of
         int
     | [<Unique;
-        Explain("fp32|bf16",
-                "Numbers in which our side predicts; the plain side and training use fp32. Default: fp32.",
-                "bench step --precision bf16")>] Precision of string
+        Explain("fp32|bf16|fp16",
+                "Numbers in which our side computes; the plain side uses fp32. A training in bf16 or fp16 (GPUs only) is compared with ours in fp32. Default: fp32.",
+                "bench train --precision bf16")>] Precision of string
     | [<Unique;
         Explain("T",
                 "Times predictions also with early exit at this tolerance. Default: what the model says.",

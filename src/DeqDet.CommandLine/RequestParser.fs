@@ -332,9 +332,18 @@ module RequestParser =
             ]
 
         onlyFor
-            [ StepBenchmark; ImageBenchmark ]
-            "step and image"
+            ofModel
+            "step, image and train"
             [ "--precision", results.Contains BenchArgument.Precision ]
+
+        let numbers =
+            match results.GetResult(BenchArgument.Precision, "fp32") with
+            | "fp16" when not (among [ StepBenchmark; ImageBenchmark ]) -> Precision.Fp16
+            | "fp16" -> refuse "bench: --precision fp16 is for train alone; predictions take fp32 or bf16"
+            | name ->
+                match numbersOf name with
+                | Float32 -> Precision.Fp32
+                | BFloat16 -> Precision.Bf16
 
         onlyFor [ ImageBenchmark ] "image" [ "--tolerance", results.Contains BenchArgument.Tolerance ]
         onlyFor [ StepBenchmark ] "step" [ "--against", results.Contains BenchArgument.Against ]
@@ -363,10 +372,7 @@ module RequestParser =
             Queries = results.TryGetResult BenchArgument.Queries
             Size = results.TryGetResult BenchArgument.Size |> Option.map size
             Images = results.GetResult(BenchArgument.Images, 1)
-            Precision =
-                match results.GetResult(BenchArgument.Precision, "fp32") |> numbersOf with
-                | Float32 -> Precision.Fp32
-                | BFloat16 -> Precision.Bf16
+            Precision = numbers
             Tolerance = results.TryGetResult BenchArgument.Tolerance
             Against = results.TryGetResult BenchArgument.Against
             Data = results.TryGetResult BenchArgument.Data

@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using static TorchSharp.torch;
 
 namespace DeqDet.Kernels;
 
@@ -19,7 +20,7 @@ public enum Instructions
     Avx512,
 }
 
-/// <summary>Numbers in which a prediction computes its linear layers and convolutions.</summary>
+/// <summary>Numbers in which linear layers and convolutions are computed.</summary>
 public enum Precision
 {
     /// <summary>float32 throughout.</summary>
@@ -27,11 +28,16 @@ public enum Precision
 
     /// <summary>bfloat16 for inputs and weights of linear layers and convolutions, float32 sums; norms, boxes and sampling positions stay float32.</summary>
     Bf16,
+
+    /// <summary>float16 in the place of bfloat16, for training on GPUs: more digits, but gradients leave its range unless the loss is scaled.</summary>
+    Fp16,
 }
 
 /// <summary>How a detector computes: with which kernels, in which precision. A value; it decides nothing about results beyond rounding.</summary>
 /// <param name="Instructions">The kernels' instructions.</param>
-/// <param name="Precision">The precision of predictions; training is float32.</param>
+/// <param name="Precision">
+/// The precision of linear layers and convolutions. Where gradients are recorded it counts only with <paramref name="Gradients"/>: elsewhere exact ones are wanted.
+/// </param>
 /// <param name="Gradients">
 /// Whether kernels compute backward passes, too. They add to the `grad` of weights and maps, as a training wants it, whichever gradients are asked for: not
 /// for torch.autograd.grad, and one backward pass a graph.
@@ -47,8 +53,20 @@ public sealed record Computation(Instructions Instructions, Precision Precision,
     /// <summary>The same for training: backward passes by kernels, too.</summary>
     public static Computation Training { get; } = Best with { Gradients = true };
 
+    /// <summary>Training in a precision.</summary>
+    public static Computation ForTraining(Precision precision) => Training with { Precision = precision };
+
     /// <summary>Whether the kernels are used at all.</summary>
     public bool IsFast => Instructions != Instructions.Plain;
+
+    /// <summary>The type of a precision's numbers.</summary>
+    public static ScalarType TypeOf(Precision precision) =>
+        precision switch
+        {
+            Precision.Bf16 => ScalarType.BFloat16,
+            Precision.Fp16 => ScalarType.Float16,
+            _ => ScalarType.Float32,
+        };
 
     /// <summary>Whether this processor has what a precision pays with.</summary>
     public static bool Supports(Precision precision) => Lacking(precision) is null;
@@ -58,7 +76,9 @@ public sealed record Computation(Instructions Instructions, Precision Precision,
     /// same, many times slower than float32.
     /// </summary>
     public static string? Lacking(Precision precision) =>
-        precision == Precision.Fp32 || HasBf16 ? null
+        precision == Precision.Fp32 ? null
+        : precision == Precision.Fp16 ? "fast instructions for float16"
+        : HasBf16 ? null
         : X86Base.IsSupported ? "the instructions AVX512-BF16 and AMX-BF16"
         : "instructions for bfloat16 that DeqDet knows (x86's AVX512-BF16 or AMX-BF16)";
 

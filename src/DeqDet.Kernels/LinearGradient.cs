@@ -63,7 +63,8 @@ internal static unsafe class LinearGradient
         }
     }
 
-    private static Tensor Accumulator(Tensor leaf)
+    /// <summary>The `grad` of a leaf, made of zeros where there is none.</summary>
+    internal static Tensor Accumulator(Tensor leaf)
     {
         if (leaf.grad is { } there)
         {

@@ -5,17 +5,23 @@ namespace DeqDet.Kernels;
 /// <summary>What the backward pass of mixing reads and writes beside the job's.</summary>
 internal unsafe struct MixingGradientJob
 {
-    /// <summary>The job of the forward pass; `Mixed` is not read.</summary>
+    /// <summary>The job of the forward pass; `Mixed` and `MixedReduced` are not read.</summary>
     public MixingJob Forward;
 
     /// <summary>Gradient of what was mixed, [pairs, outputs, width].</summary>
     public float* Mixed;
+
+    /// <summary>The same in bfloat16, in the place of it; null where it is float32.</summary>
+    public ushort* MixedReduced;
 
     /// <summary>Gradient of the sampled features, [pairs, points, width]; written.</summary>
     public float* Sampled;
 
     /// <summary>Gradient of the generated matrices, [pairs, width * width + outputs * points]; written.</summary>
     public float* Generated;
+
+    /// <summary>The same in bfloat16, in the place of it; null where float32 is wanted.</summary>
+    public ushort* GeneratedReduced;
 }
 
 /// <summary>
@@ -34,9 +40,15 @@ internal static unsafe class MixingGradientKernel<TLanes, TVector>
             3 * points * width
             + outputs * width
             + width * Math.Max(width, Padded(forward->Points))
-            + outputs * Padded(forward->Points);
+            + outputs * Padded(forward->Points)
+            + (forward->GeneratedReduced != null ? Generated(forward) : 0)
+            + (job->MixedReduced != null ? outputs * width : 0)
+            + (job->GeneratedReduced != null ? Generated(forward) : 0);
         Team.Run(forward->Pairs, &RunPair, job, room);
     }
+
+    // What is generated for a pair.
+    private static long Generated(MixingJob* job) => (long)job->Width * job->Width + (long)job->Outputs * job->Points;
 
     private static int Padded(int columns)
     {
@@ -50,12 +62,13 @@ internal static unsafe class MixingGradientKernel<TLanes, TVector>
         var job = (MixingGradientJob*)arguments;
         var forward = &job->Forward;
         var (points, width, outputs) = (forward->Points, forward->Width, forward->Outputs);
-        var generated = (long)pair * (width * width + outputs * points);
+        var perPair = (int)Generated(forward);
         var x = forward->Sampled + (long)pair * points * width;
-        var channelMatrix = forward->Generated + generated;
+        var channelMatrix = Widened(forward->Generated, forward->GeneratedReduced, pair, perPair, ref room);
         var pointMatrix = channelMatrix + width * width;
-        var ofMixed = job->Mixed + (long)pair * outputs * width;
-        var ofChannelMatrix = job->Generated + generated;
+        var ofMixed = Widened(job->Mixed, job->MixedReduced, pair, outputs * width, ref room);
+        var ofChannelMatrix =
+            job->GeneratedReduced != null ? Take(ref room, perPair) : job->Generated + (long)pair * perPair;
         var ofPointMatrix = ofChannelMatrix + width * width;
 
         var hidden = room;
@@ -97,5 +110,32 @@ internal static unsafe class MixingGradientKernel<TLanes, TVector>
             width,
             job->Sampled + (long)pair * points * width
         );
+        if (job->GeneratedReduced != null)
+        {
+            Reduction<TLanes, TVector>.Narrow(
+                ofChannelMatrix,
+                job->GeneratedReduced + (long)pair * perPair,
+                perPair
+            );
+        }
+    }
+
+    private static float* Take(ref float* room, int count)
+    {
+        var taken = room;
+        room += count;
+        return taken;
+    }
+
+    // The numbers of a pair in float32: where they are bfloat16, in room of their own.
+    private static float* Widened(float* numbers, ushort* reduced, int pair, int count, ref float* room)
+    {
+        if (reduced == null)
+        {
+            return numbers + (long)pair * count;
+        }
+        var wide = Take(ref room, count);
+        Reduction<TLanes, TVector>.Widen(reduced + (long)pair * count, wide, count);
+        return wide;
     }
 }

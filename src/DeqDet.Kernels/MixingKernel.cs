@@ -57,7 +57,7 @@ internal static unsafe class MixingKernel<TLanes, TVector>
         {
             channels = room;
             room += perPair;
-            Widen(job->GeneratedReduced + (long)pair * perPair, channels, perPair);
+            Reduction<TLanes, TVector>.Widen(job->GeneratedReduced + (long)pair * perPair, channels, perPair);
         }
         else
         {
@@ -71,25 +71,7 @@ internal static unsafe class MixingKernel<TLanes, TVector>
         JointNorm<TLanes, TVector>.NormaliseAndRectify(mixed, outputs * width);
         if (job->MixedReduced != null)
         {
-            var target = job->MixedReduced + (long)pair * outputs * width;
-            for (var i = 0; i < outputs * width; i += TLanes.Count)
-            {
-                TLanes.StoreReduced(TLanes.Load(mixed + i), target + i);
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Widen(ushort* source, float* target, int count)
-    {
-        var i = 0;
-        for (; i + TLanes.Count <= count; i += TLanes.Count)
-        {
-            TLanes.Store(TLanes.LoadReduced(source + i), target + i);
-        }
-        for (; i < count; i++)
-        {
-            target[i] = BitConverter.UInt32BitsToSingle((uint)source[i] << 16);
+            Reduction<TLanes, TVector>.Narrow(mixed, job->MixedReduced + (long)pair * outputs * width, outputs * width);
         }
     }
 }

@@ -24,6 +24,9 @@ internal sealed unsafe class SampledMixing : IDisposable
     private readonly MixingLayers layers;
     private readonly int groups;
 
+    // In bfloat16 are the inputs, weights and results of both layers; between them the numbers of a pair are float32.
+    private readonly bool isReduced;
+
     // Each product takes the widest instructions that its columns fill.
     private readonly Instructions groupWidth;
     private readonly Instructions contentWidth;
@@ -39,14 +42,24 @@ internal sealed unsafe class SampledMixing : IDisposable
         SamplingInputs inputs,
         MixingLayers layers,
         int groups,
+        bool isReduced,
         Instructions groupWidth,
         Instructions contentWidth,
         Instructions flatWidth
     ) =>
-        (this.inputs, this.layers, this.groups, this.groupWidth, this.contentWidth, this.flatWidth) = (
+        (
+            this.inputs,
+            this.layers,
+            this.groups,
+            this.isReduced,
+            this.groupWidth,
+            this.contentWidth,
+            this.flatWidth
+        ) = (
             inputs,
             layers,
             groups,
+            isReduced,
             groupWidth,
             contentWidth,
             flatWidth
@@ -63,7 +76,15 @@ internal sealed unsafe class SampledMixing : IDisposable
         MatrixKernels.Fitting(computation.Instructions, channels / groups) is { } groupWidth
         && MatrixKernels.Fitting(computation.Instructions, layers.GeneratorWeight.size(1)) is { } contentWidth
         && MatrixKernels.Fitting(computation.Instructions, layers.ProjectionWeight.size(1)) is { } flatWidth
-            ? new(inputs, layers, groups, groupWidth, contentWidth, flatWidth)
+            ? new(
+                inputs,
+                layers,
+                groups,
+                computation.Precision == Precision.Bf16,
+                groupWidth,
+                contentWidth,
+                flatWidth
+            )
             : null;
 
     /// <summary>Points [B, Q, G * P, 3] and contents [B, Q, C] -> what is added to the contents, [B, Q, C].</summary>
@@ -73,15 +94,23 @@ internal sealed unsafe class SampledMixing : IDisposable
         this.points = points.detach().contiguous().DetachFromDisposeScope();
         this.content = content.detach().contiguous().DetachFromDisposeScope();
         sampled = inputs.Sample(this.points, null).DetachFromDisposeScope();
-        generated = layers
-            .Generator.Multiply(this.content, layers.GeneratorWeight, layers.GeneratorBias)
+        generated = Multiply(layers.Generator, this.content, layers.GeneratorWeight, layers.GeneratorBias)
             .DetachFromDisposeScope();
         var job = Job();
-        mixed = empty([job.Pairs, job.Outputs, job.Width], dtype: ScalarType.Float32).DetachFromDisposeScope();
-        job.Mixed = (float*)AotiTorch.Data(mixed);
+        mixed = empty([job.Pairs, job.Outputs, job.Width], dtype: generated.dtype).DetachFromDisposeScope();
+        if (isReduced)
+        {
+            job.MixedReduced = (ushort*)AotiTorch.Data(mixed);
+        }
+        else
+        {
+            job.Mixed = (float*)AotiTorch.Data(mixed);
+        }
         MixingKernels.Run(groupWidth, &job);
         using var flat = mixed.view(content.size(0), content.size(1), -1);
-        return layers.Projection.Multiply(flat, layers.ProjectionWeight, layers.ProjectionBias);
+        var projected = Multiply(layers.Projection, flat, layers.ProjectionWeight, layers.ProjectionBias);
+        using var _ = isReduced ? projected : null;
+        return isReduced ? projected.to(ScalarType.Float32) : projected;
     }
 
     /// <summary>Features that were sampled, [B, Q, G, P, C / G], without gradient.</summary>
@@ -91,35 +120,75 @@ internal sealed unsafe class SampledMixing : IDisposable
     public (Tensor Points, Tensor Content) Backward(Tensor gradient)
     {
         using var scope = NewDisposeScope();
-        var rows = content!.numel() / content.size(-1);
         var job = Job();
-        var ofMixed = empty([rows, layers.ProjectionWeight.size(1)], dtype: ScalarType.Float32);
-        LinearGradient.OfInput(flatWidth, gradient, layers.ProjectionWeight, ofMixed);
-        LinearGradient.AddOfWeights(flatWidth, gradient, mixed!, layers.ProjectionWeight, layers.ProjectionBias);
+        var ofMixed = Backward(
+            flatWidth,
+            gradient,
+            mixed!,
+            layers.ProjectionWeight,
+            layers.ProjectionBias
+        );
         Free(ref mixed);
 
         var ofSampled = empty_like(sampled!);
         var ofGenerated = empty_like(generated!);
+        var (from, to) = ((nint)AotiTorch.Data(ofMixed), (nint)AotiTorch.Data(ofGenerated));
         var gradientJob = new MixingGradientJob
         {
             Forward = job,
-            Mixed = (float*)AotiTorch.Data(ofMixed),
+            Mixed = isReduced ? null : (float*)from,
+            MixedReduced = isReduced ? (ushort*)from : null,
             Sampled = (float*)AotiTorch.Data(ofSampled),
-            Generated = (float*)AotiTorch.Data(ofGenerated),
+            Generated = isReduced ? null : (float*)to,
+            GeneratedReduced = isReduced ? (ushort*)to : null,
         };
         MixingKernels.Run(groupWidth, &gradientJob);
         ofMixed.Dispose();
         Free(ref generated);
         Free(ref sampled);
 
-        var ofContent = empty_like(content);
-        LinearGradient.OfInput(contentWidth, ofGenerated, layers.GeneratorWeight, ofContent);
-        LinearGradient.AddOfWeights(contentWidth, ofGenerated, content, layers.GeneratorWeight, layers.GeneratorBias);
+        var ofContent = Backward(
+                contentWidth,
+                ofGenerated,
+                content!,
+                layers.GeneratorWeight,
+                layers.GeneratorBias
+            )
+            .to(ScalarType.Float32)
+            .view(content!.shape);
         ofGenerated.Dispose();
         Free(ref content);
         var ofPoints = inputs.Backward(points!, ofSampled);
         Free(ref points);
         return (ofPoints.MoveToOuterDisposeScope(), ofContent.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>A layer without gradients, in the precision's type.</summary>
+    private Tensor Multiply(PackedLinear layer, Tensor x, Tensor weight, Tensor bias)
+    {
+        if (!isReduced)
+        {
+            return layer.Multiply(x, weight, bias);
+        }
+        using var reduced = x.to(ScalarType.BFloat16);
+        return ReducedGradient.Apply(reduced, weight, bias);
+    }
+
+    /// <summary>The gradient of a layer's input [rows, in] from that of its result; those of its weights are added to their `grad`.</summary>
+    private Tensor Backward(Instructions width, Tensor gradient, Tensor input, Tensor weight, Tensor bias)
+    {
+        using var scope = NewDisposeScope();
+        var rows = gradient.view(-1, weight.size(0));
+        if (!isReduced)
+        {
+            var result = empty([rows.size(0), weight.size(1)], dtype: ScalarType.Float32);
+            LinearGradient.OfInput(width, rows, weight, result);
+            LinearGradient.AddOfWeights(width, rows, input, weight, bias);
+            return result.MoveToOuterDisposeScope();
+        }
+        var reduced = rows.to(ScalarType.BFloat16);
+        ReducedGradient.AddOfWeights(width, reduced, input.to(ScalarType.BFloat16).view(rows.size(0), -1), weight, bias);
+        return ReducedGradient.OfInput(reduced, weight).MoveToOuterDisposeScope();
     }
 
     /// <summary>Frees what is held for a backward pass that does not come.</summary>
@@ -141,11 +210,13 @@ internal sealed unsafe class SampledMixing : IDisposable
     private MixingJob Job()
     {
         var (perGroup, width) = ((int)sampled!.size(-2), (int)sampled.size(-1));
+        var numbers = (nint)AotiTorch.Data(generated!);
         var ofPair = generated!.size(-1) / groups;
         return new()
         {
             Sampled = (float*)AotiTorch.Data(sampled),
-            Generated = (float*)AotiTorch.Data(generated),
+            Generated = isReduced ? null : (float*)numbers,
+            GeneratedReduced = isReduced ? (ushort*)numbers : null,
             Pairs = (int)(sampled.numel() / (perGroup * width)),
             Points = perGroup,
             Width = width,

@@ -9,7 +9,8 @@ public static class SampledMixingKernels
     /// <summary>
     /// Levels [B, C, H, W] (channels last) with their strides in px, points [B, Q, G * P, 3] and contents [B, Q, C] -> what the mixed samples add to the contents,
     /// [B, Q, C], and the samples without gradient, [B, Q, G, P, C / G]. Gradients of points and contents go on through the graph; those of the
-    /// layers' weights and of the levels are added to their `grad`, which levels must have already. For one backward pass.
+    /// layers' weights and of the levels are added to their `grad`, which levels must have already. For one backward pass. In bfloat16 are the inputs,
+    /// weights and results of both layers.
     /// Null where no gradients are recorded or asked to be computed so, or the kernels cannot do it.
     /// </summary>
     public static (Tensor Mixed, Tensor Sampled)? TryApply(
@@ -24,6 +25,7 @@ public static class SampledMixingKernels
     {
         if (
             !computation.Gradients
+            || computation.Precision == Precision.Fp16
             || !is_grad_enabled()
             || !SamplingKernels.CanSample(computation, levels, strides, groups, points)
             || !Fits(levels[0], groups, points, content, layers)

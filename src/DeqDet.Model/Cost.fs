@@ -258,21 +258,21 @@ module Cost =
     /// With its gradients a layer takes three products in place of one: its result, and the gradients of its input and of its weights.
     let private withGradients (cost: Cost) : Cost = 3 * cost
 
-    /// So many applications of a head with gradients, and the class logits of the last: forward and backward, in float32.
-    let supervisedStep (settings: DetectorSettings) (images: int) (applications: int) : Cost =
+    /// So many applications of a head with gradients, and the class logits of the last: forward and backward.
+    let supervisedStep (width: float) (settings: DetectorSettings) (images: int) (applications: int) : Cost =
         let queries = settings.Queries.Count
 
         withGradients (
-            applications * application single settings.Head images queries queries
-            + classes single settings (images * queries)
+            applications * application width settings.Head images queries queries
+            + classes width settings (images * queries)
         )
 
-    /// One training step of a batch: chain, path and supervised steps, neck and backbone, whose frozen part has no way back; in float32.
+    /// One training step of a batch: chain, path and supervised steps, neck and backbone, whose frozen part has no way back.
     /// States of the path that a supervised application has computed already are not counted, although a perturbation now and then makes
     /// them be computed anew.
-    let trainingStep (settings: DetectorSettings) (images: int) (size: ImageSize) : Cost =
+    let trainingStep (width: float) (settings: DetectorSettings) (images: int) (size: ImageSize) : Cost =
         let plan = Family.plan settings
-        let cost = ofDetector single settings images size
+        let cost = ofDetector width settings images size
 
         let reused =
             (if plan.Chain.Length > 1 then [ 1 ] else [])
@@ -298,6 +298,6 @@ module Cost =
 
         backbone
         + withGradients cost.Neck
-        + plan.Chain.Length * supervisedStep settings images 1
-        + plan.Rag.Length * supervisedStep settings images unroll
+        + plan.Chain.Length * supervisedStep width settings images 1
+        + plan.Rag.Length * supervisedStep width settings images unroll
         + (plan.Steps - reused.Length) * cost.Application

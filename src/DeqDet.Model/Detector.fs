@@ -134,12 +134,14 @@ module Detector =
             withComputation (prediction settings) changed
 
     /// The same weights in training: backward passes are computed by kernels, which add to the `grad` of the leaves. Not so with an implicit
-    /// gradient, whose adjoint equation asks for products without them.
-    let forTraining (detector: Detector) : Detector =
+    /// gradient, whose adjoint equation asks for products without them; of its large layers only the path's are computed in the precision.
+    let forTraining (precision: Precision) (detector: Detector) : Detector =
+        let computation = Computation.ForTraining precision
+
         if detector.Settings.Rag.Gradient = ImplicitGradient then
-            withComputation Computation.Best detector
+            withComputation (Computation(computation.Instructions, precision)) detector
         else
-            withComputation Computation.Training detector
+            withComputation computation detector
 
     /// Frees what the layers keep beside their weights; it is made again where it is needed.
     let release (detector: Detector) : unit =
@@ -184,7 +186,12 @@ module Detector =
     let pyramid (training: TrainingPass option) (detector: Detector) (images: Tensor) : Pyramid =
         let levels =
             scoped Seq.ofList (fun () ->
-                Backbone.apply training detector.Weights.Backbone images
+                // in predictions each convolution decides for itself
+                (if training.IsSome then
+                     Activations.ofImages detector.Computation images
+                 else
+                     images)
+                |> Backbone.apply training detector.Weights.Backbone
                 |> Neck.apply detector.Weights.Neck
                 |> fun levels -> (Sampling.arrange detector.Computation { Levels = levels; Strides = strides }).Levels)
 

@@ -3,6 +3,29 @@ namespace DeqDet.Model
 open TorchSharp
 open DeqDet.Kernels
 
+/// Weights are float32, and each layer casts its own to the type of what it is applied to; through that cast their gradients come back to float32. So
+/// the type of the images decides in which numbers a backbone computes, and nothing but this file knows about it.
+module private Cast =
+
+    /// A weight in the type of an activation.
+    let like (x: Tensor) (weight: Tensor) : Tensor =
+        if weight.dtype = x.dtype then
+            weight
+        else
+            weight.``to`` x.dtype
+
+/// What training in a precision begins with.
+module Activations =
+
+    /// Images [B, 3, H, W] as the layers of a training take them in: in the type of the computation's precision, and with the channels last where that is
+    /// not float32, as reduced convolutions are fastest so.
+    let ofImages (computation: Computation) (images: Tensor) : Tensor =
+        match Computation.TypeOf computation.Precision with
+        | torch.ScalarType.Float32 -> images
+        | reduced ->
+            scoped Seq.singleton (fun () ->
+                images.``to``(reduced).permute(0L, 2L, 3L, 1L).contiguous().permute (0L, 3L, 1L, 2L))
+
 /// y = x W^T + b. Weight [out, in], bias [out].
 type Linear =
     {
@@ -31,9 +54,18 @@ module Linear =
             Packing = WeightSource.packing source
         }
 
-    /// [..., in] -> [..., out], by libtorch.
+    /// [..., in] -> [..., out], by libtorch, in the input's type.
     let applyPlain (layer: Linear) (x: Tensor) =
-        torch.nn.functional.linear (x, layer.Weight, layer.Bias)
+        torch.nn.functional.linear (x, Cast.like x layer.Weight, Cast.like x layer.Bias)
+
+    /// The same without a bias, weight [out, in].
+    let applyUnbiased (packing: PackedLinear) (weight: Tensor) (x: Tensor) =
+        // the kernel wants a bias
+        use zeros = torch.zeros (weight.size 0, dtype = x.dtype, device = x.device)
+
+        match packing.TryApply(x, weight, zeros) with
+        | null -> torch.nn.functional.linear (x, Cast.like x weight)
+        | y -> y
 
     /// [..., in] -> [..., out].
     let apply (layer: Linear) (x: Tensor) =
@@ -41,11 +73,17 @@ module Linear =
         | null -> applyPlain layer x
         | y -> y
 
-    /// The same for the large layers, in the precision of the computation: bfloat16 [..., out] of x in float32 or bfloat16 where it is bfloat16, else
-    /// float32.
+    /// The same for the large layers, in the precision of the computation: [..., out] in its type, of x in float32 or in that type. A prediction
+    /// that cannot have it is computed in float32.
     let applyReduced (layer: Linear) (x: Tensor) =
         match layer.Packing.TryApplyReduced(x, layer.Weight, layer.Bias) with
-        | null -> apply layer (x.``to`` layer.Weight.dtype)
+        | null ->
+            let computation = layer.Packing.Computation
+
+            if computation.Gradients && computation.Precision <> Precision.Fp32 then
+                applyPlain layer (x.``to`` (Computation.TypeOf computation.Precision))
+            else
+                apply layer (x.``to`` layer.Weight.dtype)
         | y -> y
 
 /// Scale and shift of a normalisation, both [C].
@@ -60,9 +98,15 @@ module Affine =
 
 module Norm =
 
-    /// Layer normalisation over the last dimension, eps 1e-5.
+    /// Layer normalisation over the last dimension, eps 1e-5, in the input's type; computed in the weights'.
     let layer (affine: Affine) (x: Tensor) =
-        torch.nn.functional.layer_norm (x, [| x.size -1 |], affine.Weight, affine.Bias, 1e-5)
+        // for the CPU libtorch has one form of it that reads two types
+        if x.dtype = affine.Weight.dtype || x.device_type = DeviceType.CPU then
+            torch.nn.functional.layer_norm (x, [| x.size -1 |], affine.Weight, affine.Bias, 1e-5)
+        else
+            torch.nn.functional
+                .layer_norm(x.``to`` affine.Weight.dtype, [| x.size -1 |], affine.Weight, affine.Bias, 1e-5)
+                .``to`` x.dtype
 
     /// The same without scale and shift, over the last `dimensions` dimensions jointly.
     let plain (dimensions: int) (x: Tensor) =
@@ -109,12 +153,12 @@ module Convolution =
             Packing = WeightSource.convolutionPacking 1 (size / 2) source
         }
 
-    /// [B, in, H, W] -> [B, out, H', W'], by libtorch, in the kernel's type.
+    /// [B, in, H, W] -> [B, out, H', W'], by libtorch, in the input's type.
     let applyPlain (layer: Convolution) (x: Tensor) =
         torch.nn.functional.conv2d (
-            x.``to`` layer.Kernel.dtype,
-            layer.Kernel,
-            Option.toObj layer.Bias,
+            x,
+            Cast.like x layer.Kernel,
+            layer.Bias |> Option.map (Cast.like x) |> Option.toObj,
             strides = [| int64 layer.Stride; int64 layer.Stride |],
             padding = [| int64 layer.Padding; int64 layer.Padding |]
         )

@@ -244,7 +244,7 @@ type DetectorSettings =
         Head: HeadSettings
         [<Setting "How the equilibrium is approached (deqdet).">]
         Solver: SolverSettings
-        [<Setting "Numbers of predictions: fp32, or bf16, which is faster where the processor has instructions for it. Training, with its validations, takes fp32.";
+        [<Setting "Numbers of predictions: fp32, or bf16, which is faster where the processor has instructions for it. What training takes is `train.precision`; its validations take fp32.";
           FreeAtResume>]
         Precision: NumberKind
         [<Setting "Refinement-aware gradient (deqdet): which steps are supervised, and how far gradients reach.">]

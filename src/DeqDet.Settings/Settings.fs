@@ -98,6 +98,7 @@ module Settings =
                     SaveSteps = 0
                     SaveMinutes = 0.0
                     Keep = 1
+                    Precision = TrainingNumbers.Float32
                 }
             Evaluation =
                 {

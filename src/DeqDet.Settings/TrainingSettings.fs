@@ -73,6 +73,15 @@ type ScheduleSettings =
         FinalFactor: float
     }
 
+/// Numbers in which training computes its large layers.
+[<RequireQualifiedAccess>]
+type TrainingNumbers =
+    | [<Word "fp32">] Float32
+    /// float32's range, 8 bits of mantissa.
+    | [<Word "bf16">] BFloat16
+    /// 11 bits of mantissa, numbers from 6e-8 to 65504: the loss is scaled, so that gradients stay in that range. For GPUs.
+    | [<Word "fp16">] Float16
+
 type TrainSettings =
     {
         [<Setting "Passes over the training images."; AtLeast 1; AtMost 100_000; NoticedAtResume>]
@@ -120,6 +129,9 @@ type TrainSettings =
           AtMost 10_000;
           FreeAtResume>]
         Keep: int
+        [<Setting "Numbers in which the backbone, the neck and the decoder's large layers are computed: fp32, or bf16, which is faster where the processor or GPU has instructions for it, or fp16 (GPUs only). Weights, their gradients, sums, norms, boxes and losses are float32 with each of them.";
+          NoticedAtResume>]
+        Precision: TrainingNumbers
     }
 
 type EvaluationSettings =

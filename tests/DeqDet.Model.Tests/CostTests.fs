@@ -97,12 +97,12 @@ let tests =
                 let expected =
                     gradients + path + frozen + 3.0 * (List.sum backbone[2..] + cost.Neck.Flops)
 
-                within 1e-12 expected (Cost.trainingStep published 1 coco).Flops "operations"
+                within 1e-12 expected (Cost.trainingStep 4.0 published 1 coco).Flops "operations"
 
                 within
                     1e-12
                     (3.0 * (2.0 * application + classes))
-                    (Cost.supervisedStep published 1 2).Flops
+                    (Cost.supervisedStep 4.0 published 1 2).Flops
                     "a supervised step"
 
             testCase "a training step of unshared stages has no path"
@@ -117,7 +117,7 @@ let tests =
                     + backbone[1]
                     + 3.0 * (List.sum backbone[2..] + cost.Neck.Flops)
 
-                within 1e-12 expected (Cost.trainingStep stages 1 coco).Flops "operations"
+                within 1e-12 expected (Cost.trainingStep 4.0 stages 1 coco).Flops "operations"
 
             testCase "the first stage of a Swin-T on 224 x 224, by hand"
             <| fun () ->

@@ -67,6 +67,81 @@ let private decoder (computation: Computation) (seed: int) =
         Box = Boxes.decode position
     }
 
+/// How near a tensor is to another: the cosine between them, and the length of the first relative to the second's.
+let private nearness (a: Tensor) (b: Tensor) : struct (float * float) =
+    use _ = torch.NewDisposeScope()
+    let a, b = a.``to``(torch.float64).flatten (), b.``to``(torch.float64).flatten ()
+    let length (x: Tensor) = x.norm().ToDouble()
+    struct ((a * b).sum().ToDouble() / (length a * length b), length a / length b)
+
+let private reducedTypes =
+    [ Precision.Bf16, torch.bfloat16, 0.999; Precision.Fp16, torch.float16, 0.9999 ]
+
+/// Every gradient of a whole training step of a small detector, by name, and the losses.
+let private trained (kind: BackboneKind) (precision: Precision) =
+    let settings =
+        { settings with
+            Backbone =
+                { settings.Backbone with
+                    Kind = kind
+                    Width = (if kind = SwinT then 64 else 16)
+                }
+            Rap =
+                { settings.Rap with
+                    ContentProbability = 0.0
+                    PositionProbability = 0.0
+                }
+        }
+
+    let detector =
+        Detector.initialise settings 7UL torch.CPU |> Detector.forTraining precision
+
+    // a layer that is zero has no gradient to hand on
+    use generator = Small.generator 3
+
+    using (torch.no_grad ()) (fun _ ->
+        for spec, tensor in detector.Tensors do
+            if spec.Role = Parameter && spec.Name.Contains "roi_head" then
+                tensor.add_ (torch.randn (tensor.shape, generator = generator) * scalar 0.03)
+                |> ignore)
+
+    let random = System.Random 5
+    let targets = Small.targets [ 2; 3 ] random
+
+    let targets =
+        [
+            for target in targets ->
+                { target with
+                    Boxes = target.Boxes.``to`` torch.float32
+                }
+        ]
+
+    let batch =
+        {
+            Images = torch.randn ([| 2L; 3L; 64L; 64L |], generator = generator)
+            Sizes = [ for target in targets -> target.Size ]
+        }
+
+    let losses = Detector.trainStep detector batch targets generator
+
+    let gradients =
+        [
+            for spec, tensor in Detector.trainable detector do
+                if not (isNull tensor.grad) then
+                    spec.Name, tensor.grad
+        ]
+
+    detector, losses, gradients
+
+let private part (name: string) = name.Split('.')[0]
+
+/// All gradients of a part of the detector in a row.
+let private together (gradients: (string * Tensor) list) =
+    gradients
+    |> List.groupBy (fst >> part)
+    |> List.map (fun (part, gradients) -> part, torch.cat [| for _, gradient in gradients -> gradient.flatten () |])
+    |> Map
+
 let private apply computation seed =
     let weights, _, pyramid, query = decoder computation seed
     use _ = torch.no_grad ()
@@ -162,4 +237,78 @@ let tests =
 
                 Expect.equal exact.Computation Computation.Best "as the settings say"
                 Detector.dispose detector
+
+            testCase "gradients through two applications in bfloat16 point where those in float32 do"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+
+                for seed in 1..4 do
+                    let exact, rounded =
+                        KernelGradientTests.run settings 2 seed Computation.Training torch.float32,
+                        KernelGradientTests.run settings 2 seed (Computation.ForTraining Precision.Bf16) torch.float32
+
+                    Expect.equal (List.map fst rounded) (List.map fst exact) "the same gradients are there"
+
+                    for (name, exact), (_, rounded) in List.zip exact rounded do
+                        Expect.equal rounded.dtype torch.float32 $"{name} is float32"
+                        let struct (cosine, length) = nearness rounded exact
+                        Expect.isGreaterThan cosine 0.99 $"{name}: direction"
+                        Expect.isLessThan (abs (length - 1.0)) 0.05 $"{name}: length"
+
+                    let named name gradients = List.find (fst >> (=) name) gradients |> snd
+
+                    for layer in [ "parameter_generator.0.weight"; "out_proj.weight" ] do
+                        let name =
+                            $"gradient of roi_head.bbox_head.1.sampling_n_mixing.adaptive_mixing.{layer}"
+
+                        Expect.isGreaterThan
+                            (Small.difference (named name exact) (named name rounded))
+                            1e-4
+                            $"{layer} is computed in bfloat16"
+
+            testCase "a training step in bfloat16 or float16 has the losses and gradients of float32, up to its rounding"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+
+                for kind in [ ResNet18; SwinT ] do
+                    let detector, losses, gradients = trained kind Precision.Fp32
+                    let exact = together gradients
+
+                    for precision, _, least in reducedTypes do
+                        let ours, rounded, mine = trained kind precision
+
+                        for before, after in List.zip losses rounded do
+                            if before.Name.Contains "loss" then
+                                let expected = before.Value.ToDouble()
+                                Expect.isLessThan (abs (after.Value.ToDouble() - expected)) (0.03 * expected) before.Name
+
+                        Expect.equal (List.map fst mine) (List.map fst gradients) "the same gradients are there"
+
+                        for name, gradient in mine do
+                            Expect.equal gradient.dtype torch.float32 $"{name}: float32 masters have float32 gradients"
+
+                        for KeyValue(part, gradient) in together mine do
+                            let struct (cosine, length) = nearness gradient exact[part]
+                            printfn "%A %A %s %.5f %.4f" kind precision part cosine length
+                            Expect.isGreaterThan cosine least $"{kind}, {precision}, {part}: direction"
+                            Expect.isLessThan (abs (length - 1.0)) 0.05 $"{kind}, {precision}, {part}: length"
+
+                        Detector.dispose ours
+
+                    Detector.dispose detector
+
+            testCase "images enter in the precision's type with the channels last, and in float32 as they are"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                let images = torch.randn (2L, 3L, 8L, 8L)
+
+                Expect.equal
+                    (Activations.ofImages Computation.Training images).Handle
+                    images.Handle
+                    "float32: the tensor itself"
+
+                for precision, dtype, _ in reducedTypes do
+                    let entered = Activations.ofImages (Computation.ForTraining precision) images
+                    Expect.equal entered.dtype dtype "type"
+                    Expect.isTrue (entered.permute(0L, 2L, 3L, 1L).is_contiguous ()) "channels last"
         ]

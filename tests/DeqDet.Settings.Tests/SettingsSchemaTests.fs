@@ -235,6 +235,9 @@ let private settings: Gen<Settings> =
         let! milestones = Gen.listOf positive
         let! shares = Gen.listOfLength 3 fraction
 
+        let! precision =
+            Gen.elements [ TrainingNumbers.Float32; TrainingNumbers.BFloat16; TrainingNumbers.Float16 ]
+
         return
             {
                 Detector = detector
@@ -271,6 +274,7 @@ let private settings: Gen<Settings> =
                         SaveSteps = numbers[0] - 1
                         SaveMinutes = rates[3]
                         Keep = numbers[5]
+                        Precision = precision
                     }
                 Evaluation =
                     {

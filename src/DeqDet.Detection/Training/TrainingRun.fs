@@ -6,6 +6,7 @@ open System.Diagnostics
 open System.Threading
 open DeqDet
 open DeqDet.Data
+open DeqDet.Model
 open DeqDet.Settings
 
 /// How a training ended.
@@ -143,9 +144,9 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
         batches <- Some(epoch, loader, loader.Waited)
         step.Restart()
 
-    let model () : TrainedModel =
+    let model (detector: Detector) : TrainedModel =
         {
-            Detector = state.Result
+            Detector = detector
             Settings = setup.Settings
             Classes = setup.Classes
             TrainedOn = Some setup.Loader.Data.ImageFolder
@@ -154,20 +155,24 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
     /// A validation that is interrupted has not happened.
     let validate (observer: ITrainingObserver) (interruption: CancellationToken) =
         closeBatches ()
-        use session = DetectorSession.Over(model (), setup.Device)
+        let detector = TrainingPrecision.forValidation state.Result
+        use session = DetectorSession.Over(model detector, setup.Device)
 
         try
-            let progress = Action<int, int>(fun images all -> observer.Validating(images, all))
-            let result = setup.Validation.Run(session, processes, progress, interruption)
-            // an epoch that the end cuts short counts as well
-            let epochs = (state.Progress.Step + plan.StepsPerEpoch - 1L) / plan.StepsPerEpoch
-            observer.Validated(int epochs, state.Progress.Step, result)
-            last <- Some result
-            let ap = result.Evaluation |> Option.map (fun evaluation -> evaluation["AP"])
-            update (Progress.validated (defaultArg ap nan))
-        with :? OperationCanceledException ->
-            // here or in another process
-            ()
+            try
+                let progress = Action<int, int>(fun images all -> observer.Validating(images, all))
+                let result = setup.Validation.Run(session, processes, progress, interruption)
+                // an epoch that the end cuts short counts as well
+                let epochs = (state.Progress.Step + plan.StepsPerEpoch - 1L) / plan.StepsPerEpoch
+                observer.Validated(int epochs, state.Progress.Step, result)
+                last <- Some result
+                let ap = result.Evaluation |> Option.map (fun evaluation -> evaluation["AP"])
+                update (Progress.validated (defaultArg ap nan))
+            with :? OperationCanceledException ->
+                // here or in another process
+                ()
+        finally
+            TrainingPrecision.release state.Result detector
 
     let saveLatest (observer: ITrainingObserver) (folder: WorkFolder) =
         if processes.IsFirst then

@@ -66,6 +66,9 @@ module TrainingState =
         else
             None
 
+    let private forTraining (setup: TrainingSetup) : Detector -> Detector =
+        Detector.forTraining (TrainingPrecision.ofNumbers setup.Settings.Train.Precision)
+
     /// A run from the start: weights drawn from the seed, the backbone's from a file where the settings name one. Raises InputError where
     /// that file is missing, damaged or of another backbone.
     let create (setup: TrainingSetup) : TrainingState =
@@ -73,7 +76,7 @@ module TrainingState =
 
         let detector =
             Detector.initialise settings (uint64 setup.Settings.Train.Seed) setup.Device
-            |> Detector.forTraining
+            |> forTraining setup
 
         settings.Backbone.Weights
         |> Option.iter (fun file -> BackboneWeights.copyInto detector file setup.Device)
@@ -240,7 +243,7 @@ module TrainingState =
         let weights = TrainedModel.weights settings file.Path file.Weights setup.Device
 
         let detector =
-            Detector.build settings (fun spec -> weights[spec.Name]) |> Detector.forTraining
+            Detector.build settings (fun spec -> weights[spec.Name]) |> forTraining setup
 
         let optimiser = new Optimiser(detector, setup.Settings.Optimiser)
         // these go on from what stands in the place of the weights: averages, where there were some

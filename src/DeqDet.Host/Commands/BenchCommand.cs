@@ -133,7 +133,7 @@ public static class BenchCommand
         if (device.type == DeviceType.CPU && Computation.Lacking(precision) is { } lacking)
         {
             throw new InputError(
-                $"--precision bf16: this processor ({Processor.Name ?? "of unknown name"}) lacks {lacking}; use --precision fp32"
+                $"--precision {precision.ToString().ToLowerInvariant()}: this processor ({Processor.Name ?? "of unknown name"}) lacks {lacking}; use --precision fp32"
             );
         }
     }

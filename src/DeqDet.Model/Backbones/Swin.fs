@@ -218,14 +218,8 @@ module Swin =
             let together =
                 x.view(b, h / 2L, 2L, w / 2L, 2L, c).permute(0L, 1L, 3L, 5L, 2L, 4L).reshape(b, h / 2L, w / 2L, 4L * c)
 
-            let normed = Norm.layer weights.Norm together
-            // the kernel wants a bias
-            let zeros =
-                torch.zeros (weights.Reduction.size 0, dtype = normed.dtype, device = normed.device)
-
-            match weights.Packing.TryApply(normed, weights.Reduction, zeros) with
-            | null -> torch.nn.functional.linear (normed, weights.Reduction)
-            | y -> y)
+            Norm.layer weights.Norm together
+            |> Linear.applyUnbiased weights.Packing weights.Reduction)
 
     /// Stochastic depth (Huang et al. 2016): for each branch of each block and each image of a batch the factor of what it adds, 0 or
     /// 1 / (1 - p), p growing linearly over the blocks: [2 * blocks, B] on the CPU, drawn from the generator.

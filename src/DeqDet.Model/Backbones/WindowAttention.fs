@@ -110,7 +110,7 @@ module WindowAttention =
 
         let scores =
             ((qkv[0] * scalar (1.0 / sqrt (float width))).bmm(qkv[1].transpose(1L, 2L))).view(n, heads, cells, cells)
-            |> plus bias
+            |> plus (bias.``to`` windows.dtype)
 
         let scores =
             match mask with

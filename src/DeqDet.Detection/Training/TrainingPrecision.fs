@@ -1,0 +1,49 @@
+namespace DeqDet.Detection
+
+open TorchSharp
+open DeqDet
+open DeqDet.Kernels
+open DeqDet.Model
+open DeqDet.Settings
+
+/// In which numbers a training computes its large layers, and where it can.
+module TrainingPrecision =
+
+    /// What the kernels call a setting.
+    let ofNumbers (numbers: TrainingNumbers) : Precision =
+        match numbers with
+        | TrainingNumbers.Float32 -> Precision.Fp32
+        | TrainingNumbers.BFloat16 -> Precision.Bf16
+        | TrainingNumbers.Float16 -> Precision.Fp16
+
+    /// Raises InputError where a device has no instructions for the numbers: libtorch could do it all the same, many times slower than in float32.
+    let check (device: torch.Device) (numbers: TrainingNumbers) : unit =
+        let instead = "use train.precision=fp32"
+
+        if device.``type`` = DeviceType.CPU then
+            match numbers, Computation.Lacking(ofNumbers numbers) with
+            | TrainingNumbers.Float32, _
+            | TrainingNumbers.BFloat16, null -> ()
+            | TrainingNumbers.BFloat16, lacking ->
+                raise (InputError $"train.precision=bf16: this processor lacks {lacking}; {instead}")
+            | TrainingNumbers.Float16, _ ->
+                let also =
+                    if Computation.Supports Precision.Bf16 then
+                        " or train.precision=bf16"
+                    else
+                        ""
+
+                raise (InputError $"train.precision=fp16 is for GPUs, and this training is to run on the CPU; {instead}{also}")
+
+    /// The detector in training as it is validated: in float32, whatever it trains in, so that `test` finds the same. It shares its weights; `release`
+    /// frees what it keeps beside them.
+    let forValidation (detector: Detector) : Detector =
+        if detector.Computation.Precision = Precision.Fp32 then
+            detector
+        else
+            Detector.withComputation Computation.Best detector
+
+    /// Frees what `forValidation` has made.
+    let release (training: Detector) (validated: Detector) : unit =
+        if not (obj.ReferenceEquals(training, validated)) then
+            Detector.release validated
