@@ -331,10 +331,7 @@ module RequestParser =
                 "--device", results.Contains BenchArgument.Device
             ]
 
-        onlyFor
-            ofModel
-            "step, image and train"
-            [ "--precision", results.Contains BenchArgument.Precision ]
+        onlyFor ofModel "step, image and train" [ "--precision", results.Contains BenchArgument.Precision ]
 
         let numbers =
             match results.GetResult(BenchArgument.Precision, "fp32") with

@@ -112,11 +112,7 @@ internal static unsafe class MixingGradientKernel<TLanes, TVector>
         );
         if (job->GeneratedReduced != null)
         {
-            Reduction<TLanes, TVector>.Narrow(
-                ofChannelMatrix,
-                job->GeneratedReduced + (long)pair * perPair,
-                perPair
-            );
+            Reduction<TLanes, TVector>.Narrow(ofChannelMatrix, job->GeneratedReduced + (long)pair * perPair, perPair);
         }
     }
 

@@ -28,7 +28,13 @@ internal static unsafe class ReducedGradient
     }
 
     /// <summary>Of the weights and bias, where they require it: added to their `grad`, which is made of zeros where there is none.</summary>
-    public static void AddOfWeights(Instructions instructions, Tensor gradient, Tensor input, Tensor weight, Tensor bias)
+    public static void AddOfWeights(
+        Instructions instructions,
+        Tensor gradient,
+        Tensor input,
+        Tensor weight,
+        Tensor bias
+    )
     {
         using var scope = NewDisposeScope();
         if (weight.requires_grad)

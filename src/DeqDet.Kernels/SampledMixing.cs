@@ -47,15 +47,7 @@ internal sealed unsafe class SampledMixing : IDisposable
         Instructions contentWidth,
         Instructions flatWidth
     ) =>
-        (
-            this.inputs,
-            this.layers,
-            this.groups,
-            this.isReduced,
-            this.groupWidth,
-            this.contentWidth,
-            this.flatWidth
-        ) = (
+        (this.inputs, this.layers, this.groups, this.isReduced, this.groupWidth, this.contentWidth, this.flatWidth) = (
             inputs,
             layers,
             groups,
@@ -76,15 +68,7 @@ internal sealed unsafe class SampledMixing : IDisposable
         MatrixKernels.Fitting(computation.Instructions, channels / groups) is { } groupWidth
         && MatrixKernels.Fitting(computation.Instructions, layers.GeneratorWeight.size(1)) is { } contentWidth
         && MatrixKernels.Fitting(computation.Instructions, layers.ProjectionWeight.size(1)) is { } flatWidth
-            ? new(
-                inputs,
-                layers,
-                groups,
-                computation.Precision == Precision.Bf16,
-                groupWidth,
-                contentWidth,
-                flatWidth
-            )
+            ? new(inputs, layers, groups, computation.Precision == Precision.Bf16, groupWidth, contentWidth, flatWidth)
             : null;
 
     /// <summary>Points [B, Q, G * P, 3] and contents [B, Q, C] -> what is added to the contents, [B, Q, C].</summary>
@@ -121,13 +105,7 @@ internal sealed unsafe class SampledMixing : IDisposable
     {
         using var scope = NewDisposeScope();
         var job = Job();
-        var ofMixed = Backward(
-            flatWidth,
-            gradient,
-            mixed!,
-            layers.ProjectionWeight,
-            layers.ProjectionBias
-        );
+        var ofMixed = Backward(flatWidth, gradient, mixed!, layers.ProjectionWeight, layers.ProjectionBias);
         Free(ref mixed);
 
         var ofSampled = empty_like(sampled!);
@@ -147,13 +125,7 @@ internal sealed unsafe class SampledMixing : IDisposable
         Free(ref generated);
         Free(ref sampled);
 
-        var ofContent = Backward(
-                contentWidth,
-                ofGenerated,
-                content!,
-                layers.GeneratorWeight,
-                layers.GeneratorBias
-            )
+        var ofContent = Backward(contentWidth, ofGenerated, content!, layers.GeneratorWeight, layers.GeneratorBias)
             .to(ScalarType.Float32)
             .view(content!.shape);
         ofGenerated.Dispose();
@@ -187,7 +159,13 @@ internal sealed unsafe class SampledMixing : IDisposable
             return result.MoveToOuterDisposeScope();
         }
         var reduced = rows.to(ScalarType.BFloat16);
-        ReducedGradient.AddOfWeights(width, reduced, input.to(ScalarType.BFloat16).view(rows.size(0), -1), weight, bias);
+        ReducedGradient.AddOfWeights(
+            width,
+            reduced,
+            input.to(ScalarType.BFloat16).view(rows.size(0), -1),
+            weight,
+            bias
+        );
         return ReducedGradient.OfInput(reduced, weight).MoveToOuterDisposeScope();
     }
 

@@ -24,7 +24,7 @@ module Activations =
         | torch.ScalarType.Float32 -> images
         | reduced ->
             scoped Seq.singleton (fun () ->
-                images.``to``(reduced).permute(0L, 2L, 3L, 1L).contiguous().permute (0L, 3L, 1L, 2L))
+                images.``to``(reduced).permute(0L, 2L, 3L, 1L).contiguous().permute(0L, 3L, 1L, 2L))
 
 /// y = x W^T + b. Weight [out, in], bias [out].
 type Linear =
@@ -106,7 +106,8 @@ module Norm =
         else
             torch.nn.functional
                 .layer_norm(x.``to`` affine.Weight.dtype, [| x.size -1 |], affine.Weight, affine.Bias, 1e-5)
-                .``to`` x.dtype
+                .``to``
+                x.dtype
 
     /// The same without scale and shift, over the last `dimensions` dimensions jointly.
     let plain (dimensions: int) (x: Tensor) =

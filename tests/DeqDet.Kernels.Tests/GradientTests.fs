@@ -22,8 +22,7 @@ let private expectNear (expected: Tensor) (actual: float32[]) what =
     expectWithin (fun _ -> 1e-4 * largest) expected actual what
 
 /// Gradients of features and parameters of a mixing, by the kernel.
-let private mixingGradients kind (case: MixingCase) (ofMixed: float32[]) : float32[] * float32[] =
-    let sampled, generated = case.Numbers
+let private mixingGradientsOf kind (case: MixingCase) (sampled: float32[], generated: float32[]) (ofMixed: float32[]) =
     use sampled = new Guarded<float32>(sampled, case.Fence)
     use generated = new Guarded<float32>(generated, case.Fence)
     use ofMixed = new Guarded<float32>(ofMixed, case.Fence)
@@ -51,6 +50,9 @@ let private mixingGradients kind (case: MixingCase) (ofMixed: float32[]) : float
 
     MixingKernels.Run(kind, &&job)
     ofSampled.ToArray(), ofGenerated.ToArray()
+
+let private mixingGradients kind (case: MixingCase) (ofMixed: float32[]) : float32[] * float32[] =
+    mixingGradientsOf kind case case.Numbers ofMixed
 
 let private mixing kind (case: MixingCase) =
     if case.Width % MatrixKernels.PanelWidth kind = 0 && case.Pairs > 0 then
@@ -85,6 +87,72 @@ let private mixing kind (case: MixingCase) =
             (mixed.relu () * tensor [ case.Pairs; case.Outputs; case.Width ] gradient).sum().backward()
             expectNear x.grad ofSampled $"{kind}: of the features"
             expectNear parameters.grad ofGenerated $"{kind}: of the parameters"
+
+let private narrowed (numbers: float32[]) =
+    use tensor = torch.tensor numbers
+    use reduced = tensor.``to`` torch.bfloat16
+
+    reduced.bytes.ToArray()
+    |> Array.chunkBySize 2
+    |> Array.map BitConverter.ToUInt16
+
+let private widened (numbers: uint16[]) =
+    numbers
+    |> Array.map (fun bits -> BitConverter.UInt32BitsToSingle(uint32 bits <<< 16))
+
+/// With parameters and gradients in bfloat16: bit for bit what the kernel gives of the same numbers in float32, rounded where it is written.
+let private mixingReduced kind (case: MixingCase) =
+    if case.Width % MatrixKernels.PanelWidth kind = 0 && case.Pairs > 0 then
+        let gradient =
+            gradientOf case.Seed (case.Pairs * case.Outputs * case.Width) |> narrowed
+
+        let sampled, generated = case.Numbers
+        let generated = narrowed generated
+
+        use ofSampled =
+            new Guarded<float32>(case.Pairs * case.Points * case.Width, case.Fence)
+
+        use ofGenerated = new Guarded<uint16>(case.Pairs * case.Generated, case.Fence)
+        use guardedSampled = new Guarded<float32>(sampled, case.Fence)
+        use guardedGenerated = new Guarded<uint16>(generated, case.Fence)
+        use guardedGradient = new Guarded<uint16>(gradient, case.Fence)
+
+        let mutable job =
+            MixingGradientJob(
+                Forward =
+                    MixingJob(
+                        Sampled = guardedSampled.Pointer,
+                        GeneratedReduced = guardedGenerated.Pointer,
+                        Pairs = case.Pairs,
+                        Points = case.Points,
+                        Width = case.Width,
+                        Outputs = case.Outputs
+                    ),
+                MixedReduced = guardedGradient.Pointer,
+                Sampled = ofSampled.Pointer,
+                GeneratedReduced = ofGenerated.Pointer
+            )
+
+        MixingKernels.Run(kind, &&job)
+
+        let expectedOfSampled, expectedOfGenerated =
+            mixingGradientsOf kind case (sampled, widened generated) (widened gradient)
+
+        Expect.equal (ofSampled.ToArray()) expectedOfSampled $"{kind}: of the features"
+        Expect.equal (ofGenerated.ToArray()) (narrowed expectedOfGenerated) $"{kind}: of the parameters"
+
+/// bfloat16 is added to float32 as it is, from the first number to the last.
+let private sums kind (case: MixingCase) =
+    let random = Random case.Seed
+    // around one thread's share, and around a vector
+    let count = random.Next 40 + (if random.Next 4 = 0 then (1 <<< 16) - 20 else 1)
+    let before, added = normals random count, normals random count |> narrowed
+    use sum = tensor [ count ] before
+
+    use reduced = (tensor [ count ] (widened added)).``to`` torch.bfloat16
+
+    ReducedGradient.Add(kind, reduced, sum)
+    Expect.equal (numbers sum) (Array.map2 (+) before (widened added)) $"{kind}: {count} numbers"
 
 /// Gradients of points and levels ([B, H, W, C]) of a sampling, by the kernel. Every image has as many queries.
 let private samplingGradients kind (case: SamplingCase) (ofSampled: float32[]) : float32[] * float32[] list =
@@ -242,6 +310,8 @@ let tests =
         "Gradients"
         [
             property 30 "of mixing are libtorch's, within their memory" mixingCases mixing
+            property 30 "of mixing in bfloat16 are float32's of the same numbers, rounded" mixingCases mixingReduced
+            property 30 "in bfloat16 are added to float32 ones" mixingCases sums
             property
                 40
                 "of sampling are libtorch's, within their memory"

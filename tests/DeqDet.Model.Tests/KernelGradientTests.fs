@@ -24,7 +24,7 @@ let private instructions =
     ]
 
 /// What two applications of a head, one after the other, leave behind: the last queries, the gradients by name.
-let internal run
+let private run
     (settings: DetectorSettings)
     (images: int)
     (seed: int)

@@ -33,7 +33,10 @@ module TrainingPrecision =
                     else
                         ""
 
-                raise (InputError $"train.precision=fp16 is for GPUs, and this training is to run on the CPU; {instead}{also}")
+                raise (
+                    InputError
+                        $"train.precision=fp16 is for GPUs, and this training is to run on the CPU; {instead}{also}"
+                )
 
     /// The detector in training as it is validated: in float32, whatever it trains in, so that `test` finds the same. It shares its weights; `release`
     /// frees what it keeps beside them.
