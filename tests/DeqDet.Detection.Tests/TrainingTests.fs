@@ -255,6 +255,32 @@ let tests =
 
                     sameTensors (setting.Work "whole").Latest (setting.Work "parts").Latest)
 
+            testCase "in bfloat16 and float16, too, and the losses stay near those of float32"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let exact =
+                        let setting = Setting(folder, small)
+                        train (setting.Start(Some 5L)) (setting.Work "exact")
+
+                    for precision in [ "bf16"; "fp16" ] do
+                        let setting = Setting(folder, small @ [ $"train.precision={precision}" ])
+
+                        let whole, parts =
+                            setting.Work $"{precision}-whole", setting.Work $"{precision}-parts"
+
+                        let found = train (setting.Start(Some 5L)) whole
+                        let first = train (setting.Start(Some 3L)) parts
+                        let second = train (setting.Resume($"{precision}-parts", Some 5L)) parts
+                        Expect.equal (losses first @ losses second) (losses found) $"{precision}: losses"
+                        sameTensors whole.Latest parts.Latest
+                        Expect.notEqual (losses found) (losses exact) $"{precision} is another computation"
+
+                        for expected, actual in Seq.zip exact.Steps found.Steps do
+                            Expect.isLessThan
+                                (abs (actual.Loss - expected.Loss))
+                                (0.02 * expected.Loss)
+                                $"{precision}, step {expected.Step}: {actual.Loss} for {expected.Loss}")
+
             testCase "losses fall"
             <| fun () ->
                 inFolder (fun folder ->

@@ -82,6 +82,7 @@ let private summary first =
         TrainableParameters = 12_000_000L,
         Device = "cpu",
         Threads = 2,
+        Precision = "fp32 (train.precision)",
         WorkFolder = Path.GetFullPath "work/shapes",
         FirstStep = first,
         Notices = [| "2 boxes were clipped" |]

@@ -38,6 +38,17 @@ module TrainingPrecision =
                         $"train.precision=fp16 is for GPUs, and this training is to run on the CPU; {instead}{also}"
                 )
 
+    /// The precision and why, for people.
+    let describe (device: torch.Device) (numbers: TrainingNumbers) : string =
+        match numbers with
+        | TrainingNumbers.Float32 when device.``type`` <> DeviceType.CPU -> "fp32 (train.precision)"
+        | TrainingNumbers.Float32 when Computation.Supports Precision.Bf16 ->
+            "fp32 (train.precision); this processor has instructions for bf16, too"
+        | TrainingNumbers.Float32 -> "fp32 (train.precision); this processor has no instructions for bf16"
+        | TrainingNumbers.BFloat16 -> "bf16 for backbone, neck and large layers (train.precision), fp32 for the rest"
+        | TrainingNumbers.Float16 ->
+            "fp16 for backbone, neck and large layers (train.precision) with a scaled loss, fp32 for the rest"
+
     /// The detector in training as it is validated: in float32, whatever it trains in, so that `test` finds the same. It shares its weights; `release`
     /// frees what it keeps beside them.
     let forValidation (detector: Detector) : Detector =

@@ -46,6 +46,7 @@ public static class TrainCommand
 
         var device = ComputeDevice.Choose(request.Device);
         ComputeDevice.UseThreads(request.Threads?.Value);
+        TrainingPrecision.check(device, settings.Train.Precision);
         using var interruption = new Interruption();
         var made = DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
         var data = DataSets.ForTraining(settings.Data);
@@ -130,6 +131,7 @@ public static class TrainCommand
             TrainableParameters = DetectorModule.trainable(run.Detector).Sum(entry => entry.Item2.numel()),
             Device = setup.Device.ToString(),
             Threads = get_num_threads(),
+            Precision = TrainingPrecision.describe(setup.Device, setup.Settings.Train.Precision),
             WorkFolder = folder.Path,
             FirstStep = run.Progress.Step,
             Notices =

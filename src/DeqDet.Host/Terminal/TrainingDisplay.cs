@@ -48,6 +48,7 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
         );
         Fact("model", $"{summary.Parameters:N0} parameters, {summary.TrainableParameters:N0} of them trained");
         Fact("device", $"{summary.Device}, {summary.Threads} {(summary.Threads == 1 ? "thread" : "threads")}");
+        Fact("precision", summary.Precision);
         Fact("work folder", Human.Path(summary.WorkFolder));
         if (firstStep > 0)
         {

@@ -27,6 +27,9 @@ public sealed record TrainingSummary
     /// <summary>Threads for tensor operations.</summary>
     public required int Threads { get; init; }
 
+    /// <summary>Numbers in which it computes, and why.</summary>
+    public required string Precision { get; init; }
+
     /// <summary>Folder that the training writes into.</summary>
     public required string WorkFolder { get; init; }
 
