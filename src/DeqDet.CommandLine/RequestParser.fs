@@ -337,10 +337,10 @@ module RequestParser =
             match results.GetResult(BenchArgument.Precision, "fp32") with
             | "fp16" when not (among [ StepBenchmark; ImageBenchmark ]) -> Precision.Fp16
             | "fp16" -> refuse "bench: --precision fp16 is for train alone; predictions take fp32 or bf16"
-            | name ->
-                match numbersOf name with
-                | Float32 -> Precision.Fp32
-                | BFloat16 -> Precision.Bf16
+            | "bf16" -> Precision.Bf16
+            | "fp32" -> Precision.Fp32
+            | name when among [ StepBenchmark; ImageBenchmark ] -> invalid "--precision" name "fp32 or bf16" "bf16"
+            | name -> invalid "--precision" name "fp32, bf16 or fp16" "bf16"
 
         onlyFor [ ImageBenchmark ] "image" [ "--tolerance", results.Contains BenchArgument.Tolerance ]
         onlyFor [ StepBenchmark ] "step" [ "--against", results.Contains BenchArgument.Against ]

@@ -661,7 +661,9 @@ let private refused =
             ] do
             [ "bench"; "evaluate"; name; value ], [ $"{name} says nothing to evaluate" ]
             [ "bench"; "loader"; name; value ], [ $"{name} says nothing to loader"; "step, image and train" ]
-        [ "bench"; "train"; "--precision"; "bf16" ], [ "--precision says nothing to train" ]
+        [ "bench"; "loader"; "--precision"; "bf16" ], [ "--precision says nothing to loader" ]
+        [ "bench"; "image"; "--precision"; "fp16" ], [ "fp16 is for train alone" ]
+        [ "bench"; "train"; "--precision"; "fp8" ], [ "--precision fp8"; "fp32, bf16 or fp16" ]
         [ "bench"; "step"; "--tolerance"; "1" ], [ "--tolerance says nothing to step" ]
         [ "bench"; "step"; "--data"; "d" ], [ "--data says nothing to step"; "loader" ]
         [ "bench"; "evaluate"; "--config"; "c" ], [ "--config says nothing to evaluate" ]
