@@ -141,6 +141,7 @@ module TrainingBenchmark =
                 Detector = detector
                 Optimiser = new Optimiser(detector, subject.Settings.Optimiser)
                 Averages = None
+                LossScale = LossScale.start detector.Computation.Precision
                 Progress = Progress.start
             }
 

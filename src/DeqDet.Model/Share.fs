@@ -26,6 +26,8 @@ type Share =
         Counts: bool
         /// Matched queries of the whole batch, by which losses are divided.
         Matched: int64
+        /// Factor on the losses in backward passes, by which the gradients are to be divided afterwards; 1: none.
+        LossScale: float
         /// The processes that compute the other shares at the same time, from which batch normalisations have their statistics. None: these
         /// are of the share alone.
         Exchange: Exchange option
@@ -48,6 +50,7 @@ module Share =
             Count = int64 boxes.Length
             Counts = true
             Matched = matched queries boxes
+            LossScale = 1.0
             Exchange = None
             DecoderDone = ignore
         }

@@ -116,6 +116,13 @@ module Supervision =
 
         entries stage weighted, Losses.total weighted
 
+    /// Back-propagates a loss, times the share's factor.
+    let private backward (share: Share) (loss: Tensor) : unit =
+        if share.LossScale = 1.0 then
+            loss.backward ()
+        else
+            (loss * scalar share.LossScale).backward()
+
     let private sum (totals: Tensor list) : Tensor = List.reduce (fun a b -> a + b) totals
 
     /// A state of the gradient-free path, and the state after it where a supervised application has computed that already.
@@ -226,7 +233,7 @@ module Supervision =
                 let result = supervised ()
 
                 if plan.Immediate then
-                    result.Total.backward ()
+                    backward share result.Total
                     result.State, result.Log, adjointEntries share result.Attachment
                 else
                     totals.Add(result.Total, result.Attachment)
@@ -268,7 +275,7 @@ module Supervision =
         |> ignore
 
         if totals.Count > 0 then
-            (sum [ for total, _ in totals -> total ]).backward()
+            sum [ for total, _ in totals -> total ] |> backward share
 
         share.DecoderDone()
 

@@ -421,6 +421,73 @@ let tests =
                     Expect.equal (all ()) before "everything"
                     TrainingState.dispose state)
 
+            testCase
+                "a step whose gradients leave float16's range is computed anew with half the factor, and moves what it would have moved"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, tiny @ [ "train.precision=fp16" ])
+                    let setup = setting.Setup
+                    use batch = setup.Loader.TrainBatch([| 0; 1; 2; 3 |], 3L, 0, CancellationToken.None)
+
+                    let stepped scale =
+                        let state =
+                            { TrainingState.create setup with
+                                LossScale = { Scale = scale; GoodSteps = 7 }
+                            }
+
+                        match TrainingStep.run (work setup 1) state 1.0 batch with
+                        | Bad(_, _, faults) -> failtest $"%A{faults}"
+                        | Moved(losses, norm, after) ->
+                            let weights = [ for _, tensor in state.Detector.Tensors -> tensor.bytes.ToArray() ]
+
+                            TrainingState.dispose state
+                            (losses, norm, weights), after
+
+                    let found, after = stepped (2.0 ** 40.0)
+                    Expect.isLessThan after.Scale (2.0 ** 40.0) "something overflowed"
+                    Expect.equal after.GoodSteps 1 "counted anew"
+                    let direct, same = stepped after.Scale
+                    Expect.equal same { after with GoodSteps = 8 } "no overflow"
+                    Expect.equal found direct "losses, norm and weights, to the last bit"
+                    // the next one up did overflow
+                    let _, again = stepped (2.0 * after.Scale)
+                    Expect.equal again after "the largest that does not")
+
+            testCase "the factor on the loss is resumed with the rest"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let setting = Setting(folder, tiny @ [ "train.precision=fp16" ])
+                    let state = TrainingState.create setting.Setup
+                    Expect.equal state.LossScale (LossScale.start DeqDet.Kernels.Precision.Fp16) "at the start"
+                    let path = (setting.Work "run").Latest
+
+                    let plan =
+                        {
+                            StepsPerEpoch = 3L
+                            BadSteps = 3
+                            End = 6L
+                            ValidateEvery = 1
+                            SaveSteps = None
+                            SaveEvery = None
+                        }
+
+                    let saved = { Scale = 512.0; GoodSteps = 1234 }
+                    TrainingState.save setting.Setup true path { state with LossScale = saved }
+
+                    let read (setting: Setting) =
+                        TrainingState.read setting.Setup plan path
+
+                    for setting, expected in
+                        [
+                            setting, saved
+                            Setting(folder, tiny), LossScale.start DeqDet.Kernels.Precision.Fp32
+                        ] do
+                        let again = read setting
+                        Expect.equal again.LossScale expected "as it was, where the precision is"
+                        TrainingState.dispose again
+
+                    TrainingState.dispose state)
+
             testCase "what is not finite is not saved, and the file that was there stays"
             <| fun () ->
                 inFolder (fun folder ->

@@ -54,6 +54,18 @@ type Optimiser(detector: Detector, settings: OptimiserSettings) =
     /// Clears the gradients of the step before.
     member _.ZeroGradients() : unit = adam.zero_grad ()
 
+    /// Divides the gradient by the factor that its loss was multiplied with.
+    member _.UnscaleGradients(scale: float) : unit =
+        if scale <> 1.0 then
+            use _ = torch.no_grad ()
+
+            for _, value in parameters do
+                use gradient = value.grad
+
+                if not (isNull gradient) then
+                    gradient.mul_ (torch.tensor (1.0 / scale, dtype = torch.float32, device = gradient.device))
+                    |> ignore
+
     /// Scales the gradient down to the settings' largest norm and returns the norm it had: not a number or infinite where the gradient
     /// is; nothing may be stepped then.
     member _.ClipGradients() : float =

@@ -133,7 +133,8 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
             }
 
         match outcome with
-        | Moved(losses, norm) ->
+        | Moved(losses, norm, scale) ->
+            state <- { state with LossScale = scale }
             update Progress.stepped
             observer.Stepped(report losses norm)
         | Bad(losses, norm, faults) ->

@@ -7,6 +7,7 @@ open TorchSharp
 open DeqDet
 open DeqDet.Checkpoints
 open DeqDet.Data
+open DeqDet.Kernels
 open DeqDet.Model
 open DeqDet.Settings
 
@@ -45,6 +46,8 @@ type TrainingState =
         Optimiser: Optimiser
         /// Averages of the weights, where they are asked for.
         Averages: WeightAverages option
+        /// Factor on the loss.
+        LossScale: LossScale
         Progress: Progress
     }
 
@@ -66,8 +69,11 @@ module TrainingState =
         else
             None
 
+    let private precisionOf (setup: TrainingSetup) : Precision =
+        TrainingPrecision.ofNumbers setup.Settings.Train.Precision
+
     let private forTraining (setup: TrainingSetup) : Detector -> Detector =
-        Detector.forTraining (TrainingPrecision.ofNumbers setup.Settings.Train.Precision)
+        Detector.forTraining (precisionOf setup)
 
     /// A run from the start: weights drawn from the seed, the backbone's from a file where the settings name one. Raises InputError where
     /// that file is missing, damaged or of another backbone.
@@ -85,6 +91,7 @@ module TrainingState =
             Detector = detector
             Optimiser = new Optimiser(detector, setup.Settings.Optimiser)
             Averages = averagesOf setup detector
+            LossScale = LossScale.start (precisionOf setup)
             Progress = Progress.start
         }
 
@@ -115,6 +122,10 @@ module TrainingState =
         training["steps_per_epoch"] <- setup.StepsPerEpoch
         training["validated"] <- progress.Validated
         training["bad_steps"] <- progress.BadSteps
+
+        if precisionOf setup = Precision.Fp16 then
+            training["loss_scale"] <- state.LossScale.Scale
+            training["loss_scale_steps"] <- state.LossScale.GoodSteps
 
         Resumption.sign setup.Loader.Fingerprint setup.Validation.Fingerprint training
 
@@ -234,6 +245,14 @@ module TrainingState =
             Saved = Some(step, validated)
         }
 
+    let private lossScaleOf (setup: TrainingSetup) (info: CheckpointInfo) : LossScale =
+        let first = LossScale.start (precisionOf setup)
+
+        match number info.Training "loss_scale", number info.Training "loss_scale_steps" with
+        | Some scale, Some steps when precisionOf setup = Precision.Fp16 -> { Scale = scale; GoodSteps = int steps }
+        // trained in other numbers so far
+        | _ -> first
+
     /// The state that a checkpoint holds, read into memory; the file is closed again. Raises InputError where the checkpoint is damaged,
     /// holds no state to go on from, or was made with other data or with settings that a resumed run has to keep.
     let read (setup: TrainingSetup) (plan: TrainingPlan) (path: string) : TrainingState =
@@ -280,5 +299,6 @@ module TrainingState =
             Detector = detector
             Optimiser = optimiser
             Averages = averages
+            LossScale = lossScaleOf setup file.Info
             Progress = progressOf plan file.Info
         }

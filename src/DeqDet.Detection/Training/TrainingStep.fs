@@ -21,8 +21,8 @@ type StepWork =
 
 /// What became of a step.
 type StepOutcome =
-    /// The weights have moved: the entries of the log, and the norm that the gradient had.
-    | Moved of losses: KeyValuePair<string, float>[] * gradNorm: float
+    /// The weights have moved: the entries of the log, the norm that the gradient had, and the factor that its loss was computed with.
+    | Moved of losses: KeyValuePair<string, float>[] * gradNorm: float * scale: LossScale
     /// Nothing has changed, for what is named was not finite.
     | Bad of losses: KeyValuePair<string, float>[] * gradNorm: float * faults: string list
 
@@ -96,6 +96,7 @@ module TrainingStep =
                 Count = int64 batch.Images.Count
                 Counts = place.Counts
                 Matched = int64 (processes.Sum([| float matched |])[0])
+                LossScale = state.LossScale.Scale
                 Exchange = exchange
                 DecoderDone = ignore
             }
@@ -185,6 +186,7 @@ module TrainingStep =
         let compute () =
             optimiser.ZeroGradients()
             let losses, broken = gradients work state batch
+            optimiser.UnscaleGradients state.LossScale.Scale
             // clipped by the same number in every process, whose weights stay the same to the last bit
             let norm =
                 if work.Processes.IsAlone then
@@ -222,18 +224,26 @@ module TrainingStep =
            && work.Sums |> Option.forall (fun sums -> not sums.Started)
 
     /// Forward and backward pass, clipping, and a step with every learning rate times `factor`; the seed and the number of the step (from 0)
-    /// decide everything random. Where memory does not suffice, once more in twice as many parts. After any error detector and optimiser
+    /// decide everything random. Where memory does not suffice, once more in twice as many parts; where gradients leave float16's range, anew with half the
+    /// factor on the loss. After any error detector and optimiser
     /// are as they were before.
     let run (work: StepWork) (state: TrainingState) (factor: float) (batch: Batch) : StepOutcome =
-        let compute parts =
-            once true { work with Parts = parts } state batch
+        let compute scale =
+            let inParts parts =
+                once true { work with Parts = parts } { state with LossScale = scale } batch
 
-        match OutOfMemory.inHalves compute (fun () -> isOwn work state) work.Parts batch.Images.Count with
-        | losses, norm, [] ->
+            OutOfMemory.inHalves inParts (fun () -> isOwn work state) work.Parts batch.Images.Count
+
+        // losses are finite, and so are stored statistics: nothing but gradients left float16's range
+        let overflows (_, norm, faults: string list) =
+            faults.Length = 1 && not (Double.IsFinite norm)
+
+        match LossScale.search compute overflows state.LossScale with
+        | (losses, norm, []), scale ->
             state.Optimiser.Step factor
             state.Averages |> Option.iter _.Follow(state.Progress.Step + 1L)
-            Moved(losses, norm)
-        | losses, norm, faults -> Bad(losses, norm, faults)
+            Moved(losses, norm, LossScale.good state.Detector.Computation.Precision scale)
+        | (losses, norm, faults), _ -> Bad(losses, norm, faults)
 
     /// Forward and backward pass alone, of a batch that needs as much memory as any will, in this process for itself: the number of parts in which
     /// it fits, as many as asked for or twice as many. Nothing has changed afterwards. Raises what libtorch raises where memory does not suffice.
