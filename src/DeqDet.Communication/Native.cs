@@ -15,6 +15,9 @@ internal static class Native
     /// <summary>The name under which the bindings call NCCL.</summary>
     public const string Nccl = "deqdet-nccl";
 
+    /// <summary>The name under which the bindings call NVIDIA's driver.</summary>
+    public const string Cuda = "deqdet-cuda";
+
     private static readonly Dictionary<string, nint> Loaded = [];
     private static bool resolving;
 

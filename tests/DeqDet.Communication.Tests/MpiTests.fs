@@ -142,6 +142,65 @@ let tests =
                 Expect.equal ended.Code 1 (explain ended)
         ]
 
+/// This program as a launcher would have started it, but by itself: exit code and what it printed.
+let private startAlone (variables: (string * string) list) =
+    let start =
+        ProcessStartInfo(Environment.ProcessPath, [ "member"; "contract"; "0"; Path.GetTempPath() ])
+
+    start.RedirectStandardError <- true
+
+    for name, value in variables do
+        start.Environment[name] <- value
+
+    use alone = Process.Start start
+    let printed = alone.StandardError.ReadToEnd()
+    alone.WaitForExit()
+    alone.ExitCode, printed
+
+[<Tests>]
+let aloneTests =
+    testList
+        "Started alone"
+        [
+            for name, hydra, variables in
+                [
+                    "Open MPI's mpirun", false, [ "OMPI_COMM_WORLD_SIZE", "2" ]
+                    "mpiexec (hydra)", true, [ "PMI_RANK", "0"; "PMI_SIZE", "2" ]
+                ] do
+                // the other kind is not found here, which is an error of its own
+                withMpi $"one of two processes of {name} that does not find the other says so"
+                <| fun () ->
+                    let code, printed = startAlone variables
+                    Expect.equal code 2 printed
+                    Expect.stringContains printed $"error: {name} has started 2 processes, but " "names the launcher"
+                    Expect.stringContains printed "DEQDET_MPI=FILE" "and the remedy"
+
+                    if installation.Value.Value.IsHydra = hydra then
+                        Expect.stringContains printed "finds 1" "and what MPI says"
+        ]
+
+[<Tests>]
+let ncclTests =
+    testCase "without NCCL in one process none sums by it, and the first one says why"
+    <| fun () ->
+        if File.Exists "/dev/nvidia0" then
+            skiptest "this machine may have NCCL"
+
+        let said = ConcurrentQueue<string>()
+
+        let opened =
+            ThreadedCommunicator.run 3 (fun communicator ->
+                DeqDet.Communication.Nccl.NcclSums.Open(
+                    communicator,
+                    communicator.Rank,
+                    (fun text -> said.Enqueue text)
+                )
+                |> isNull)
+
+        Expect.equal opened [| true; true; true |] "nobody has it"
+        Expect.equal said.Count 1 "said once"
+        Expect.stringContains (Seq.head said) "process 0 finds no libcuda.so.1" "the reason"
+
 /// Opens a library by name, as under a launcher.
 let private openNamed (name: string) =
     MpiLibrary.Open(Launcher(LauncherKind.OpenMpi, "Open MPI's mpirun", 2), name)

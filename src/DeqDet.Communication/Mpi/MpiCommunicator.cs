@@ -145,6 +145,9 @@ internal sealed unsafe class MpiCommunicator : ICommunicator
         return all;
     }
 
+    /// <summary>Has a function called, from any thread, when a process is lost, or now if one is.</summary>
+    public void WhenLost(Action<ProcessLostException> call) => thread.WhenLost(call);
+
     /// <inheritdoc/>
     public void Fail(int exitCode, string message)
     {

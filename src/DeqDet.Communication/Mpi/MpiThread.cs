@@ -28,6 +28,7 @@ internal sealed class MpiThread
     private readonly TaskCompletionSource<bool> opened = new();
     private readonly ManualResetEventSlim closed = new(false);
     private readonly MpiHandles handles;
+    private Action<ProcessLostException>? whenLost;
     private ProcessLostException? lost;
     private long lostSince;
     private volatile bool stopping;
@@ -80,6 +81,21 @@ internal sealed class MpiThread
 
         lostKnown.Set();
         wake.Set();
+        whenLost?.Invoke(error);
+    }
+
+    /// <summary>Has a function called when a process is lost, or now if one is.</summary>
+    public void WhenLost(Action<ProcessLostException> call)
+    {
+        lock (gate)
+        {
+            whenLost += call;
+        }
+
+        if (Lost is { } error)
+        {
+            call(error);
+        }
     }
 
     /// <summary>Throws when a process has been lost for some time and this thread has not noticed, since MPI does not return.</summary>
