@@ -239,9 +239,12 @@ let readSums (folder: string) : SumTime list =
                 yield! JsonSerializer.Deserialize<SumTime list>(File.ReadAllText file)
     ]
 
-/// Latency and rate of sums between so many processes: least squares of relative errors.
+/// Latency and rate of sums between so many processes, of those that stay in the processor's caches: least squares of relative errors.
 let fitNetwork (times: SumTime list) (processes: int) : Network =
-    let times = times |> List.filter (fun time -> time.Processes = processes)
+    let times =
+        times
+        |> List.filter (fun time -> time.Processes = processes && time.Bytes <= 1048576.0)
+
     let n = float processes
     // seconds = a + b bytes, weighted by 1 / seconds^2
     let weighted f =
@@ -284,7 +287,7 @@ let readSteps (folder: string) (processes: int, images: int) : float option =
 let ofGpu =
     let rate = 100e12
     // GFLOP of an image: backbone and neck forward and backward, the decoder's applications with and without gradients
-    let backbone, decoder = 3.0 * 324e9, (9.0 + 18.0 + 20.0) * 15.7e9
+    let backbone, decoder = 3.0 * 324e9, (9.0 + 36.0 + 20.0) * 15.7e9
 
     {
         Name = "R50, 300 queries, 800 x 1344"
