@@ -58,17 +58,6 @@ public sealed class CheckpointFile : IDisposable
         );
     }
 
-    /// <summary>
-    /// Opens a checkpoint, hands it to <paramref name="read"/>, and unmaps it, so that the file can be replaced afterwards (Windows
-    /// replaces no file that is mapped). What comes back must be read already: the file's tensors cannot be used any more.
-    /// </summary>
-    /// <exception cref="CheckpointError">It cannot be read or is no checkpoint of this program.</exception>
-    public static T Read<T>(string path, Func<CheckpointFile, T> read)
-    {
-        using var file = Open(path);
-        return read(file);
-    }
-
     /// <summary>Opens a checkpoint; its tensors stay in the mapped file until it is disposed.</summary>
     /// <exception cref="CheckpointError">It cannot be read or is no checkpoint of this program.</exception>
     public static CheckpointFile Open(string path)
@@ -85,7 +74,7 @@ public sealed class CheckpointFile : IDisposable
         }
     }
 
-    /// <summary>Unmaps the file; its tensors cannot be read any more.</summary>
+    /// <summary>Unmaps the file, so that it can be replaced (Windows replaces none that is mapped); its tensors cannot be read any more.</summary>
     public void Dispose() => _file.Dispose();
 
     /// <summary>Whether a tensor is no weight but what only resuming needs.</summary>

@@ -187,34 +187,5 @@ let private finite =
                     Expect.equal (Directory.GetFileSystemEntries folder) [| path |] "nothing else"))
         ]
 
-let private reading =
-    testCase "a checkpoint that was read is not mapped any more" (fun () ->
-        inFolder (fun folder ->
-            use _ = torch.NewDisposeScope()
-            let path = Path.Combine(folder, "latest.safetensors")
-            CheckpointFile.Write(path, [| struct ("a", torch.ones (3L)) |], info)
-
-            let isMapped () =
-                OperatingSystem.IsLinux() && File.ReadAllText("/proc/self/maps").Contains path
-
-            let loaded =
-                CheckpointFile.Read(
-                    path,
-                    fun file ->
-                        Expect.equal (isMapped ()) (OperatingSystem.IsLinux()) "while it is read"
-                        Tensors.Load file.Weights[0]
-                )
-
-            Expect.isFalse (isMapped ()) "afterwards"
-            Expect.equal (loaded.sum().ToSingle()) 3f "what was read"
-
-            Expect.throwsT<InvalidOperationException>
-                (fun () ->
-                    CheckpointFile.Read<int>(path, (fun _ -> raise (InvalidOperationException())))
-                    |> ignore)
-                "an exception comes through"
-
-            Expect.isFalse (isMapped ()) "after an exception, too"))
-
 [<Tests>]
-let tests = testList "saving" [ failing; finite; reading ]
+let tests = testList "saving" [ failing; finite ]
