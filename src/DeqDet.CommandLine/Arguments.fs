@@ -54,6 +54,10 @@ type TrainArgument =
         Explain("auto|cpu|cuda|cuda:N",
                 "Where to compute. Default: auto, a GPU where there is one.",
                 "train --device cuda:1")>] Device of string
+    | [<Unique;
+        Explain("",
+                "On a GPU: float32 products and convolutions in TF32, with 10 bits of mantissa. Faster, and numbers differ.",
+                "train --device cuda --tf32")>] Tf32
     | [<Unique; Explain("N", "Seed of everything random: what train.seed says otherwise.", "train --seed 7"); AtLeast 0>] Seed of
         int
     | [<Unique;
@@ -125,6 +129,10 @@ type TestArgument =
                 "Where to compute. Default: auto, a GPU where there is one.",
                 "test work/shapes --device cpu")>] Device of string
     | [<Unique;
+        Explain("",
+                "On a GPU: float32 products and convolutions in TF32, with 10 bits of mantissa. Faster, and numbers differ.",
+                "test work/shapes --device cuda --tf32")>] Tf32
+    | [<Unique;
         Explain("N", "Processor threads for tensor operations. Default: one a core.", "test work/shapes --threads 2");
         AtLeast 1>] Threads of int
     | [<Unique;
@@ -180,6 +188,10 @@ type DetectArgument =
         Explain("auto|cpu|cuda|cuda:N",
                 "Where to compute. Default: auto, a GPU where there is one.",
                 "detect work/shapes photo.jpg --device cpu")>] Device of string
+    | [<Unique;
+        Explain("",
+                "On a GPU: float32 products and convolutions in TF32, with 10 bits of mantissa. Faster, and numbers differ.",
+                "detect work/shapes photo.jpg --device cuda --tf32")>] Tf32
     | [<Unique;
         Explain("N",
                 "Processor threads for tensor operations. Default: one a core.",
@@ -266,6 +278,10 @@ type VerifyArgument =
         Explain("auto|cpu|cuda|cuda:N",
                 "Where to compute. Default: auto, a GPU where there is one.",
                 "verify tests/golden --device cuda")>] Device of string
+    | [<Unique;
+        Explain("",
+                "On a GPU: float32 products and convolutions in TF32, with 10 bits of mantissa. Faster, and numbers differ.",
+                "verify tests/golden --device cuda --tf32")>] Tf32
     | [<Unique; Explain("OUT", "Also writes every error to a JSON file.", "verify tests/golden --json verified.json")>] Json of
         string
 
@@ -325,6 +341,10 @@ type TraceArgument =
         Explain("auto|cpu|cuda|cuda:N",
                 "Where to compute. Default: auto, a GPU where there is one.",
                 "trace work/shapes --device cpu")>] Device of string
+    | [<Unique;
+        Explain("",
+                "On a GPU: float32 products and convolutions in TF32, with 10 bits of mantissa. Faster, and numbers differ.",
+                "trace work/shapes --device cuda --tf32")>] Tf32
     | [<Unique;
         Explain("N", "Processor threads for tensor operations. Default: one a core.", "trace work/shapes --threads 2");
         AtLeast 1>] Threads of int
@@ -401,6 +421,10 @@ type BenchArgument =
         Explain("auto|cpu|cuda|cuda:N",
                 "Where to compute. Default: auto, a GPU where there is one.",
                 "bench step --device cpu")>] Device of string
+    | [<Unique;
+        Explain("",
+                "On a GPU: float32 products and convolutions in TF32, with 10 bits of mantissa. Faster, and numbers differ.",
+                "bench step --device cuda --tf32")>] Tf32
     | [<Unique;
         Explain("N", "Processor threads for tensor operations. Default: one a core.", "bench step --threads 1");
         AtLeast 1>] Threads of int

@@ -82,6 +82,7 @@ module RequestParser =
                 | Some None -> Latest
                 | Some(Some checkpoint) -> From checkpoint
             Device = deviceOf (results.TryGetResult TrainArgument.Device)
+            Tf32 = results.Contains TrainArgument.Tf32
             Seed = results.TryGetResult TrainArgument.Seed
             Threads = results.TryGetResult TrainArgument.Threads
             MaxSteps = results.TryGetResult TrainArgument.Max_Steps
@@ -138,6 +139,7 @@ module RequestParser =
                 ReportImages = results.TryGetResult TestArgument.Report_Images
                 Precision = results.TryGetResult TestArgument.Precision |> Option.map numbersOf
                 Device = deviceOf (results.TryGetResult TestArgument.Device)
+                Tf32 = results.Contains TestArgument.Tf32
                 Threads = results.TryGetResult TestArgument.Threads
                 Ema = results.Contains TestArgument.Ema
             }
@@ -163,6 +165,7 @@ module RequestParser =
                 WarmStart = results.Contains DetectArgument.Warm_Start
                 Precision = results.TryGetResult DetectArgument.Precision |> Option.map numbersOf
                 Device = deviceOf (results.TryGetResult DetectArgument.Device)
+                Tf32 = results.Contains DetectArgument.Tf32
                 Threads = results.TryGetResult DetectArgument.Threads
                 Ema = results.Contains DetectArgument.Ema
             }
@@ -180,6 +183,7 @@ module RequestParser =
                 ImageCount = results.GetResult(TraceArgument.Images, 8)
                 Evaluated = results.GetResult(TraceArgument.Evaluated, 200)
                 Device = deviceOf (results.TryGetResult TraceArgument.Device)
+                Tf32 = results.Contains TraceArgument.Tf32
                 Threads = results.TryGetResult TraceArgument.Threads
             }
 
@@ -233,6 +237,7 @@ module RequestParser =
                 Folder = folder
                 Only = results.TryGetResult VerifyArgument.Only
                 Device = deviceOf (results.TryGetResult VerifyArgument.Device)
+                Tf32 = results.Contains VerifyArgument.Tf32
                 Json = results.TryGetResult VerifyArgument.Json
             }
 
@@ -376,6 +381,7 @@ module RequestParser =
             Pairs = results.TryGetResult BenchArgument.Pairs
             Seed = results.GetResult(BenchArgument.Seed, 0)
             Device = deviceOf (results.TryGetResult BenchArgument.Device)
+            Tf32 = results.Contains BenchArgument.Tf32
             Threads = results.TryGetResult BenchArgument.Threads
             Json = results.TryGetResult BenchArgument.Json
         }

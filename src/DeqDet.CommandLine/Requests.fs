@@ -36,6 +36,8 @@ type TrainRequest =
         WorkDir: string option
         Resume: Resume
         Device: DeviceChoice
+        /// Whether float32 products may be computed in TF32, on a GPU.
+        Tf32: bool
         Seed: int option
         Threads: int option
         /// Optimiser steps after which to stop.
@@ -118,6 +120,8 @@ type TestRequest =
         /// Numbers to predict with; None: what the checkpoint says.
         Precision: NumberKind option
         Device: DeviceChoice
+        /// Whether float32 products may be computed in TF32, on a GPU.
+        Tf32: bool
         Threads: int option
         /// Whether the averaged weights are taken, of a checkpoint that holds both.
         Ema: bool
@@ -138,6 +142,8 @@ type DetectRequest =
         /// Numbers to predict with; None: what the checkpoint says.
         Precision: NumberKind option
         Device: DeviceChoice
+        /// Whether float32 products may be computed in TF32, on a GPU.
+        Tf32: bool
         Threads: int option
         /// Whether the averaged weights are taken, of a checkpoint that holds both.
         Ema: bool
@@ -159,6 +165,8 @@ type TraceRequest =
         /// Images of the validation set to measure AP on.
         Evaluated: int
         Device: DeviceChoice
+        /// Whether float32 products may be computed in TF32, on a GPU.
+        Tf32: bool
         Threads: int option
     }
 
@@ -195,6 +203,8 @@ type VerifyRequest =
         /// What a file's path must contain, or match where it has `*` or `?`.
         Only: string option
         Device: DeviceChoice
+        /// Whether float32 products may be computed in TF32, on a GPU.
+        Tf32: bool
         /// File for everything that was compared.
         Json: string option
     }
@@ -258,6 +268,8 @@ type BenchRequest =
         Pairs: int option
         Seed: int
         Device: DeviceChoice
+        /// Whether float32 products may be computed in TF32, on a GPU.
+        Tf32: bool
         Threads: int option
         /// File for everything that was measured.
         Json: string option

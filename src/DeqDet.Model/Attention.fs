@@ -42,8 +42,7 @@ module Attention =
     let positionEmbedding (channels: int64) (position: Tensor) =
         let perCoordinate = channels / 4L
 
-        let like (values: float[]) =
-            torch.tensor (values, dtype = position.dtype, device = position.device)
+        let like = constants position
 
         // position.dtype matters: float64 runs must not be limited by float32 tables
         let frequency =

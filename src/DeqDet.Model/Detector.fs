@@ -207,7 +207,8 @@ module Detector =
                     h
             |]
 
-        torch.tensor(values, dtype = torch.float32, device = batch.Images.device).view(int64 batch.Sizes.Length, 1L, 4L)
+        (torch.tensor (values, dtype = torch.float32) |> onDevice batch.Images.device)
+            .view(int64 batch.Sizes.Length, 1L, 4L)
 
     /// The queries that every image of the batch starts from.
     let start (detector: Detector) (batch: ImageBatch) : Query =

@@ -57,7 +57,7 @@ module Losses =
             |]
 
         let index (values: int64[]) =
-            torch.tensor (values, dtype = torch.int64, device = logits.device)
+            torch.tensor (values, dtype = torch.int64) |> onDevice logits.device
 
         let flat = logits.reshape (b * q, k)
         let oneHot = torch.zeros_like (flat)

@@ -127,7 +127,7 @@ module Matching =
                     h
             |]
 
-        torch.tensor(values, dtype = like.dtype, device = like.device).view(int64 targets.Length, 1L, 4L)
+        (constants like values).view(int64 targets.Length, 1L, 4L)
 
     /// Boxes [B, Nmax, 4] and labels [B, Nmax] of a batch, the missing ones zero.
     let private padded (targets: Target list) (like: Tensor) =

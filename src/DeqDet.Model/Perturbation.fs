@@ -42,7 +42,7 @@ module Perturbation =
 
             if uniform.item<float32>() < float32 probability then
                 let noise = torch.randn ([| share.Batch; q; width |], generator = generator)
-                Some((Share.narrow share 0 noise).``to`` content.device)
+                Some(Share.narrow share 0 noise |> onDevice content.device)
             else
                 None
 

@@ -31,7 +31,7 @@ module internal RowLayout =
         let rows = Array.last first
         let width = Array.max counts
 
-        let onDevice (numbers: int64[]) = torch.tensor (numbers, device = device)
+        let onDevice (numbers: int64[]) = torch.tensor numbers |> onDevice device
 
         {
             Lines = int64 counts.Length

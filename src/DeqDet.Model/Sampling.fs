@@ -29,8 +29,7 @@ module Sampling =
 
     /// Weight of each level for points at depths z [...] -> [..., L]; they sum to one.
     let levelWeights (strides: int list) (z: Tensor) =
-        let levels =
-            torch.tensor ([| for s in strides -> System.Math.Log2(float s) |], dtype = z.dtype, device = z.device)
+        let levels = constants z [| for s in strides -> System.Math.Log2(float s) |]
 
         let distance = z.unsqueeze -1L - levels
         (distance * distance * scalar (-1.0 / spread)).softmax -1L
@@ -55,8 +54,7 @@ module Sampling =
             let stride = float pyramid.Strides[index]
             let h, w = level.size 2, level.size 3
 
-            let size =
-                torch.tensor ([| float w * stride; float h * stride |], dtype = xy.dtype, device = xy.device)
+            let size = constants xy [| float w * stride; float h * stride |]
 
             let grid = xy / size * scalar 2.0 - scalar 1.0
 

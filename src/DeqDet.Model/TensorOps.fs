@@ -48,6 +48,11 @@ type NumberOperations =
     static member pow(tensor: torch.Tensor, number: Number) : torch.Tensor =
         number.In(fun scalar -> tensor.pow scalar)
 
+    /// Multiplies every element by the number, in place.
+    [<Extension>]
+    static member mul_(tensor: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor.mul_ scalar)
+
     /// Sets every element to the number.
     [<Extension>]
     static member fill_(tensor: torch.Tensor, number: Number) : torch.Tensor =
@@ -66,6 +71,20 @@ module TensorOps =
 
     /// A number to compute with: `x * scalar 0.5`.
     let scalar (value: float) : Number = { Value = value }
+
+    /// A tensor on a device. To a GPU from pinned memory, so that nobody waits for the copy; libtorch keeps the pinned memory until that is done, and
+    /// reuses it.
+    let onDevice (device: torch.Device) (tensor: Tensor) : Tensor =
+        if device.``type`` = DeviceType.CUDA then
+            tensor.pin_memory().``to``(device, non_blocking = true)
+        elif device.``type`` = tensor.device_type then
+            tensor
+        else
+            tensor.``to`` device
+
+    /// Numbers as a tensor of the type of another one, on its device.
+    let constants (like: Tensor) (values: float[]) : Tensor =
+        torch.tensor (values, dtype = like.dtype) |> onDevice like.device
 
     /// y + x, in the place of y where no gradients are recorded.
     let plus (x: Tensor) (y: Tensor) : Tensor =

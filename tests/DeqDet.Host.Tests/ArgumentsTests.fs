@@ -22,6 +22,7 @@ let private plain: TrainRequest =
         Resume = Fresh
         Device = Auto
         Seed = None
+        Tf32 = false
         Threads = None
         MaxSteps = None
     }
@@ -66,6 +67,7 @@ let private tested: TestRequest =
         ReportImages = None
         Precision = None
         Device = Auto
+        Tf32 = false
         Threads = None
         Ema = false
     }
@@ -80,6 +82,7 @@ let private detected: DetectRequest =
         WarmStart = false
         Precision = None
         Device = Auto
+        Tf32 = false
         Threads = None
         Ema = false
     }
@@ -94,6 +97,7 @@ let private trace: TraceRequest =
         ImageCount = 8
         Evaluated = 200
         Device = Auto
+        Tf32 = false
         Threads = None
     }
 
@@ -112,6 +116,7 @@ let private bench: BenchRequest =
         Pairs = None
         Seed = 0
         Device = Auto
+        Tf32 = false
         Threads = None
         Json = None
     }
@@ -419,14 +424,25 @@ let private understood =
         Request.Verify
             {
                 Folder = "g"
+                Tf32 = false
                 Only = None
                 Device = Auto
                 Json = None
             }
-        [ "verify"; "--only=train"; "g"; "--device"; "cpu"; "--json"; "o.json" ],
+        [
+            "verify"
+            "--only=train"
+            "g"
+            "--device"
+            "cpu"
+            "--tf32"
+            "--json"
+            "o.json"
+        ],
         Request.Verify
             {
                 Folder = "g"
+                Tf32 = true
                 Only = Some "train"
                 Device = Cpu
                 Json = Some "o.json"

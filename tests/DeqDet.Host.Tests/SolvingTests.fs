@@ -94,6 +94,7 @@ let private detect work images solver warm =
             WarmStart = warm
             Precision = None
             Device = DeviceChoice.Auto
+            Tf32 = false
             Threads = None
             Ema = false
         },

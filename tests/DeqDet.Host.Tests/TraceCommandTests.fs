@@ -19,6 +19,7 @@ let private request checkpoint : TraceRequest =
         ImageCount = 2
         Evaluated = 2
         Device = Cpu
+        Tf32 = false
         Threads = None
     }
 

@@ -13,6 +13,7 @@ open DeqDet.CommandLine
 let private request folder : VerifyRequest =
     {
         Folder = folder
+        Tf32 = false
         Only = None
         Device = Cpu
         Json = None

@@ -10,14 +10,6 @@ open DeqDet.Model
 /// Brings batches to a device: where pixels become tensors.
 module BatchTensors =
 
-    /// To a GPU from pinned memory, so that the caller need not wait; libtorch keeps the pinned memory until the copy is done, and
-    /// reuses it.
-    let private onDevice (device: torch.Device) (tensor: torch.Tensor) : torch.Tensor =
-        if device.``type`` = DeviceType.CUDA then
-            tensor.pin_memory().``to``(device, non_blocking = true)
-        else
-            tensor.``to`` device
-
     /// The network's input, [B, 3, H, W] float32 with the valid sizes. The batch may be disposed after the call.
     let images (device: torch.Device) (batch: Batch) : ImageBatch =
         use _ = torch.NewDisposeScope()

@@ -63,8 +63,7 @@ type Optimiser(detector: Detector, settings: OptimiserSettings) =
                 use gradient = value.grad
 
                 if not (isNull gradient) then
-                    gradient.mul_ (torch.tensor (1.0 / scale, dtype = torch.float32, device = gradient.device))
-                    |> ignore
+                    gradient.mul_ (scalar (1.0 / scale)) |> ignore
 
     /// Scales the gradient down to the settings' largest norm and returns the norm it had: not a number or infinite where the gradient
     /// is; nothing may be stepped then.

@@ -30,7 +30,7 @@ public static class BenchCommand
         var isOurs = Outputs.IsReport(BenchmarkJson.FirstMember);
         Outputs.Check("--json", request.Json?.Value, inputs.OfType<string>(), isOurs);
         var place = LibTorch.Load();
-        var device = ComputeDevice.Choose(request.Device);
+        var device = ComputeDevice.Choose(request.Device, request.Tf32);
         ComputeDevice.UseThreads(request.Threads?.Value);
         CheckPrecision(request.Precision, device);
         using var against = request.Against is { Value: var file } ? ScriptedApplication.Load(file, device) : null;

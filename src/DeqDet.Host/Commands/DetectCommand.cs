@@ -27,7 +27,7 @@ public static class DetectCommand
             output.WriteLine($"note: {notice}");
         }
 
-        var device = ComputeDevice.Choose(request.Device);
+        var device = ComputeDevice.Choose(request.Device, request.Tf32);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
         using var session = Open(request.Checkpoint, request.Solver, request.Precision, request.Ema, device, output);

@@ -93,6 +93,18 @@ public static class DoctorCommand
             report.Good("  kernels", Kernels(Computation.Best.Instructions));
             report.Good("  memory", Memory());
             Compute(torch.CPU, report, "Delete bin and obj and build again; if that does not help, report it.");
+            if (Computation.Lacking(Precision.Bf16) is { } lacking)
+            {
+                report.Note("  bf16", $"this processor lacks {lacking}: float32 alone", null);
+            }
+            else
+            {
+                ShowGain(
+                    PrecisionGain.Of("bf16", torch.ScalarType.BFloat16, torch.CPU),
+                    "train.precision=bf16",
+                    report
+                );
+            }
         }
     }
 
@@ -124,7 +136,12 @@ public static class DoctorCommand
                     ? "a GPU of which the driver tells nothing"
                     : $"{known.Name}, {Human.Bytes(known.MemoryBytes)}, compute capability {known.Capability}"
             );
-            Compute(new(DeviceType.CUDA, index), report, "Update NVIDIA's driver; compare docs/gpu.md.");
+            var device = new torch.Device(DeviceType.CUDA, index);
+            ComputeDevice.UseTf32(false);
+            Compute(device, report, "Update NVIDIA's driver; compare docs/gpu.md.");
+            ShowGain(PrecisionGain.OfTf32(device), "--tf32", report);
+            ShowGain(PrecisionGain.Of("bf16", torch.ScalarType.BFloat16, device), "train.precision=bf16", report);
+            ShowGain(PrecisionGain.Of("fp16", torch.ScalarType.Float16, device), "train.precision=fp16", report);
         }
         if (usable > 0)
         {
@@ -183,6 +200,12 @@ public static class DoctorCommand
             );
         }
     }
+
+    private static void ShowGain(PrecisionGain gain, string switchedOnBy, DoctorReport report) =>
+        report.Good(
+            $"  {gain.Name.ToLowerInvariant()}",
+            $"product {gain.Product:0.0} times, convolution {gain.Convolution:0.0} times as fast as in float32, with their gradients ({switchedOnBy})"
+        );
 
     private static string Count(int count, string what) => $"{count} {what}{(count == 1 ? "" : "s")}";
 }

@@ -22,7 +22,7 @@ public static class TestCommand
     /// <exception cref="InputError">The checkpoint or the data are missing or malformed, or an output cannot be written.</exception>
     public static void Run(TestRequest request, TrainingDisplay display, TextWriter output)
     {
-        var device = ComputeDevice.Choose(request.Device);
+        var device = ComputeDevice.Choose(request.Device, request.Tf32);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
         using var session = DetectCommand.Open(

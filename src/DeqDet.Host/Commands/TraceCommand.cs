@@ -33,7 +33,7 @@ public static class TraceCommand
     /// </exception>
     public static void Run(TraceRequest request, IAnsiConsole console, TextWriter output)
     {
-        var device = ComputeDevice.Choose(request.Device);
+        var device = ComputeDevice.Choose(request.Device, request.Tf32);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
         using var session = DetectorSession.Of(

@@ -44,7 +44,7 @@ public static class TrainCommand
             Resumption.ofSettings(file, settings);
         }
 
-        var device = ComputeDevice.Choose(request.Device);
+        var device = ComputeDevice.Choose(request.Device, request.Tf32);
         ComputeDevice.UseThreads(request.Threads?.Value);
         TrainingPrecision.check(device, settings.Train.Precision);
         using var interruption = new Interruption();

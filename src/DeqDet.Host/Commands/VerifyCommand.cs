@@ -17,7 +17,7 @@ public static class VerifyCommand
     public static void Run(VerifyRequest request, TextWriter output)
     {
         Outputs.Check("--json", request.Json?.Value, [], Outputs.IsReport("folder"));
-        var device = ComputeDevice.Choose(request.Device);
+        var device = ComputeDevice.Choose(request.Device, request.Tf32);
         var only = request.Only?.Value;
         var wanted = FuncConvert.FromFunc<string, bool>(file => only is null || Matches(only, file));
         var jobs = Catalogue.below(device, request.Folder, wanted);

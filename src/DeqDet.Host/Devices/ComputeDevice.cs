@@ -8,14 +8,29 @@ namespace DeqDet.Host.Devices;
 /// <summary>The device that tensors live on, and the threads that work on the CPU's.</summary>
 public static class ComputeDevice
 {
-    /// <summary>Loads libtorch and resolves the user's choice to a device that exists.</summary>
-    /// <exception cref="InputError">A CUDA device was asked for that is not there; or libtorch cannot be loaded.</exception>
-    public static Device Choose(DeviceChoice choice)
+    /// <summary>
+    /// Loads libtorch and resolves the user's choice to a device that exists. On a GPU float32 products and convolutions are float32's, or TF32's where
+    /// that is asked for: libtorch by itself would take TF32 for convolutions alone.
+    /// </summary>
+    /// <exception cref="InputError">
+    /// A CUDA device was asked for that is not there, or TF32 where there is none; or libtorch cannot be loaded.
+    /// </exception>
+    public static Device Choose(DeviceChoice choice, bool tf32)
     {
         var place = LibTorch.Load();
-        return Decide(choice, place.Cuda, CudaDevices(place), CudaDriver.Find) is { } index
-            ? new Device(DeviceType.CUDA, index)
-            : CPU;
+        if (Decide(choice, place.Cuda, CudaDevices(place), CudaDriver.Find) is not { } index)
+        {
+            return tf32 ? throw new InputError("--tf32 is for GPUs, and this is to run on the CPU; leave it out") : CPU;
+        }
+        UseTf32(tf32);
+        return new Device(DeviceType.CUDA, index);
+    }
+
+    /// <summary>Whether float32 products and convolutions on GPUs may be computed in TF32.</summary>
+    public static void UseTf32(bool allowed)
+    {
+        backends.cuda.matmul.allow_tf32 = allowed;
+        backends.cudnn.allow_tf32 = allowed;
     }
 
     /// <summary>The CUDA devices that libtorch can use.</summary>

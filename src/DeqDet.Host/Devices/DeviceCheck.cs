@@ -91,7 +91,8 @@ public sealed record DeviceCheck(string? Fault, TimeSpan ProductTime)
         return best;
     }
 
-    private static void Wait(Device device)
+    /// <summary>Waits for what a GPU was asked to do.</summary>
+    internal static void Wait(Device device)
     {
         if (device.type == DeviceType.CUDA)
         {

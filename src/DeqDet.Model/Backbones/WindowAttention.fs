@@ -55,7 +55,7 @@ module WindowAttention =
         }
 
     /// Rows of the bias table by pair of cells, [49 * 49], on a device.
-    let placeIndex (device: torch.Device) : Tensor = torch.tensor (places, device = device)
+    let placeIndex (device: torch.Device) : Tensor = torch.tensor places |> onDevice device
 
     /// [B, H, W, C] -> windows [B*n, 49, C]; H and W are multiples of 7.
     let split (x: Tensor) =
