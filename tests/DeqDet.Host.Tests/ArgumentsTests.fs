@@ -350,6 +350,7 @@ let private understood =
                 Steps = 300
                 ImageCount = 2
                 Evaluated = 50
+                Tf32 = false
                 Device = Cpu
                 Threads = Some 1
             }

@@ -7,6 +7,7 @@ open TorchSharp
 open DeqDet.Host.Commands
 open DeqDet.Host.Devices
 open DeqDet.Tests.ReportingDisplayTests
+open DeqDet.Tests.SettingsFiles
 open DeqDet
 open DeqDet.Settings
 open DeqDet.CommandLine
@@ -55,11 +56,13 @@ let tests =
 
             testCase "this program's own choices"
             <| fun () ->
-                Expect.equal (ComputeDevice.Choose Cpu).``type`` DeviceType.CPU "cpu"
+                Expect.equal (ComputeDevice.Choose(Cpu, false)).``type`` DeviceType.CPU "cpu"
 
                 if not (LibTorch.Load()).Cuda then
-                    Expect.equal (ComputeDevice.Choose Auto).``type`` DeviceType.CPU "auto"
-                    Expect.throwsT<InputError> (fun () -> ComputeDevice.Choose(Cuda 0) |> ignore) "cuda"
+                    Expect.equal (ComputeDevice.Choose(Auto, false)).``type`` DeviceType.CPU "auto"
+                    Expect.throwsT<InputError> (fun () -> ComputeDevice.Choose(Cuda 0, false) |> ignore) "cuda"
+                    let message = complaint (fun () -> ComputeDevice.Choose(Auto, true))
+                    Expect.stringContains message "--tf32 is for GPUs" "TF32"
 
             testCase "physical cores are counted once, by socket"
             <| fun () ->

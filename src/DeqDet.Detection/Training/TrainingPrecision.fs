@@ -5,6 +5,7 @@ open DeqDet
 open DeqDet.Kernels
 open DeqDet.Model
 open DeqDet.Settings
+open DeqDet.Settings.Schema
 
 /// In which numbers a training computes its large layers, and where it can.
 module TrainingPrecision =
@@ -15,6 +16,10 @@ module TrainingPrecision =
         | TrainingNumbers.Float32 -> Precision.Fp32
         | TrainingNumbers.BFloat16 -> Precision.Bf16
         | TrainingNumbers.Float16 -> Precision.Fp16
+
+    /// What settings files call it.
+    let word (numbers: TrainingNumbers) : string =
+        Words.all<TrainingNumbers> |> List.find (fun (_, case) -> case = numbers) |> fst
 
     /// Raises InputError where a device has no instructions for the numbers: libtorch could do it all the same, many times slower than in float32.
     let check (device: torch.Device) (numbers: TrainingNumbers) : unit =

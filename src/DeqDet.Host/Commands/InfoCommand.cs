@@ -99,6 +99,14 @@ public static class InfoCommand
                 ? "the file does not say how long"
                 : $"{epochs} epochs, {Grouped(info.Progress.Step)} steps, seed {info.Seed}"
         );
+        if (detector.IsOwn)
+        {
+            yield return (
+                "precision",
+                $"{TrainingPrecision.word(detector.Settings.Train.Precision)} in training (train.precision), "
+                    + $"{(detector.Settings.Detector.Precision.IsFloat32 ? "fp32" : "bf16")} in predictions (precision)"
+            );
+        }
         var images = Text(training["images"]) is { } number ? $" ({number} images)" : "";
         if (Text(training["data"]) is { } data)
         {

@@ -16,10 +16,10 @@ public sealed record PrecisionGain(string Name, double Product, double Convoluti
     public static PrecisionGain Of(string name, ScalarType type, Device device)
     {
         using var scope = NewDisposeScope();
-        var (product, convolution) = (Product(type, device), Convolution(type, device));
+        var (product, convolution) = (ProductIn(type, device), ConvolutionIn(type, device));
         var (exactProduct, exactConvolution) = (
-            Product(ScalarType.Float32, device),
-            Convolution(ScalarType.Float32, device)
+            ProductIn(ScalarType.Float32, device),
+            ConvolutionIn(ScalarType.Float32, device)
         );
         return new(name, Ratio(device, exactProduct, product), Ratio(device, exactConvolution, convolution));
     }
@@ -28,8 +28,8 @@ public sealed record PrecisionGain(string Name, double Product, double Convoluti
     public static PrecisionGain OfTf32(Device device)
     {
         using var scope = NewDisposeScope();
-        var product = Product(ScalarType.Float32, device);
-        var convolution = Convolution(ScalarType.Float32, device);
+        var product = ProductIn(ScalarType.Float32, device);
+        var convolution = ConvolutionIn(ScalarType.Float32, device);
         return new(
             "TF32",
             Ratio(device, product, () => InTf32(product)),
@@ -44,14 +44,14 @@ public sealed record PrecisionGain(string Name, double Product, double Convoluti
         return forward();
     }
 
-    private static Func<Tensor> Product(ScalarType type, Device device)
+    private static Func<Tensor> ProductIn(ScalarType type, Device device)
     {
         var x = rand([300, 256], device: device).to(type).requires_grad_();
         var weight = rand([8192, 256], device: device).requires_grad_();
         return () => nn.functional.linear(x, weight.to(type));
     }
 
-    private static Func<Tensor> Convolution(ScalarType type, Device device)
+    private static Func<Tensor> ConvolutionIn(ScalarType type, Device device)
     {
         // as training lays them out: reduced ones with the channels last
         var last = rand([1, 64, 64, 128], device: device).to(type).permute(0, 3, 1, 2);
