@@ -133,6 +133,9 @@ let tests =
 
                     // what libtorch and the settings make once
                     round ()
+                    // what other tests left to the collector must not go meanwhile
+                    GC.Collect()
+                    GC.WaitForPendingFinalizers()
                     let before = torch.Tensor.TotalCount
                     round ()
                     Expect.equal torch.Tensor.TotalCount before "tensors alive")
