@@ -5,6 +5,7 @@ open System.Collections.Generic
 open System.Diagnostics
 open System.Threading
 open DeqDet
+open DeqDet.Communication
 open DeqDet.Data
 open DeqDet.Model
 open DeqDet.Settings
@@ -255,7 +256,9 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
             | None -> "nothing was saved"
 
         let note =
-            if not isSound then
+            if not processes.IsFirst then
+                "the first process has the state"
+            elif not isSound then
                 kept ()
             else
                 try
@@ -275,6 +278,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                     $"the state after step {state.Progress.Step} could not be saved ({failed.Message}); {kept ()}"
 
         match error with
+        | :? ProcessLostException as lost -> ProcessLostException(lost.ExitCode, $"{lost.Message}; {note}")
         | :? InputError -> InputError($"{error.Message}; {note}", error)
         | :? TrainingDivergedException ->
             let lower = setup.Settings.Optimiser.Lr / 2.0

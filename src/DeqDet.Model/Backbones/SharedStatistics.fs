@@ -66,34 +66,43 @@ module SharedStatistics =
         (statistics: SharedStatistics)
         (x: Tensor)
         : Tensor =
-        let held = x.detach ()
-        let channels = x.size 1
+        if not x.requires_grad || not (torch.is_grad_enabled ()) then
+            x
+        else
+            let channels = x.size 1
+            // the scope of the forward pass ends before the backward pass, after which these are freed
+            let held = x.detach().DetachFromDisposeScope()
+            let mean = statistics.Mean.alias().DetachFromDisposeScope()
+            let variance = statistics.Variance.alias().DetachFromDisposeScope()
 
-        let way (gradient: Tensor) : Tensor =
-            let perChannel (values: Tensor) =
-                values.``to``(torch.float32).view(1L, -1L, 1L, 1L)
+            let way (gradient: Tensor) : Tensor =
+                use held = held
+                use mean = mean
+                use variance = variance
 
-            let deviation = (statistics.Variance + scalar epsilon).sqrt()
+                let perChannel (values: Tensor) =
+                    values.``to``(torch.float32).view(1L, -1L, 1L, 1L)
 
-            let normalised =
-                (held.``to`` torch.float32 - perChannel statistics.Mean) / perChannel deviation
+                let normalised =
+                    (held.``to`` torch.float32 - perChannel mean)
+                    / perChannel ((variance + scalar epsilon).sqrt())
 
-            let own = if counts then 1.0 else 0.0
+                let own = if counts then 1.0 else 0.0
 
-            let total (values: Tensor) =
-                values.sum(overImages, false, torch.float32).``to`` torch.float64 * scalar own
+                let total (values: Tensor) =
+                    values.sum(overImages, false, torch.float32).``to`` torch.float64 * scalar own
 
-            let totals = torch.cat ([| total gradient; total (gradient * normalised) |], 0L)
-            exchange.Sum totals
-            let means = totals / scalar statistics.Values
+                let totals = torch.cat ([| total gradient; total (gradient * normalised) |], 0L)
+                exchange.Sum totals
+                let means = totals / scalar statistics.Values
 
-            if counts then
-                (gradient
-                 - perChannel (means.narrow (0L, 0L, channels))
-                 - normalised * perChannel (means.narrow (0L, channels, channels)))
-                    .``to``
-                    gradient.dtype
-            else
-                gradient
+                if counts then
+                    (gradient
+                     - perChannel (means.narrow (0L, 0L, channels))
+                     - normalised * perChannel (means.narrow (0L, channels, channels)))
+                        .``to``
+                        gradient.dtype
+                else
+                    gradient
 
-        Detour.through way exchange.Failed x
+            Detour.through way exchange.Failed x
