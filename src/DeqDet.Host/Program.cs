@@ -7,14 +7,9 @@ using EvaluateRequest = DeqDet.Host.Commands.EvaluateRequest;
 
 namespace DeqDet.Host;
 
-/// <summary>
-/// Exit codes: 0 done, 1 a failure of the program or the machine, 2 wrong usage or wrong input, 128 + the signal's number when a
-/// training was interrupted and saved.
-/// </summary>
+/// <summary>The program: a command, and how it ends (<see cref="ExitCode"/>).</summary>
 public static class Program
 {
-    private const int Interrupted = 130; // 128 + SIGINT, as shells have it
-
     public static int Main(string[] arguments)
     {
         try
@@ -24,22 +19,22 @@ public static class Program
         catch (InputError error)
         {
             Report(error, error.Message);
-            return 2;
+            return ExitCode.WrongInput;
         }
         catch (OperationCanceledException)
         {
             Console.Error.WriteLine("interrupted");
-            return Interrupted;
+            return ExitCode.Interrupted;
         }
         catch (VerificationFailed error)
         {
             Report(error, error.Message);
-            return 1;
+            return ExitCode.Failed;
         }
         catch (Exception error)
         {
             Report(error, $"{error.Message} (DEQDET_DEBUG=1 shows where)");
-            return 1;
+            return ExitCode.Failed;
         }
     }
 

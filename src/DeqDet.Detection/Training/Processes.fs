@@ -1,5 +1,8 @@
 namespace DeqDet.Detection
 
+open System
+open System.Runtime.ExceptionServices
+open System.Text
 open TorchSharp
 open DeqDet.Communication
 open DeqDet.Data
@@ -49,6 +52,47 @@ type Processes(communicator: ICommunicator) =
     /// The number that the first process has.
     member processes.OfFirst(number: float) : float =
         processes.Sum([| (if processes.IsFirst then number else 0.0) |])[0]
+
+    /// The largest of the processes' numbers.
+    member _.Largest(number: int) : int =
+        communicator.Gather(BitConverter.GetBytes number)
+        |> Array.map (fun bytes -> BitConverter.ToInt32(bytes, 0))
+        |> Array.max
+
+    /// The text that the first process has.
+    member processes.OfFirst(text: string) : string =
+        let mine = if processes.IsFirst then Encoding.UTF8.GetBytes text else [||]
+        Encoding.UTF8.GetString(communicator.Gather(mine)[0])
+
+    /// What `work` makes in each process, if it succeeds in all. Otherwise the first process raises its own error, or else says which other one
+    /// failed and why; the others end with it. `exitCodeOf` says how a program ends after an error.
+    member processes.Together(exitCodeOf: Func<exn, int>, work: Func<'result>) : 'result =
+        if processes.IsAlone then
+            work.Invoke()
+        else
+            let result =
+                try
+                    Ok(work.Invoke())
+                with error ->
+                    Error error
+
+            let said =
+                match result with
+                | Ok _ -> ""
+                | Error error -> $"{exitCodeOf.Invoke error} {error.Message}"
+
+            let all =
+                communicator.Gather(Encoding.UTF8.GetBytes said)
+                |> Array.map Encoding.UTF8.GetString
+
+            match result, Array.tryFindIndex ((<>) "") all with
+            | Ok result, None -> result
+            | Error error, _ when processes.IsFirst ->
+                ExceptionDispatchInfo.Throw error
+                Unchecked.defaultof<'result>
+            | _, rank ->
+                let said = all[rank.Value].Split(' ', 2)
+                raise (ProcessLostException(int said[0], $"process {rank.Value} of {communicator.Size}: {said[1]}"))
 
     /// Whether it is so in any process.
     member processes.Any(it: bool) : bool =

@@ -157,6 +157,13 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
     /// A validation that is interrupted has not happened.
     let validate (observer: ITrainingObserver) (interruption: CancellationToken) =
         closeBatches ()
+
+        if not processes.IsAlone then
+            // every step has left the same weights in all; where a machine computes otherwise, training would be worth nothing
+            Agreement.check
+                processes
+                [ $"the weights after step {state.Progress.Step}", Agreement.weights state.Detector ]
+
         let detector = TrainingPrecision.forValidation state.Result
         use session = DetectorSession.Over(model detector, setup.Device)
 
@@ -351,6 +358,11 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                 Progress = SavedStates.withBest checkpoint state.Progress
             }
         )
+
+    /// Raises InputError where several processes disagree about what they train.
+    member _.Agree() : unit =
+        if not processes.IsAlone then
+            Agreement.facts setup plan state |> Agreement.check processes
 
     /// The detector in training.
     member _.Detector = state.Detector

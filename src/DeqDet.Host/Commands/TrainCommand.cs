@@ -1,5 +1,6 @@
 using System.Text;
 using DeqDet.Checkpoints;
+using DeqDet.Communication;
 using DeqDet.Coco.Evaluation;
 using DeqDet.CommandLine;
 using DeqDet.Data;
@@ -20,7 +21,7 @@ namespace DeqDet.Host.Commands;
 /// <summary>`train`: makes or reads the data, trains, validates, and leaves a work folder.</summary>
 public static class TrainCommand
 {
-    /// <summary>Runs the command.</summary>
+    /// <summary>Runs the command; as one of several processes where a launcher has started it so.</summary>
     /// <param name="request">What was asked for.</param>
     /// <param name="display">Where progress is shown.</param>
     /// <param name="version">The program's version, for the checkpoint.</param>
@@ -28,70 +29,158 @@ public static class TrainCommand
     /// <exception cref="InputError">Settings, data or checkpoint are missing or malformed.</exception>
     public static int Run(TrainRequest request, TrainingDisplay display, string version)
     {
-        var checkpoint = Checkpoint(request);
-        // held before the checkpoint is read: nobody else may be writing it
-        using var resumed = checkpoint is null ? null : RunFolder.ofResumed(request.WorkDir, checkpoint);
-        if (checkpoint is null)
+        using var communicator = Communicators.Open(display.Notice);
+        var processes = new Processes(communicator);
+        try
         {
-            RunFolder.checkNew(request.WorkDir);
+            return Train(request, processes, processes.IsFirst ? display : TrainingDisplay.Silent(), version);
         }
-
-        var settings = request.Over(Load(request, checkpoint));
-        if (checkpoint is not null)
+        catch (ProcessLostException lost)
         {
-            // before data are made: settings that are refused must not make others
-            using var file = CheckpointFile.Open(checkpoint);
-            Resumption.ofSettings(file, settings);
-        }
+            // the process that failed says so itself; of the others the first one speaks
+            if (processes.IsFirst)
+            {
+                Console.Error.WriteLine($"error: {lost.Message}");
+            }
 
-        var device = ComputeDevice.Choose(request.Device, request.Tf32);
-        ComputeDevice.UseThreads(request.Threads?.Value);
-        TrainingPrecision.check(device, settings.Train.Precision);
+            return lost.ExitCode;
+        }
+        catch (Exception error)
+        {
+            communicator.Fail(ExitCode.Of(error), error.Message);
+            throw;
+        }
+    }
+
+    private static int Train(TrainRequest request, Processes processes, TrainingDisplay display, string version)
+    {
         using var interruption = new Interruption();
-        var made = DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
-        var data = DataSets.ForTraining(settings.Data);
-        settings = SettingsModule.withClasses(data.Categories.Count, settings);
-        var setup = new TrainingSetup(
-            settings,
-            new DataLoader(data, settings.Data),
-            Validation.Of(settings, data.Categories),
-            device,
-            Processes.Alone,
-            version
+        var checkpoint = processes.Together(ExitCode.Of, () => Checkpoint(request));
+        // held before the checkpoint is read: nobody else may be writing it
+        using var resumed = processes.Together(
+            ExitCode.Of,
+            () =>
+            {
+                if (checkpoint is not null)
+                {
+                    return processes.IsFirst ? RunFolder.ofResumed(request.WorkDir, checkpoint) : null;
+                }
+
+                RunFolder.checkNew(request.WorkDir);
+                return null;
+            }
+        );
+        var (settings, made) = processes.Together(
+            ExitCode.Of,
+            () =>
+            {
+                var settings = request.Over(Load(request, checkpoint));
+                if (checkpoint is not null)
+                {
+                    // before data are made: settings that are refused must not make others
+                    using var file = CheckpointFile.Open(checkpoint);
+                    Resumption.ofSettings(file, settings);
+                }
+
+                // one process of each machine makes its data, and the others find them there
+                return (settings, processes.Communicator.LocalRank == 0 ? Make(settings) : []);
+            }
         );
         var maxSteps = request.MaxSteps is { Value: var most } ? FSharpOption<long>.Some(most) : null;
-        var changed = checkpoint is null ? [] : TrainingStateModule.notices(setup, checkpoint);
-        using var run = checkpoint is null
-            ? TrainingRun.Start(setup, maxSteps)
-            : TrainingRun.Resume(setup, maxSteps, checkpoint);
-        // taken only now: what cannot be started leaves no folder behind
-        using var fresh = resumed is null ? RunFolder.ofNew(request.WorkDir, NameOf(request)) : null;
-        var folder = (resumed ?? fresh)!.Folder;
-        if (checkpoint is not null)
-        {
-            RunFolder.bringAlong(checkpoint, folder);
-        }
-
-        AtomicFile.Write(
-            folder.Settings,
-            stream => stream.Write(Encoding.UTF8.GetBytes(SettingsFile.toJson(settings)))
+        var (setup, changed, started) = processes.Together(
+            ExitCode.Of,
+            () =>
+            {
+                var device = ComputeDevice.Choose(
+                    request.Device,
+                    request.Tf32,
+                    processes.Communicator.LocalRank
+                );
+                ComputeDevice.UseThreads(request.Threads?.Value, processes.Communicator.LocalSize);
+                TrainingPrecision.check(device, settings.Train.Precision);
+                Make(settings);
+                var data = DataSets.ForTraining(settings.Data);
+                var complete = SettingsModule.withClasses(data.Categories.Count, settings);
+                var setup = new TrainingSetup(
+                    complete,
+                    new DataLoader(data, complete.Data),
+                    Validation.Of(complete, data.Categories),
+                    device,
+                    processes,
+                    version
+                );
+                return (
+                    setup,
+                    checkpoint is null ? [] : TrainingStateModule.notices(setup, checkpoint),
+                    checkpoint is null
+                        ? TrainingRun.Start(setup, maxSteps)
+                        : TrainingRun.Resume(setup, maxSteps, checkpoint)
+                );
+            }
         );
-        using var metrics = MetricsLog.Open(folder.Metrics, run.Progress.Step, run.Progress.Validated);
+        using var run = started;
+        run.Agree();
+        // taken only now: what cannot be started leaves no folder behind
+        using var fresh = processes.Together(
+            ExitCode.Of,
+            () => processes.IsFirst && resumed is null ? RunFolder.ofNew(request.WorkDir, NameOf(request)) : null
+        );
+        var folder = WorkFolderModule.at(processes.OfFirst((resumed ?? fresh)?.Folder.Path ?? ""));
+        using var metrics = processes.Together(
+            ExitCode.Of,
+            () =>
+            {
+                if (!processes.IsFirst)
+                {
+                    return null;
+                }
+
+                if (checkpoint is not null)
+                {
+                    RunFolder.bringAlong(checkpoint, folder);
+                }
+
+                AtomicFile.Write(
+                    folder.Settings,
+                    stream => stream.Write(Encoding.UTF8.GetBytes(SettingsFile.toJson(setup.Settings)))
+                );
+                return MetricsLog.Open(folder.Metrics, run.Progress.Step, run.Progress.Validated);
+            }
+        );
         display.Start(Summary(request, setup, run, folder, [.. changed, .. made]));
-        var observer = new Observer(display, metrics, folder, settings.Train.LogEvery);
+        var observer = new TrainingObserver(display, metrics, folder, setup.Settings.Train.LogEvery);
         var outcome = run.Train(folder, observer, interruption.Token);
         if (!outcome.Finished)
         {
             display.Interrupted(run.Progress.Step, folder.Path, ResumeArguments(request, folder));
-            return interruption.ExitCode;
+            // the signal may have come to another process
+            return processes.Largest(interruption.ExitCode);
         }
 
+        if (processes.IsFirst)
+        {
+            Finish(setup, outcome, folder, display);
+        }
+
+        return 0;
+
+        IReadOnlyList<string> Make(RunSettings settings) =>
+            DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
+    }
+
+    private static void Finish(
+        TrainingSetup setup,
+        TrainingOutcome outcome,
+        WorkFolder folder,
+        TrainingDisplay display
+    )
+    {
         var validation = setup.Validation;
         if (outcome.Last is { Value: var last })
         {
             try
             {
-                ValidationPictures.Draw(validation.Data, last.Detections, settings.Evaluation, folder.Pictures);
+                ValidationPictures.Draw(validation.Data, last.Detections, setup.Settings.Evaluation, folder.Pictures);
             }
             catch (InputError error)
             {
@@ -108,7 +197,6 @@ public static class TrainCommand
             folder,
             $"detect {Quoted(folder.Path)} {Quoted(validation.Data.PathOf(validation.Data.Images[0]))}"
         );
-        return 0;
     }
 
     private static TrainingSummary Summary(
@@ -132,6 +220,7 @@ public static class TrainCommand
             Device = setup.Device.ToString(),
             Threads = get_num_threads(),
             Precision = TrainingPrecision.describe(setup.Device, setup.Settings.Train.Precision),
+            Processes = setup.Processes.Communicator.Size,
             WorkFolder = folder.Path,
             FirstStep = run.Progress.Step,
             Notices =
@@ -203,40 +292,4 @@ public static class TrainCommand
 
     // Shorter to type where it lies below the current folder.
     private static string Quoted(string path) => Shell.quote(Human.Path(path));
-
-    private sealed class Observer(TrainingDisplay display, MetricsLog metrics, WorkFolder folder, int logEvery)
-        : ITrainingObserver
-    {
-        public void Stepped(StepReport report)
-        {
-            display.Step(report);
-            if (report.Step % logEvery == 0 || report.Step == report.Steps)
-            {
-                metrics.Step(report);
-            }
-        }
-
-        public void Skipped(StepReport report, FSharpList<string> faults, IReadOnlyList<string> images)
-        {
-            display.Notice(
-                $"step {report.Step:N0} changed nothing: not finite: {string.Join(", ", faults)}; images {string.Join(", ", images)}"
-            );
-            metrics.Skipped(report, images);
-        }
-
-        public void Noticed(string notice) => display.Notice(notice);
-
-        public void Saving() => metrics.Save();
-
-        public void Validating(int images, int all) => display.Validating(images, all);
-
-        public void Validated(int epoch, long step, ValidationResult result)
-        {
-            DetectionsWriter.Save(result.Detections, folder.Detections);
-            // training validates on annotated images only
-            var evaluation = result.Evaluation!.Value;
-            metrics.Validation(epoch, step, evaluation);
-            display.Validated(epoch, evaluation);
-        }
-    }
 }

@@ -12,13 +12,23 @@ public static class ComputeDevice
     /// Loads libtorch and resolves the user's choice to a device that exists. On a GPU float32 products and convolutions are float32's, or TF32's where
     /// that is asked for: libtorch by itself would take TF32 for convolutions alone.
     /// </summary>
+    /// <param name="choice">What was asked for.</param>
+    /// <param name="tf32">Whether TF32 was asked for.</param>
+    /// <param name="place">Number of this process among those that share the machine's devices, from 0: each takes the next one.</param>
     /// <exception cref="InputError">
     /// A CUDA device was asked for that is not there, or TF32 where there is none; or libtorch cannot be loaded.
     /// </exception>
-    public static Device Choose(DeviceChoice choice, bool tf32)
+    public static Device Choose(DeviceChoice choice, bool tf32, int place = 0)
     {
-        var place = LibTorch.Load();
-        if (Decide(choice, place.Cuda, CudaDevices(place), CudaDriver.Find) is not { } index)
+        var libtorch = LibTorch.Load();
+        var usable = CudaDevices(libtorch);
+        var own = choice switch
+        {
+            DeviceChoice.Cuda cuda => DeviceChoice.NewCuda(cuda.index + place),
+            { IsAuto: true } when place > 0 && usable > 0 => DeviceChoice.NewCuda(place),
+            _ => choice,
+        };
+        if (Decide(own, libtorch.Cuda, usable, CudaDriver.Find) is not { } index)
         {
             return tf32 ? throw new InputError("--tf32 is for GPUs, and this is to run on the CPU; leave it out") : CPU;
         }
@@ -78,11 +88,13 @@ public static class ComputeDevice
     /// Sets the number of threads for tensor operations. Null: what OMP_NUM_THREADS says, or else one for each core that this process
     /// may use.
     /// </summary>
+    /// <param name="threads">What was asked for.</param>
+    /// <param name="processes">Processes that share the machine, and its cores unless each is bound to cores of its own.</param>
     /// <exception cref="InputError">libtorch cannot be loaded.</exception>
-    public static void UseThreads(int? threads)
+    public static void UseThreads(int? threads, int processes = 1)
     {
         LibTorch.Load();
         if (threads is not null || Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is null)
-            set_num_threads(threads ?? Processor.UsableCores);
+            set_num_threads(threads ?? Processor.CoresOfEach(processes));
     }
 }

@@ -13,6 +13,13 @@ public static class Processor
     /// </summary>
     public static int UsableCores => Math.Min(Environment.ProcessorCount, PhysicalCores(CpuInfo) ?? int.MaxValue);
 
+    /// <summary>Cores for each of several processes on this machine: all that it may use where it is bound to some, else its share.</summary>
+    public static int CoresOfEach(int processes)
+    {
+        var isBound = CpuInfo.Count(line => Value(line, "processor") is not null) > Environment.ProcessorCount;
+        return isBound ? UsableCores : Math.Max(1, UsableCores / processes);
+    }
+
     /// <summary>Physical cores in a text in the format of Linux's /proc/cpuinfo; null where it does not tell.</summary>
     public static int? PhysicalCores(IEnumerable<string> cpuInfo)
     {

@@ -33,6 +33,13 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
     /// <summary>Steps between lines where the output is no terminal.</summary>
     public int PlainEvery { get; init; } = 50;
 
+    /// <summary>Shows nothing: for a process beside the one that speaks.</summary>
+    public static TrainingDisplay Silent() =>
+        new(
+            AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) }),
+            TimeProvider.System
+        );
+
     /// <summary>Progress of making the generated data set.</summary>
     public IProgress<ShapesProgress> MakingData() =>
         new DataProgress(screen, new(screen, clock, "making the shapes data set", "pictures"));
@@ -47,7 +54,13 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
             $"{summary.TrainingImages:N0} images to train on, {summary.ValidationImages:N0} to validate on, {summary.Classes} classes"
         );
         Fact("model", $"{summary.Parameters:N0} parameters, {summary.TrainableParameters:N0} of them trained");
-        Fact("device", $"{summary.Device}, {summary.Threads} {(summary.Threads == 1 ? "thread" : "threads")}");
+        var threads = $"{summary.Threads} {(summary.Threads == 1 ? "thread" : "threads")}";
+        Fact(
+            "device",
+            summary.Processes == 1
+                ? $"{summary.Device}, {threads}"
+                : $"{summary.Processes} processes, the first one on {summary.Device} with {threads}"
+        );
         Fact("precision", summary.Precision);
         Fact("work folder", Human.Path(summary.WorkFolder));
         if (firstStep > 0)

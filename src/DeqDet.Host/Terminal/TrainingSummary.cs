@@ -29,6 +29,8 @@ public sealed record TrainingSummary
 
     /// <summary>Numbers in which it computes, and why.</summary>
     public required string Precision { get; init; }
+    /// <summary>Processes that train together.</summary>
+    public int Processes { get; init; } = 1;
 
     /// <summary>Folder that the training writes into.</summary>
     public required string WorkFolder { get; init; }
