@@ -55,14 +55,14 @@ type Processes(communicator: ICommunicator) =
 
     /// The largest of the processes' numbers.
     member _.Largest(number: int) : int =
-        communicator.Gather(BitConverter.GetBytes number)
+        communicator.Gather(ReadOnlySpan(BitConverter.GetBytes(number)))
         |> Array.map (fun bytes -> BitConverter.ToInt32(bytes, 0))
         |> Array.max
 
     /// The text that the first process has.
     member processes.OfFirst(text: string) : string =
         let mine = if processes.IsFirst then Encoding.UTF8.GetBytes text else [||]
-        Encoding.UTF8.GetString(communicator.Gather(mine)[0])
+        Encoding.UTF8.GetString(communicator.Gather(ReadOnlySpan mine)[0])
 
     /// What `work` makes in each process, if it succeeds in all. Otherwise the first process raises its own error, or else says which other one
     /// failed and why; the others end with it. `exitCodeOf` says how a program ends after an error.
@@ -82,7 +82,7 @@ type Processes(communicator: ICommunicator) =
                 | Error error -> $"{exitCodeOf.Invoke error} {error.Message}"
 
             let all =
-                communicator.Gather(Encoding.UTF8.GetBytes said)
+                communicator.Gather(ReadOnlySpan(Encoding.UTF8.GetBytes said))
                 |> Array.map Encoding.UTF8.GetString
 
             match result, Array.tryFindIndex ((<>) "") all with

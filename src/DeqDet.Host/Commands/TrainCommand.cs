@@ -1,8 +1,8 @@
 using System.Text;
 using DeqDet.Checkpoints;
-using DeqDet.Communication;
 using DeqDet.Coco.Evaluation;
 using DeqDet.CommandLine;
+using DeqDet.Communication;
 using DeqDet.Data;
 using DeqDet.Detection;
 using DeqDet.Host.Devices;
@@ -168,12 +168,7 @@ public static class TrainCommand
             DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
     }
 
-    private static void Finish(
-        TrainingSetup setup,
-        TrainingOutcome outcome,
-        WorkFolder folder,
-        TrainingDisplay display
-    )
+    private static void Finish(TrainingSetup setup, TrainingOutcome outcome, WorkFolder folder, TrainingDisplay display)
     {
         var validation = setup.Validation;
         if (outcome.Last is { Value: var last })
