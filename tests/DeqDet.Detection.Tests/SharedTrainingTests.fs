@@ -59,6 +59,7 @@ type private Observer() =
 
         member observer.Skipped(_, _, _) = observer.Bad <- observer.Bad + 1
         member _.Noticed _ = ()
+        member _.Saving() = ()
         member _.Validating(_, _) = ()
 
         member observer.Validated(_, _, result) =

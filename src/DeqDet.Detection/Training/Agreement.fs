@@ -39,7 +39,11 @@ module Agreement =
 
     let private settings (settings: Settings) : (string * string) list =
         leaves "" (JsonNode.Parse(SettingsFile.toJson settings))
-        |> List.filter (fun (path, _) -> not (local |> List.exists (fun prefix -> path.StartsWith(prefix, StringComparison.Ordinal))))
+        |> List.filter (fun (path, _) ->
+            not (
+                local
+                |> List.exists (fun prefix -> path.StartsWith(prefix, StringComparison.Ordinal))
+            ))
 
     /// A digest of all numbers of a detector.
     let weights (detector: Detector) : string =

@@ -61,7 +61,12 @@ type Processes(communicator: ICommunicator) =
 
     /// The text that the first process has.
     member processes.OfFirst(text: string) : string =
-        let mine = if processes.IsFirst then Encoding.UTF8.GetBytes text else [||]
+        let mine =
+            if processes.IsFirst then
+                Encoding.UTF8.GetBytes text
+            else
+                [||]
+
         Encoding.UTF8.GetString(communicator.Gather(ReadOnlySpan mine)[0])
 
     /// What `work` makes in each process, if it succeeds in all. Otherwise the first process raises its own error, or else says which other one

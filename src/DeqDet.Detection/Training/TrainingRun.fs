@@ -162,7 +162,9 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
             // every step has left the same weights in all; where a machine computes otherwise, training would be worth nothing
             Agreement.check
                 processes
-                [ $"the weights after step {state.Progress.Step}", Agreement.weights state.Detector ]
+                [
+                    $"the weights after step {state.Progress.Step}", Agreement.weights state.Detector
+                ]
 
         let detector = TrainingPrecision.forValidation state.Result
         use session = DetectorSession.Over(model detector, setup.Device)

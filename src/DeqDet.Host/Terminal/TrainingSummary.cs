@@ -29,6 +29,7 @@ public sealed record TrainingSummary
 
     /// <summary>Numbers in which it computes, and why.</summary>
     public required string Precision { get; init; }
+
     /// <summary>Processes that train together.</summary>
     public int Processes { get; init; } = 1;
 
