@@ -510,6 +510,74 @@ let batches =
                         Expect.equal size.Made (4L * int64 batch.Pixels.Length) "bytes of an evaluation batch")
             }
 
+            test
+                "shares of a batch are the whole one's pictures, padded to its size; a process without any has the first, without boxes" {
+                inFolder (fun folder ->
+                    let data = smallSet folder 12
+                    let loader = DataLoader(data, settings 1 0)
+
+                    for epoch in 0..4 do
+                        let indices = [| epoch % 12; (epoch * 5 + 1) % 12; (epoch * 7 + 2) % 12 |]
+                        use whole = loader.TrainBatch(indices, 3L, epoch, CancellationToken.None)
+                        let pixels = whole.Pixels.Length / 3
+
+                        for size in [ 1; 2; 3; 5 ] do
+                            for rank in 0 .. size - 1 do
+                                let share = BatchShare(rank, size)
+                                use part = loader.TrainBatch(indices, share, 3L, epoch, CancellationToken.None)
+                                let what = $"{rank} of {size}"
+                                Expect.equal (part.Width, part.Height) (whole.Width, whole.Height) $"{what}: size"
+                                let first, count = part.Place.First, part.Images.Count
+
+                                Expect.isTrue
+                                    (part.Pixels.SequenceEqual(whole.Pixels.Slice(first * pixels, count * pixels)))
+                                    $"{what}: pixels"
+
+                                Expect.sequenceEqual
+                                    part.Place.Files
+                                    whole.Place.Files
+                                    $"{what}: files of the whole batch"
+
+                                let expected = [ for i in first .. first + count - 1 -> whole.Images[i].Boxes ]
+
+                                let boxes = [ for image in part.Images -> image.Boxes ]
+
+                                if part.Place.Counts then
+                                    Expect.equal boxes expected $"{what}: boxes"
+                                else
+                                    Expect.equal boxes [ [||] ] $"{what}: no boxes"
+
+                                let footprint = loader.TrainFootprint(indices, share, 3L, epoch)
+                                Expect.equal footprint.Made (4L * int64 part.Pixels.Length) $"{what}: bytes")
+            }
+
+            test "no batch of a run is larger than the largest, and none has more boxes" {
+                inFolder (fun folder ->
+                    let data = smallSet folder 12
+                    let loader = DataLoader(data, settings 1 0)
+
+                    for size in [ 1; 2 ] do
+                        let share = BatchShare(0, size)
+                        use largest = loader.Largest(4, 5L, 3, share)
+                        let mutable reached = false
+
+                        for epoch in 0..2 do
+                            use batches =
+                                loader.Train(DataPosition(epoch, 0), 4, 5L, share, CancellationToken.None)
+
+                            let mutable batch = null
+
+                            while batches.TryNext &batch do
+                                use batch = batch
+                                Expect.isLessThanOrEqual batch.Pixels.Length largest.Pixels.Length "pixels"
+                                reached <- reached || batch.Pixels.Length = largest.Pixels.Length
+
+                                for image in batch.Images do
+                                    Expect.isLessThanOrEqual image.Boxes.Length largest.Images[0].Boxes.Length "boxes"
+
+                        Expect.isTrue reached "as large as one of them")
+            }
+
             test "by default there is a worker for each processor, up to eight" {
                 for asked, processors, expected in [ 0, 1, 1; 0, 2, 2; 0, 64, 8; 3, 2, 3; 64, 64, 64 ] do
                     Expect.equal (DataLoader.WorkersFor(asked, processors)) expected $"{asked} on {processors}"

@@ -76,14 +76,14 @@ module TrainingStep =
                     struct (0, 1, false)
         ]
 
-    /// Forward and backward passes of a batch: entries of the log summed over parts and processes, and the stored statistics that are not
-    /// finite.
-    let private gradients (work: StepWork) (state: TrainingState) (batch: Batch) =
-        let detector, processes, place = state.Detector, work.Processes, batch.Place
-        let queries = detector.Settings.Queries.Count
+    /// Queries that are matched with the boxes of a batch.
+    let private matched (state: TrainingState) (batch: Batch) : int64 =
+        Share.matched state.Detector.Settings.Queries.Count [ for image in batch.Images -> image.Boxes.Length ]
 
-        let matched =
-            Share.matched queries [ for image in batch.Images -> image.Boxes.Length ]
+    /// Forward and backward passes of a batch of which so many queries are matched in all: entries of the log summed over parts and processes, and the stored statistics that are not
+    /// finite.
+    let private gradients (matched: int64) (work: StepWork) (state: TrainingState) (batch: Batch) =
+        let detector, processes, place = state.Detector, work.Processes, batch.Place
 
         let exchange =
             processes.Exchange
@@ -95,7 +95,7 @@ module TrainingStep =
                 First = int64 place.First
                 Count = int64 batch.Images.Count
                 Counts = place.Counts
-                Matched = int64 (processes.Sum([| float matched |])[0])
+                Matched = matched
                 LossScale = state.LossScale.Scale
                 Exchange = exchange
                 DecoderDone = ignore
@@ -171,7 +171,7 @@ module TrainingStep =
 
     /// The forward and backward passes of a step, clipped, and the faults in what they found: what is not finite. After a fault or an error
     /// the detector is as it was before, and without `keep` always.
-    let private once (keep: bool) (work: StepWork) (state: TrainingState) (batch: Batch) =
+    let private once (keep: bool) (matched: int64) (work: StepWork) (state: TrainingState) (batch: Batch) =
         use _ = torch.NewDisposeScope()
         let detector, optimiser = state.Detector, state.Optimiser
         let buffers = buffers detector
@@ -185,7 +185,7 @@ module TrainingStep =
 
         let compute () =
             optimiser.ZeroGradients()
-            let losses, broken = gradients work state batch
+            let losses, broken = gradients matched work state batch
             optimiser.UnscaleGradients state.LossScale.Scale
             // clipped by the same number in every process, whose weights stay the same to the last bit
             let norm =
@@ -224,13 +224,15 @@ module TrainingStep =
            && work.Sums |> Option.forall (fun sums -> not sums.Started)
 
     /// Forward and backward pass, clipping, and a step with every learning rate times `factor`; the seed and the number of the step (from 0)
-    /// decide everything random. Where memory does not suffice, once more in twice as many parts; where gradients leave float16's range, anew with half the
-    /// factor on the loss. After any error detector and optimiser
-    /// are as they were before.
+    /// decide everything random. Where memory does not suffice, once more in twice as many parts; where gradients leave float16's range,
+    /// anew with half the factor on the loss. After any error detector and optimiser are as they were before.
     let run (work: StepWork) (state: TrainingState) (factor: float) (batch: Batch) : StepOutcome =
+        // once, however often the step is computed: the other processes do not repeat it
+        let matched = int64 (work.Processes.Sum([| float (matched state batch) |])[0])
+
         let compute scale =
             let inParts parts =
-                once true { work with Parts = parts } { state with LossScale = scale } batch
+                once true matched { work with Parts = parts } { state with LossScale = scale } batch
 
             OutOfMemory.inHalves inParts (fun () -> isOwn work state) work.Parts batch.Images.Count
 
@@ -255,7 +257,9 @@ module TrainingStep =
             }
 
         let compute parts =
-            once false { alone with Parts = parts } state batch |> ignore
+            once false (matched state batch) { alone with Parts = parts } state batch
+            |> ignore
+
             parts
 
         let found =
