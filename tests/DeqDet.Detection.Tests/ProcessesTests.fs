@@ -28,7 +28,9 @@ let private report =
     gen {
         let! outcome = Gen.elements [ Converged; StepLimit; Diverged; NonFinite ]
         let! steps = Gen.choose (0, 99)
-        let! numbers = Gen.arrayOfLength 4 (Gen.elements [ 0.0; 1.5e-7; 3.25; nan; infinity ])
+
+        let! numbers =
+            Gen.arrayOfLength 4 (Gen.elements [ 0.0; 1.5e-7; 3.25; nan; infinity ])
 
         return
             {
@@ -60,13 +62,7 @@ let private prediction =
                         Class = classes[label]
                         Label = label
                         Score = float32 score / 1000.0f
-                        Box =
-                            Box(
-                                float32 corners[0] / 7.0f,
-                                float32 corners[1],
-                                float32 corners[2],
-                                float32 corners[3]
-                            )
+                        Box = Box(float32 corners[0] / 7.0f, float32 corners[1], float32 corners[2], float32 corners[3])
                         Query = query
                         Report = Array.tryItem query refinement
                     }
@@ -84,7 +80,8 @@ let private prediction =
 /// A name of everything in predictions; NaN equals itself there.
 let private text (predictions: (int * Prediction) list) =
     [
-        for image, prediction in predictions -> $"{image} {List.ofSeq prediction.Findings} {List.ofArray prediction.Refinement}"
+        for image, prediction in predictions ->
+            $"{image} {List.ofSeq prediction.Findings} {List.ofArray prediction.Refinement}"
     ]
 
 [<Tests>]
@@ -133,7 +130,9 @@ let tests =
                     result, List.ofSeq asked
 
                 let full = "CUDA out of memory. Tried to allocate 2 GiB"
-                let host = "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"
+
+                let host =
+                    "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"
 
                 for failing, message, possible, parts, images, expected in
                     [
