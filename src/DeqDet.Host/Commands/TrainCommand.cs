@@ -91,11 +91,7 @@ public static class TrainCommand
             ExitCode.Of,
             () =>
             {
-                var device = ComputeDevice.Choose(
-                    request.Device,
-                    request.Tf32,
-                    processes.Communicator.LocalRank
-                );
+                var device = ComputeDevice.Choose(request.Device, request.Tf32, processes.Communicator.LocalRank);
                 ComputeDevice.UseThreads(request.Threads?.Value, processes.Communicator.LocalSize);
                 TrainingPrecision.check(device, settings.Train.Precision);
                 Make(settings);
