@@ -126,53 +126,91 @@ let sums (folder: string) =
 
         printfn $"{file}: written"
 
-/// Processes, images of a step in all of them.
-let trainings = [ 1, 2; 1, 4; 1, 8; 2, 4; 2, 8; 4, 8; 4, 16 ]
+/// Processes, images of a step in all of them, and whether batch normalisations have their statistics from all.
+let trainings =
+    [
+        1, 2, false
+        1, 4, false
+        1, 8, false
+        2, 4, false
+        2, 8, false
+        2, 8, true
+        4, 8, false
+        4, 16, false
+    ]
+
+let workOf folder (processes: int, images: int, statistics: bool) (kind: string) =
+    let norm = if statistics then "-batch" else ""
+    Path.Combine(folder, $"steps-{processes}-{images}{norm}-{kind}")
+
+/// Starts a training of 60 steps with one thread a process.
+let startTraining (work: string) (processes: int) (images: int) (statistics: bool) (data: string option) : Process =
+    let program =
+        Path.Combine(__SOURCE_DIRECTORY__, "../src/DeqDet.Host/bin/Debug/net10.0/DeqDet.Host.dll")
+
+    let arguments =
+        [
+            program
+            if processes > 1 then
+                yield! [ "launch"; "-n"; string processes ]
+            "train"
+            yield! [ "--set"; $"train.batch_size={images}"; "--set"; "train.log_every=1" ]
+
+            if not statistics then
+                yield! [ "--set"; "backbone.norm=frozen"; "--set"; "backbone.frozen_stages=-1" ]
+
+            yield!
+                [
+                    "--max-steps"
+                    "60"
+                    "--seed"
+                    "1"
+                    "--device"
+                    "cpu"
+                    "--threads"
+                    "1"
+                    "--work-dir"
+                    work
+                ]
+
+            match data with
+            | Some data -> yield! [ "--data"; data ]
+            | None -> ()
+        ]
+
+    let start = ProcessStartInfo("dotnet", arguments)
+    start.RedirectStandardOutput <- true
+    let training = Process.Start start
+    training.OutputDataReceived.Add ignore
+    training.BeginOutputReadLine()
+    training
 
 let steps (folder: string) (data: string option) =
     Directory.CreateDirectory folder |> ignore
 
-    let program =
-        Path.Combine(__SOURCE_DIRECTORY__, "../src/DeqDet.Host/bin/Debug/net10.0/DeqDet.Host.dll")
-
-    for processes, images in trainings do
-        let work = Path.Combine(folder, $"steps-{processes}-{images}")
-
-        let arguments =
-            [
-                program
-                if processes > 1 then
-                    yield! [ "launch"; "-n"; string processes ]
-                "train"
-                yield! [ "--set"; $"train.batch_size={images}"; "--set"; "train.log_every=1" ]
-                yield!
-                    [
-                        "--max-steps"
-                        "24"
-                        "--seed"
-                        "1"
-                        "--device"
-                        "cpu"
-                        "--threads"
-                        "1"
-                        "--work-dir"
-                        work
-                    ]
-                match data with
-                | Some data -> yield! [ "--data"; data ]
-                | None -> ()
-            ]
-
-        let start = ProcessStartInfo("dotnet", arguments)
-        start.RedirectStandardOutput <- true
-        use training = Process.Start start
-        training.StandardOutput.ReadToEnd() |> ignore
+    let finish (work: string) (training: Process) =
+        use training = training
         training.WaitForExit()
 
         if training.ExitCode <> 0 then
-            failwith $"the training in {processes} processes failed"
+            failwith $"{work}: the training failed"
 
-        printfn $"{work}: trained"
+    for processes, images, statistics in trainings do
+        let work = workOf folder (processes, images, statistics)
+
+        startTraining (work "together") processes images statistics data
+        |> finish (work "together")
+
+        if processes > 1 then
+            // as many trainings on as many images, which exchange nothing: what sharing the machine costs by itself
+            [
+                for other in 1..processes ->
+                    let work = work $"apart-{other}"
+                    work, startTraining work 1 (images / processes) statistics data
+            ]
+            |> List.iter (fun (work, training) -> finish work training)
+
+        printfn $"""{work "together"}: trained"""
 
 // ---- the model ----
 
@@ -264,9 +302,9 @@ let fitNetwork (times: SumTime list) (processes: int) : Network =
         Latency = a / ceil (log n / log 2.0)
     }
 
-/// The median time of a step, without the first ones; None where it was not measured.
-let readSteps (folder: string) (processes: int, images: int) : float option =
-    let file = Path.Combine(folder, $"steps-{processes}-{images}", "metrics.jsonl")
+/// The median time of a step, without the first twenty, in which code is still compiled; None where it was not measured.
+let readSteps (work: string) : float option =
+    let file = Path.Combine(work, "metrics.jsonl")
 
     if not (File.Exists file) then
         None
@@ -279,9 +317,24 @@ let readSteps (folder: string) (processes: int, images: int) : float option =
                 | true, time -> time.GetDouble()
                 | _ -> ()
         ]
-        |> List.skip 5
+        |> List.skip 20
         |> median
         |> Some
+
+/// Bytes of the gradients of a training: one number for each that the optimiser has an average of.
+let gradientBytes (work: string) : float =
+    use file = File.OpenRead(Path.Combine(work, "latest.safetensors"))
+    use reader = new BinaryReader(file)
+    let header = reader.ReadBytes(int (reader.ReadUInt64()))
+    use document = JsonDocument.Parse(ReadOnlyMemory header)
+
+    Seq.sum
+        [
+            for entry in document.RootElement.EnumerateObject() do
+                if entry.Name.StartsWith("optimiser.exp_avg.", StringComparison.Ordinal) then
+                    let places = entry.Value.GetProperty "data_offsets"
+                    float (places[1].GetInt64() - places[0].GetInt64())
+        ]
 
 /// The published R50 model with 300 queries at 800 x 1344, on a GPU of 100 TFLOP/s sustained.
 let ofGpu =
@@ -348,12 +401,33 @@ let draw (folder: string) (picture: string) =
         printfn $"{fitted.Name}: {fitted.Rate / 1e9:F2} GB/s, {1e6 * fitted.Latency:F0} us a round"
 
     printfn ""
-    printfn "| processes | images of a step | measured, ms | images/s |"
-    printfn "|---|---|---|---|"
+    printfn "| processes | images of a step | statistics | exchanged, MB | apart, ms | together, ms | images/s |"
+    printfn "|---|---|---|---|---|---|---|"
 
-    for processes, images in trainings do
-        match readSteps folder (processes, images) with
-        | Some seconds -> printfn $"| {processes} | {images} | {1e3 * seconds:F0} | {float images / seconds:F1} |"
+    for processes, images, statistics in trainings do
+        let work = workOf folder (processes, images, statistics)
+
+        match readSteps (work "together") with
+        | Some together ->
+            let bytes =
+                if processes = 1 then
+                    0.0
+                else
+                    gradientBytes (work "together")
+
+            let apart =
+                [ for other in 1..processes -> readSteps (work $"apart-{other}") ]
+                |> List.choose id
+
+            let apart =
+                match apart with
+                | [] -> together
+                | times -> List.max times
+
+            let norm = if statistics then "of all images" else "frozen"
+
+            printfn
+                $"| {processes} | {images} | {norm} | {bytes / 1e6:F1} | {1e3 * apart:F0} | {1e3 * together:F0} | {float images / together:F1} |"
         | None -> ()
 
     let counts = [ for power in 0..9 -> 1 <<< power ]

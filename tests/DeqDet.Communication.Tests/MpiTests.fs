@@ -290,6 +290,7 @@ let launcherTests =
                         "3"
                         "--bind-to"
                         "none"
+                        "--quiet"
                         "--map-by"
                         "slot:OVERSUBSCRIBE"
                         "--allow-run-as-root"
@@ -305,7 +306,14 @@ let launcherTests =
 
             testCase "what is no launcher is refused with the way to get one"
             <| fun () ->
-                for named, variables in [ "/bin/true", []; "no/such/mpirun", []; null, [ "PATH", "/nonexistent" ] ] do
+                for named, variables in
+                    [
+                        "/bin/true", []
+                        "no/such/mpirun", []
+                        null, [ "PATH", "/nonexistent" ]
+                        // the library is looked at first
+                        null, [ "PATH", "/usr/bin"; "DEQDET_MPI", "/bin/no-such-mpirun-library" ]
+                    ] do
                     try
                         let table = Map variables
 

@@ -100,6 +100,17 @@ let tests =
                         expectParts early [ folder; remedy ]
                         Expect.equal late early "the same words")
 
+            testCase "a folder that a run is writing into is refused with its owner's name, whatever is in it by now"
+            <| fun () ->
+                inCurrent (fun _ ->
+                    let held = RunFolder.ofNew (Some "held") ""
+                    let before = complaint (fun () -> RunFolder.checkNew (Some "held"))
+                    touch "held/metrics.jsonl"
+                    let after = complaint (fun () -> RunFolder.checkNew (Some "held"))
+                    dispose held
+                    expectParts before [ "held"; "another run is writing"; string Environment.ProcessId ]
+                    Expect.equal after before "the same words")
+
             testCase "temporary files of a killed run are removed, other files are not"
             <| fun () ->
                 inCurrent (fun _ ->

@@ -14,9 +14,10 @@ public sealed record MpiRun(string Path, bool IsHydra)
     /// <summary>Finds it: the named one, or one beside the library that DEQDET_MPI names, or one on the PATH.</summary>
     /// <param name="named">A file; null where none is named.</param>
     /// <param name="variable">An environment variable, null if it is not set.</param>
-    /// <exception cref="InputError">There is none, or the named one is none.</exception>
+    /// <exception cref="InputError">There is none, or the named one is none, or DEQDET_MPI names something else than an MPI library.</exception>
     public static MpiRun Find(string? named, Func<string, string?> variable)
     {
+        Mpi.MpiLibrary.Check(variable(Mpi.MpiLibrary.Variable));
         if (named is not null)
         {
             return Recognise(named)
@@ -26,6 +27,7 @@ public sealed record MpiRun(string Path, bool IsHydra)
         }
 
         return Places(variable)
+                .Select(Real)
                 .SelectMany(folder => Names.Select(name => System.IO.Path.Combine(folder, name)))
                 .Where(File.Exists)
                 .Select(Recognise)
@@ -50,6 +52,8 @@ public sealed record MpiRun(string Path, bool IsHydra)
                 // a process has several threads, which shall not share one core
                 "--bind-to",
                 "none",
+                // what it says of processes that ended badly, they have said better
+                "--quiet",
                 "--map-by",
                 "slot:OVERSUBSCRIBE",
                 .. root ? new[] { "--allow-run-as-root" } : [],
@@ -92,6 +96,12 @@ public sealed record MpiRun(string Path, bool IsHydra)
             }
         }
     }
+
+    // Open MPI takes the folder above its own for its installation, and refuses the root, where /bin is a link to /usr/bin.
+    private static string Real(string folder) =>
+        Directory.Exists(folder)
+            ? new DirectoryInfo(folder).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? folder
+            : folder;
 
     // By what it says of its version; null if it is something else, or nothing that runs.
     private static MpiRun? Recognise(string path)

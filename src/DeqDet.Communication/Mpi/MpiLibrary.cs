@@ -47,6 +47,17 @@ internal sealed unsafe class MpiLibrary
         return library;
     }
 
+    /// <summary>Looks at the library that DEQDET_MPI names, before processes are started that would use it.</summary>
+    /// <param name="named">What DEQDET_MPI says; null or empty where it is not set.</param>
+    /// <exception cref="InputError">It is no MPI library that is understood here.</exception>
+    public static void Check(string? named)
+    {
+        if (!string.IsNullOrEmpty(named))
+        {
+            NativeLibrary.Free(SystemCalls.KeepingSignals(() => OpenNamed(named)).Module);
+        }
+    }
+
     /// <summary>File names in the order in which they are looked for.</summary>
     public static IEnumerable<string> Candidates(LauncherKind launcher)
     {

@@ -124,7 +124,15 @@ module RunFolder =
 
     /// Raises InputError where a new run cannot have the folder that was asked for: said before the work begins.
     let checkNew (asked: string option) : unit =
-        asked |> Option.iter (fun path -> refuseUsed path (WorkFolder.at path))
+        for path in Option.toList asked do
+            let folder = WorkFolder.at path
+
+            if File.Exists folder.Lock then
+                // a run that is still writing says so, whatever it has written by now
+                use _ = FolderLock.Take folder
+                refuseUsed path folder
+            else
+                refuseUsed path folder
 
     /// The folder of a new run: the one asked for, which must hold no run, or the first free one of work/NAME, work/NAME-2, ...
     /// Runs that start together get different ones.

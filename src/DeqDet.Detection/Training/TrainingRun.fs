@@ -46,11 +46,14 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
     let processes = setup.Processes
     let mutable state = first
 
+    /// What is to be said before the first step.
+    let notices = List<string>()
+
     let sums =
         if processes.IsAlone then
             None
         else
-            Some(new GradientSums(processes.Communicator, first.Detector))
+            Some(new GradientSums(processes.Communicator, first.Detector, notices.Add))
 
     let mutable work =
         {
@@ -378,6 +381,8 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
         try
             let finished =
                 try
+                    Seq.iter observer.Noticed notices
+
                     if train.TryLargest && state.Progress.Step < plan.End then
                         tryLargest observer
 

@@ -61,13 +61,18 @@ public static class TrainCommand
             ExitCode.Of,
             () =>
             {
-                if (checkpoint is not null)
+                if (!processes.IsFirst)
                 {
-                    return processes.IsFirst ? RunFolder.ofResumed(request.WorkDir, checkpoint) : null;
+                    return null;
                 }
 
-                RunFolder.checkNew(request.WorkDir);
-                return null;
+                if (checkpoint is null)
+                {
+                    RunFolder.checkNew(request.WorkDir);
+                    return null;
+                }
+
+                return RunFolder.ofResumed(request.WorkDir, checkpoint);
             }
         );
         var (settings, made) = processes.Together(
@@ -148,7 +153,7 @@ public static class TrainCommand
         var outcome = run.Train(folder, observer, interruption.Token);
         if (!outcome.Finished)
         {
-            display.Interrupted(run.Progress.Step, folder.Path, ResumeArguments(request, folder));
+            display.Interrupted(run.Progress.Step, folder.Path, ResumeArguments(request, processes, folder));
             // the signal may have come to another process
             return processes.Largest(interruption.ExitCode);
         }
@@ -258,8 +263,9 @@ public static class TrainCommand
         Path.GetFileNameWithoutExtension(request.Config?.Value ?? RequestParser.defaultConfig);
 
     // What computes the same numbers again: another number of threads or another device would round differently.
-    private static string ResumeArguments(TrainRequest request, WorkFolder folder) =>
-        $"train --resume {Quoted(folder.Path)}"
+    private static string ResumeArguments(TrainRequest request, Processes processes, WorkFolder folder) =>
+        (processes.IsAlone ? "" : $"launch -n {processes.Communicator.Size} ")
+        + $"train --resume {Quoted(folder.Path)}"
         + (request.Threads is { Value: var threads } ? $" --threads {threads}" : "")
         + (request.Device.IsAuto ? "" : $" --device {request.Device}")
         + (request.MaxSteps is { Value: var steps } ? $" --max-steps {steps}" : "");
