@@ -37,6 +37,7 @@ let private waitInVain (communicator: ICommunicator) (folder: string) =
         0
     with :? ProcessLostException as error ->
         tell folder communicator.Rank $"lost {error.ExitCode} after {int clock.Elapsed.TotalSeconds} s: {error.Message}"
+        eprintfn $"error: {error.Message}"
         error.ExitCode
 
 let private play (scenario: string) (victim: int) (folder: string) : int =

@@ -123,6 +123,13 @@ let tests =
                     expectLost ended 3 victim 1 "is gone"
                     Expect.equal ended.Code 1 (explain ended)
 
+                    let said =
+                        ended.Printed
+                        |> List.filter (fun line -> line.StartsWith "error: " && line.Contains "is gone")
+
+                    // launchers stop passing on what processes print once one has died
+                    Expect.equal said.Length 2 $"what the others say is printed: {explain ended}"
+
                 withMpi $"what process {victim} says when it fails reaches the others, with its exit code"
                 <| fun () ->
                     let ended = startScenario 3 "fail" victim

@@ -6,13 +6,13 @@ namespace DeqDet.Communication.Launching;
 /// <summary>
 /// Processes started by mpirun on this machine. Each runs below a shell that notes its number and its exit code in a folder: launchers
 /// do not pass every exit code on, and wait for processes that have ended already. Signals go to the processes themselves, since launchers
-/// answer them by ending everything.
+/// answer them by ending everything. Errors that they print go through the folder, too: Open MPI passes nothing on once a process has died.
 /// </summary>
 public sealed class Launch : IDisposable
 {
     // `wait` also returns when a signal comes: those are for the process, which gets them by itself
     private const string Script =
-        "trap : TERM INT HUP USR1; r=${OMPI_COMM_WORLD_RANK:-$PMI_RANK}; \"$@\" & p=$!; echo $p >\"$0/$r.pid\"; "
+        "trap : TERM INT HUP USR1; r=${OMPI_COMM_WORLD_RANK:-$PMI_RANK}; \"$@\" 2>\"$0/$r.err\" & p=$!; echo $p >\"$0/$r.pid\"; "
         + "while :; do wait $p; c=$?; kill -0 $p 2>/dev/null || break; done; echo $c >\"$0/$r.code\"; exit $c";
 
     // How long a process may take to save when another one has died, s; launchers would end it before.
@@ -24,14 +24,22 @@ public sealed class Launch : IDisposable
     private readonly string folder;
     private readonly int processes;
     private readonly int[] sent;
+    private readonly LastingText[] errors;
     private int asked;
 
-    private Launch(Process process, string folder, int processes)
+    private Launch(Process process, string folder, int processes, Action<string>? line)
     {
         this.process = process;
         this.folder = folder;
         this.processes = processes;
         sent = new int[processes];
+        var print = line ?? Console.Error.WriteLine;
+        errors =
+        [
+            .. Enumerable
+                .Range(0, processes)
+                .Select(rank => new LastingText(Path.Combine(folder, $"{rank}.err"), print)),
+        ];
     }
 
     /// <summary>Starts a command several times.</summary>
@@ -81,7 +89,7 @@ public sealed class Launch : IDisposable
             process.BeginErrorReadLine();
         }
 
-        return new Launch(process, folder, processes);
+        return new Launch(process, folder, processes, line);
     }
 
     /// <summary>
@@ -106,6 +114,7 @@ public sealed class Launch : IDisposable
         while (!process.WaitForExit(Tick))
         {
             Deliver();
+            PassErrors();
             var now = Stopwatch.GetTimestamp();
             if (all == long.MaxValue && Read("code").Count == processes)
             {
@@ -119,6 +128,11 @@ public sealed class Launch : IDisposable
                 process.WaitForExit();
                 break;
             }
+        }
+
+        foreach (var text in errors)
+        {
+            text.Finish();
         }
 
         var codes = Read("code").Values.Where(code => code != 0).ToArray();
@@ -151,6 +165,14 @@ public sealed class Launch : IDisposable
                     SystemCalls.Terminate(id);
                 }
             }
+        }
+    }
+
+    private void PassErrors()
+    {
+        foreach (var text in errors)
+        {
+            text.Pass();
         }
     }
 
