@@ -37,6 +37,15 @@ type private Ended =
         Printed: string list
     }
 
+/// This program as a command: a file of its own, or `dotnet` with the assembly, as `dotnet test` starts it.
+let private ownProgram =
+    let path = Environment.ProcessPath
+
+    if Path.GetFileNameWithoutExtension path = "dotnet" then
+        [ path; System.Reflection.Assembly.GetExecutingAssembly().Location ]
+    else
+        [ path ]
+
 let private startScenario (size: int) (scenario: string) (victim: int) : Ended =
     let folder = Directory.CreateTempSubdirectory("deqdet-tests-").FullName
 
@@ -49,7 +58,7 @@ let private startScenario (size: int) (scenario: string) (victim: int) : Ended =
                 installation.Value.Value,
                 size,
                 1,
-                [ Environment.ProcessPath; "member"; scenario; string victim; folder ],
+                ownProgram @ [ "member"; scenario; string victim; folder ],
                 (fun line -> printed.Enqueue line)
             )
 
@@ -151,8 +160,8 @@ let tests =
 
 /// This program as a launcher would have started it, but by itself: exit code and what it printed.
 let private startAlone (variables: (string * string) list) =
-    let start =
-        ProcessStartInfo(Environment.ProcessPath, [ "member"; "contract"; "0"; Path.GetTempPath() ])
+    let command = ownProgram @ [ "member"; "contract"; "0"; Path.GetTempPath() ]
+    let start = ProcessStartInfo(command.Head, command.Tail)
 
     start.RedirectStandardError <- true
 
