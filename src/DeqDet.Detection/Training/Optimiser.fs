@@ -73,6 +73,7 @@ type Optimiser(detector: Detector, settings: OptimiserSettings) =
     /// The same where several processes agree on the norm, so that all scale by the same bits.
     member _.ClipGradients(agree: float -> float) : float =
         let gradients = [| for _, value in parameters -> value |]
+        // longer than any gradient: here it is measured only, and scaled below by what all agree on
         let norm = agree (torch.nn.utils.clip_grad_norm_ (gradients, 1e30))
         let factor = settings.ClipNorm / (norm + 1e-6)
 

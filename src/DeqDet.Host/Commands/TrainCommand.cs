@@ -75,20 +75,23 @@ public static class TrainCommand
                 return RunFolder.ofResumed(request.WorkDir, checkpoint);
             }
         );
-        var (settings, made) = processes.Together(
+        var (settings, device, made) = processes.Together(
             ExitCode.Of,
             () =>
             {
                 var settings = request.Over(Load(request, checkpoint));
                 if (checkpoint is not null)
                 {
-                    // before data are made: settings that are refused must not make others
+                    // before data are made, as all of this: what is refused must not make any
                     using var file = CheckpointFile.Open(checkpoint);
                     Resumption.ofSettings(file, settings);
                 }
 
+                var device = ComputeDevice.Choose(request.Device, request.Tf32, processes.Communicator.LocalRank);
+                ComputeDevice.UseThreads(request.Threads?.Value, processes.Communicator.LocalSize);
+                TrainingPrecision.check(device, settings.Train.Precision);
                 // one process of each machine makes its data, and the others find them there
-                return (settings, processes.Communicator.LocalRank == 0 ? Make(settings) : []);
+                return (settings, device, processes.Communicator.LocalRank == 0 ? Make(settings) : []);
             }
         );
         var maxSteps = request.MaxSteps is { Value: var most } ? FSharpOption<long>.Some(most) : null;
@@ -96,10 +99,11 @@ public static class TrainCommand
             ExitCode.Of,
             () =>
             {
-                var device = ComputeDevice.Choose(request.Device, request.Tf32, processes.Communicator.LocalRank);
-                ComputeDevice.UseThreads(request.Threads?.Value, processes.Communicator.LocalSize);
-                TrainingPrecision.check(device, settings.Train.Precision);
-                Make(settings);
+                if (processes.Communicator.LocalRank > 0)
+                {
+                    Make(settings);
+                }
+
                 var data = DataSets.ForTraining(settings.Data);
                 var complete = SettingsModule.withClasses(data.Categories.Count, settings);
                 var setup = new TrainingSetup(
