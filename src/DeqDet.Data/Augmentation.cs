@@ -4,14 +4,26 @@ using DeqDet.Settings;
 namespace DeqDet.Data;
 
 /// <summary>
-/// What was drawn for one training picture; with it, augmentation is a function. Order: resize and crop (if any), resize, flip.
-/// (The reference's long schedules flip first, which gives the same distribution.)
+/// What was drawn for one training picture; with it, augmentation is a function. Order: resize and crop (if any), resize, zoom, flips, colours;
+/// a mosaic takes the place of crop and zoom. (The reference's long schedules flip first, which gives the same distribution.)
 /// </summary>
 /// <param name="Flip">Whether left and right are exchanged.</param>
-/// <param name="Size">The final size.</param>
+/// <param name="Size">The usual size.</param>
 /// <param name="Crop">The crop before that, if any.</param>
 public sealed record Augmentation(bool Flip, ResizeLimit Size, CropDraw? Crop)
 {
+    /// <summary>Whether top and bottom are exchanged.</summary>
+    public bool FlipVertical { get; init; }
+
+    /// <summary>The zoom after the usual size, if any.</summary>
+    public ZoomDraw? Zoom { get; init; }
+
+    /// <summary>The mosaic, if any.</summary>
+    public MosaicDraw? Mosaic { get; init; }
+
+    /// <summary>The change of colours, if any.</summary>
+    public ColourMatrix? Colours { get; init; }
+
     /// <summary>Draws for one picture. The same generator state gives the same draws, whatever the picture.</summary>
     public static Augmentation Draw(AugmentSettings settings, ResizeSettings resize, SplitMix64 random)
     {
@@ -29,28 +41,80 @@ public sealed record Augmentation(bool Flip, ResizeLimit Size, CropDraw? Crop)
             );
         }
 
-        return new(flip, size, crop);
+        return new(flip, size, crop)
+        {
+            FlipVertical = settings.FlipVertical > 0 && random.Chance(settings.FlipVertical),
+            Zoom = settings.Scale?.Value is { } scale
+                ? new(random.Between(scale.Min, scale.Max), (random.Unit(), random.Unit()))
+                : null,
+            Mosaic =
+                settings.Mosaic?.Value is { } mosaic && random.Chance(mosaic.Probability)
+                    ? MosaicDraw.Draw(mosaic, settings.Flip, random)
+                    : null,
+            Colours = settings.Colour?.Value is { } colour
+                ? ColourMatrix.Of(
+                    Around(colour.Brightness),
+                    Around(colour.Contrast),
+                    Around(colour.Saturation),
+                    random.Between(-colour.Hue, colour.Hue)
+                )
+                : null,
+        };
+
+        double Around(double spread) => random.Between(1 - spread, 1 + spread);
     }
 
     /// <summary>Size of the varied picture for one of the given size, px: what <see cref="Apply"/> comes to, without any pixels.</summary>
     public (int Width, int Height) SizeOf(int width, int height)
     {
+        if (Mosaic is not null)
+        {
+            return Size.Of(width, height);
+        }
+
         if (Crop is { } crop)
         {
             (width, height) = crop.Before.Of(width, height);
             (_, _, width, height) = crop.Of(width, height);
         }
 
-        return Size.Of(width, height);
+        var (usualWidth, usualHeight) = Size.Of(width, height);
+        var (zoomedWidth, zoomedHeight) = Example.ZoomedSize((usualWidth, usualHeight), Zoom?.Factor ?? 1);
+        return (Math.Min(usualWidth, zoomedWidth), Math.Min(usualHeight, zoomedHeight));
     }
 
     /// <summary>The varied example.</summary>
-    public Example Apply(Example example)
+    /// <param name="example">The picture as its file has it.</param>
+    /// <param name="others">The pictures that a mosaic puts beside it; nothing without a mosaic.</param>
+    /// <param name="background">Colour of what no picture of a mosaic covers.</param>
+    public Example Apply(
+        Example example,
+        IReadOnlyList<Example> others,
+        (byte Red, byte Green, byte Blue) background = default
+    )
     {
-        example = (Crop?.Apply(example) ?? example).Resized(Size);
-        return Flip ? example.Flipped() : example;
+        example = Mosaic is { } mosaic
+            ? mosaic.Apply([example, .. others], Size, background)
+            : Placed(Crop?.Apply(example) ?? example);
+        example = Flip ? example.Flipped() : example;
+        example = FlipVertical ? example.FlippedVertically() : example;
+        return Colours is { } colours ? example with { View = new(colours.Apply(example.View.Render())) } : example;
+    }
+
+    private Example Placed(Example example)
+    {
+        if (Zoom is not { } zoom)
+        {
+            return example.Resized(Size);
+        }
+
+        var (width, height) = Size.Of(example.View.Width, example.View.Height);
+        return example.Zoomed(Size, zoom.Factor).Window(width, height, zoom.Place);
     }
 }
+
+/// <summary>A drawn zoom: the factor on the usual size, and uniform numbers in [0, 1) for the window that is kept of a larger picture (x, y).</summary>
+public sealed record ZoomDraw(double Factor, (double X, double Y) Place);
 
 /// <summary>
 /// A drawn crop: the size before it, the range of its sides, and uniform numbers in [0, 1) for its sides and its place (x, y each).

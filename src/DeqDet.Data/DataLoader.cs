@@ -91,7 +91,9 @@ public sealed class DataLoader
             .Range(0, counted)
             .SelectMany(epoch => Plan(batchSize, seed, epoch).Select(indices => SizeOf(indices, share, seed, epoch)))
             .MaxBy(size => Batch.BytesOf(size.Count, size.Width, size.Height));
-        var boxes = data.Images.Max(image => image.Targets.Count());
+        // four pictures may come together in one
+        var pictures = settings.Augment.Mosaic is null ? 1 : 4;
+        var boxes = pictures * data.Images.Max(image => image.Targets.Count());
         var about = data.Images[0];
         var picture = new BatchImage(
             about.Id,
@@ -143,7 +145,12 @@ public sealed class DataLoader
             place.Counts ? [.. indices.Skip(first).Take(count)] : [indices[0]],
             (index, example) =>
             {
-                var drawn = Drawn(seed, epoch, index).Apply(example);
+                var draw = Drawn(seed, epoch, index);
+                var drawn = draw.Apply(
+                    example,
+                    [.. draw.Mosaic?.OthersOf(data.Images.Count).Select(Pictured) ?? []],
+                    normalisation.Background
+                );
                 return place.Counts ? drawn : drawn with { Boxes = [], Labels = [] };
             },
             cancellation,
@@ -160,14 +167,21 @@ public sealed class DataLoader
     public Footprint TrainFootprint(IReadOnlyList<int> indices, BatchShare share, long seed, int epoch)
     {
         var (first, count) = share.Of(indices.Count);
-        var own = count > 0 ? indices.Skip(first).Take(count) : indices.Take(1);
-        return FootprintOf([.. own], PaddedSize(indices, seed, epoch));
+        int[] own = [.. count > 0 ? indices.Skip(first).Take(count) : indices.Take(1)];
+        return FootprintOf(
+            own.SelectMany(index =>
+                Drawn(seed, epoch, index).Mosaic?.OthersOf(data.Images.Count).Prepend(index) ?? [index]
+            ),
+            own.Length,
+            PaddedSize(indices, seed, epoch)
+        );
     }
 
     /// <summary>What <see cref="EvaluationBatch"/> will occupy.</summary>
     public Footprint EvaluationFootprint(IReadOnlyList<int> indices) =>
         FootprintOf(
             indices,
+            indices.Count,
             Normalisation.PaddedSize(
                 indices.Select(index => Plain.Of(data.Images[index].Width, data.Images[index].Height))
             )
@@ -195,10 +209,10 @@ public sealed class DataLoader
     }
 
     // While a batch is made, the decoded images exist beside it.
-    private Footprint FootprintOf(IReadOnlyList<int> indices, (int Width, int Height) size)
+    private Footprint FootprintOf(IEnumerable<int> read, int count, (int Width, int Height) size)
     {
-        var made = Batch.BytesOf(indices.Count, size.Width, size.Height);
-        return new(made + indices.Sum(index => 3L * data.Images[index].Width * data.Images[index].Height), made);
+        var made = Batch.BytesOf(count, size.Width, size.Height);
+        return new(made + read.Sum(index => 3L * data.Images[index].Width * data.Images[index].Height), made);
     }
 
     private PrefetchingLoader<int[], Batch> Start(
@@ -226,17 +240,13 @@ public sealed class DataLoader
         {
             cancellation.ThrowIfCancellationRequested();
             var about = data.Images[indices[i]];
-            var targets = about.Targets.ToArray();
             var image = cache.Get(indices[i], out var isKept);
             if (!isKept)
             {
                 passing.Add(image.Pixels);
             }
 
-            var example = transform(
-                indices[i],
-                new(image, [.. targets.Select(box => box.Box)], [.. targets.Select(box => box.Label)])
-            );
+            var example = transform(indices[i], Pictured(about, image));
             pictures[i] = (
                 example.View,
                 new(
@@ -257,6 +267,14 @@ public sealed class DataLoader
         var batch = normalisation.Collate(pictures, atLeast, place);
         passing.ForEach(buffers.Return);
         return batch;
+    }
+
+    private Example Pictured(int index) => Pictured(data.Images[index], cache.Get(index, out _));
+
+    private static Example Pictured(DataImage about, RgbImage image)
+    {
+        var targets = about.Targets.ToArray();
+        return new(image, [.. targets.Select(box => box.Box)], [.. targets.Select(box => box.Label)]);
     }
 
     private RgbImage Decode(int index)

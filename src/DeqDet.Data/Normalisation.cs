@@ -25,6 +25,11 @@ public sealed class Normalisation
         std = [.. settings.Std.Select(value => (float)value)];
     }
 
+    /// <summary>The colour that becomes (nearly) 0, as padding is: the mean.</summary>
+    public (byte Red, byte Green, byte Blue) Background => (Level(0), Level(1), Level(2));
+
+    private byte Level(int channel) => (byte)Math.Clamp(MathF.Round(mean[channel]), 0, 255);
+
     /// <summary>Collates pictures, each given with its properties, into a batch.</summary>
     /// <param name="pictures">The pictures.</param>
     /// <param name="atLeast">Size that the batch has at least, px, where pictures of other processes are larger.</param>

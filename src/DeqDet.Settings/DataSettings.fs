@@ -68,11 +68,69 @@ type CropSettings =
             MaxSize = 600
         }
 
+/// Random zoom: the picture as it is otherwise resized, made larger or smaller; of a larger one a window of the usual size is kept.
+type ScaleSettings =
+    {
+        [<Setting "Smallest factor on an image's size."; Above 0; AtMost 1>]
+        Min: float
+        [<Setting "Largest factor; of an image larger than the usual size, a window of that size at a random place is kept.";
+          AtLeast 1;
+          AtMost 10>]
+        Max: float
+    }
+
+    static member Default = { Min = 0.8; Max = 1.25 }
+
+/// Four pictures in one, as in YOLOv4's training.
+type MosaicSettings =
+    {
+        [<Setting "Probability that a training image becomes a mosaic of itself and three others."; AtLeast 0; AtMost 1>]
+        Probability: float
+        [<Setting "Smallest factor on the size of each of the four images."; Above 0; AtMost 1>]
+        MinScale: float
+        [<Setting "Largest factor on the size of each of the four images."; Above 0; AtMost 10>]
+        MaxScale: float
+    }
+
+    static member Default =
+        {
+            Probability = 0.5
+            MinScale = 0.5
+            MaxScale = 1.0
+        }
+
+/// Random colours, drawn for each picture.
+type ColourSettings =
+    {
+        [<Setting "Brightness is multiplied by a factor between 1 minus this and 1 plus this."; AtLeast 0; AtMost 1>]
+        Brightness: float
+        [<Setting "Contrast around medium grey is multiplied by a factor between 1 minus this and 1 plus this.";
+          AtLeast 0;
+          AtMost 1>]
+        Contrast: float
+        [<Setting "Saturation is multiplied by a factor between 1 minus this and 1 plus this."; AtLeast 0; AtMost 1>]
+        Saturation: float
+        [<Setting "Hues are turned by an angle between minus this and this, degrees."; AtLeast 0; AtMost 180>]
+        Hue: float
+    }
+
+    static member Default =
+        {
+            Brightness = 0.2
+            Contrast = 0.2
+            Saturation = 0.3
+            Hue = 5.0
+        }
+
 /// What training does to its images at random.
 type AugmentSettings =
     {
         [<Setting "Probability that a training image is flipped left to right."; AtLeast 0; AtMost 1>]
         Flip: float
+        [<Setting "Probability that a training image is flipped upside down: for images without an up and a down, such as a microscope's.";
+          AtLeast 0;
+          AtMost 1>]
+        FlipVertical: float
         [<Setting "Short side of training images after the resize, pixels; one of several is drawn for each image.";
           Items("a list of whole numbers from 1 to 20000, at least one", AtLeastOne = true);
           AtLeast 1;
@@ -80,7 +138,25 @@ type AugmentSettings =
         ShortSides: int list
         [<Setting "Resize and crop before the usual resize, as in DETR's training. null: never.">]
         Crop: CropSettings option
+        [<Setting "Make images larger or smaller after the usual resize. null: never.">]
+        Scale: ScaleSettings option
+        [<Setting "Put four images together into one, in place of crop and scale. null: never.">]
+        Mosaic: MosaicSettings option
+        [<Setting "Change colours. null: never.">]
+        Colour: ColourSettings option
     }
+
+    /// That of the published short training: flips alone.
+    static member Published =
+        {
+            Flip = 0.5
+            FlipVertical = 0.0
+            ShortSides = [ 800 ]
+            Crop = None
+            Scale = None
+            Mosaic = None
+            Colour = None
+        }
 
 /// Pixel values become (value - Mean) / Std.
 type NormaliseSettings =

@@ -42,12 +42,7 @@ module Settings =
                         }
                     Shapes = None
                     Resize = { ShortSide = 800; LongMax = 1333 }
-                    Augment =
-                        {
-                            Flip = 0.5
-                            ShortSides = [ 800 ]
-                            Crop = None
-                        }
+                    Augment = AugmentSettings.Published
                     // Mean and deviation of ImageNet's pixels.
                     Normalise =
                         {

@@ -86,8 +86,7 @@ let private settings workers cache : DataSettings =
         Shapes = None
         Resize = { ShortSide = 48; LongMax = 96 }
         Augment =
-            {
-                Flip = 0.5
+            { AugmentSettings.Published with
                 ShortSides = [ 32; 48 ]
                 Crop =
                     Some
@@ -97,6 +96,9 @@ let private settings workers cache : DataSettings =
                             MinSize = 30
                             MaxSize = 40
                         }
+                Scale = Some ScaleSettings.Default
+                Mosaic = Some MosaicSettings.Default
+                Colour = Some ColourSettings.Default
             }
         Normalise =
             {
@@ -493,6 +495,7 @@ let batches =
                 inFolder (fun folder ->
                     let data = smallSet folder 12
                     let loader = DataLoader(data, settings 1 0)
+                    let sizes = ResizeArray()
 
                     for epoch in 0..19 do
                         let indices = [| epoch % 12; (epoch * 5 + 1) % 12; (epoch * 7 + 2) % 12 |]
@@ -504,10 +507,21 @@ let batches =
                             indices
                             |> Array.sumBy (fun i -> 3L * int64 (data.Images[i].Width * data.Images[i].Height))
 
-                        Expect.equal (size.Making - size.Made) decoded "decoded images"
+                        let passing = size.Making - size.Made
+
+                        let largest =
+                            data.Images |> Seq.map (fun i -> 3L * int64 (i.Width * i.Height)) |> Seq.max
+                        // a mosaic has three more, and draws them with the picture
+                        Expect.isTrue
+                            (passing >= decoded && passing <= decoded + 9L * largest)
+                            $"{passing} bytes of decoded images, {decoded} without mosaics"
+
+                        sizes.Add((passing = decoded))
                         use batch = loader.EvaluationBatch(indices, CancellationToken.None)
                         let size = loader.EvaluationFootprint indices
-                        Expect.equal size.Made (4L * int64 batch.Pixels.Length) "bytes of an evaluation batch")
+                        Expect.equal size.Made (4L * int64 batch.Pixels.Length) "bytes of an evaluation batch"
+
+                    Expect.containsAll sizes [ true; false ] "batches with and without mosaics")
             }
 
             test

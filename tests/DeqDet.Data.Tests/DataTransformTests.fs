@@ -82,8 +82,7 @@ let private scenes =
     }
 
 let private augment: AugmentSettings =
-    {
-        Flip = 0.5
+    { AugmentSettings.Published with
         ShortSides = [ 32; 48; 64 ]
         Crop =
             Some
@@ -94,6 +93,36 @@ let private augment: AugmentSettings =
                     MaxSize = 48
                 }
     }
+
+let private resize: ResizeSettings = { ShortSide = 48; LongMax = 80 }
+
+let private zooming: AugmentSettings =
+    { augment with
+        Crop = None
+        FlipVertical = 0.5
+        Scale = Some { Min = 0.6; Max = 1.5 }
+        Mosaic =
+            Some
+                {
+                    Probability = 0.6
+                    MinScale = 0.5
+                    MaxScale = 1.2
+                }
+    }
+
+/// The three further pictures of a mosaic, if one was drawn.
+let private others seed (draws: Augmentation) =
+    if isNull draws.Mosaic then
+        [||]
+    else
+        let random = randomOf (seed + 1L)
+
+        [|
+            for _ in 1..3 do
+                let width, height = random.Between(24, 90), random.Between(24, 90)
+                let left, top = random.Between(0, width - 9), random.Between(0, height - 9)
+                marked width height (left, top, random.Between(left + 8, width), random.Between(top + 8, height))
+        |]
 
 [<Tests>]
 let tests =
@@ -254,7 +283,7 @@ let tests =
                 let draws =
                     Augmentation.Draw(augment, { ShortSide = 48; LongMax = 80 }, randomOf seed)
 
-                let result = draws.Apply(marked width height rectangle)
+                let result = draws.Apply(marked width height rectangle, [||])
                 Expect.isLessThanOrEqual (max result.View.Width result.View.Height) 80 "the long side's limit"
 
                 match brightBox (result.View.Render()), List.ofArray result.Boxes with
@@ -333,6 +362,162 @@ let tests =
                     "the last of all, 5 px being all there is"
 
                 Expect.equal (crop (0.0, 0.0) (last, last)) (struct (6, 1, 4, 4)) "the last place"
+            }
+
+            testProperty "the size of a varied picture is known before"
+            <| Prop.forAll (Arb.fromGen scenes) (fun (width, height, rectangle, seed) ->
+                let draws = Augmentation.Draw(zooming, resize, randomOf seed)
+
+                let varied =
+                    draws.Apply(marked width height rectangle, others seed draws, struct (0uy, 0uy, 0uy))
+
+                Expect.equal
+                    (struct (varied.View.Width, varied.View.Height))
+                    (draws.SizeOf(width, height))
+                    "size without pixels")
+
+            testProperty
+                "what is bright in a mosaic or a zoomed picture has its box, but for what is cut to less than a quarter"
+            <| Prop.forAll (Arb.fromGen scenes) (fun (width, height, rectangle, seed) ->
+                let draws = Augmentation.Draw(zooming, resize, randomOf seed)
+
+                let varied =
+                    draws.Apply(marked width height rectangle, others seed draws, struct (0uy, 0uy, 0uy))
+
+                let picture = varied.View.Render()
+                Expect.equal varied.Labels.Length varied.Boxes.Length "a label for every box"
+
+                let brightIn (x1: int) y1 x2 y2 =
+                    seq {
+                        for y in max 0 y1 .. min (picture.Height - 1) y2 do
+                            for x in max 0 x1 .. min (picture.Width - 1) x2 do
+                                if picture.Row(y)[x * 3] > 127uy then
+                                    1
+                    }
+                    |> Seq.sum
+
+                for box in varied.Boxes do
+                    Expect.isTrue
+                        (box.X1 >= 0f
+                         && box.Y1 >= 0f
+                         && box.X2 <= float32 picture.Width
+                         && box.Y2 <= float32 picture.Height)
+                        $"{box} inside"
+
+                    // the middle of a box shows its object
+                    if min box.Width box.Height >= 4.0f then
+                        let x, y = int ((box.X1 + box.X2) / 2.0f), int ((box.Y1 + box.Y2) / 2.0f)
+                        Expect.isGreaterThan (brightIn x y x y) 0 $"{box} is bright in its middle"
+
+                let covered x y =
+                    varied.Boxes
+                    |> Array.exists (fun box ->
+                        float32 x >= box.X1 - 2.0f
+                        && float32 x <= box.X2 + 1.0f
+                        && float32 y >= box.Y1 - 2.0f
+                        && float32 y <= box.Y2 + 1.0f)
+
+                // every object that lost its box was cut at an edge of its tile
+                let lost =
+                    [
+                        for y in 0 .. picture.Height - 1 do
+                            for x in 0 .. picture.Width - 1 do
+                                if picture.Row(y)[x * 3] > 127uy && not (covered x y) then
+                                    x, y
+                    ]
+
+                let pictures = if isNull draws.Mosaic then 1 else 4
+                // at most a quarter of the largest object there can be, for each picture
+                let most = 0.26 * float (pictures * 90 * 90) * 1.5 * 1.5 * 0.5
+                Expect.isLessThan (float lost.Length) most "only what is cut may be without a box"
+
+                if varied.Boxes.Length = pictures then
+                    Expect.isEmpty lost "nothing bright is outside of all boxes")
+
+            test "a mosaic puts each picture into its tile" {
+                let tile = TileDraw(1.0, false, struct (0.0, 0.0))
+
+                let mosaic =
+                    MosaicDraw([| 0.0; 0.4; 0.99 |], struct (0.25, 0.5), [| tile; tile; tile; tile |])
+
+                Expect.equal (List.ofSeq (mosaic.OthersOf 10)) [ 0; 4; 9 ] "others"
+
+                let plain (level: byte) =
+                    Example(
+                        RgbImage(Array.create (40 * 20 * 3) level, 40, 20),
+                        [| Box(0f, 0f, 40f, 20f) |],
+                        [| int level |]
+                    )
+
+                let result =
+                    mosaic.Apply(
+                        [| plain 10uy; plain 20uy; plain 30uy; plain 40uy |],
+                        ResizeLimit(20, 40),
+                        struct (0uy, 0uy, 0uy)
+                    )
+
+                let picture = result.View.Render()
+                let at x y = picture.Row(y)[x * 3]
+                Expect.equal (picture.Width, picture.Height) (40, 20) "as large as the first"
+
+                for x, y, level in
+                    [
+                        0, 0, 10uy
+                        9, 9, 10uy
+                        10, 9, 20uy
+                        39, 0, 20uy
+                        9, 10, 30uy
+                        0, 19, 30uy
+                        10, 10, 40uy
+                        39, 19, 40uy
+                    ] do
+                    Expect.equal (at x y) level $"pixel {x}, {y}"
+
+                // a tile of 10 x 10 shows an eighth of a picture of 40 x 20, too little for its box
+                Expect.equal
+                    (List.zip (List.ofArray result.Labels) (List.ofArray result.Boxes))
+                    [ 20, Box(10f, 0f, 40f, 10f); 40, Box(10f, 10f, 40f, 20f) ]
+                    "boxes"
+            }
+
+            testProperty "colours: nothing drawn changes nothing, grey keeps its hue, saturation 0 leaves grey"
+            <| Prop.forAll (Arb.fromGen (Gen.zip (Gen.choose (1, 40)) (Gen.choose (-180, 180)))) (fun (width, hue) ->
+                let source = noise (randomOf (int64 (width * 1000 + hue))) width 3
+                Expect.equal (ColourMatrix.Of(1.0, 1.0, 1.0, 0.0).Apply source).Pixels source.Pixels "identity"
+                let grey = RgbImage(Array.init (width * 9) (fun i -> byte (i / 3 * 5)), width, 3)
+
+                let near (a: byte[]) (b: byte[]) what =
+                    Expect.isLessThanOrEqual (Array.map2 (fun x y -> abs (int x - int y)) a b |> Array.max) 1 what
+
+                near (ColourMatrix.Of(1.0, 1.0, 0.4, float hue).Apply grey).Pixels grey.Pixels "grey has no hue"
+                let faded = (ColourMatrix.Of(1.0, 1.0, 0.0, 0.0).Apply source).Pixels
+
+                for i in 0..3 .. faded.Length - 1 do
+                    let luma =
+                        0.213 * float source.Pixels[i]
+                        + 0.715 * float source.Pixels[i + 1]
+                        + 0.072 * float source.Pixels[i + 2]
+
+                    for c in 0..2 do
+                        Expect.isLessThanOrEqual (abs (float faded[i + c] - luma)) 1.0 "the grey of equal luma"
+
+                let level brightness contrast (value: byte) =
+                    brightness * (contrast * (float value - 127.5) + 127.5) |> max 0.0 |> min 255.0
+
+                let changed = (ColourMatrix.Of(1.3, 0.7, 1.0, 0.0).Apply source).Pixels
+
+                for value, found in Array.zip source.Pixels changed do
+                    Expect.isLessThanOrEqual (abs (float found - level 1.3 0.7 value)) 0.51 "contrast, then brightness")
+
+            test "a hue turned by 120 degrees makes red greener, and luma stays" {
+                let red = RgbImage([| 120uy; 60uy; 60uy |], 1, 1)
+                let turned = (ColourMatrix.Of(1.0, 1.0, 1.0, 120.0).Apply red).Pixels
+                Expect.isGreaterThan turned[1] turned[0] "green above red"
+
+                let luma (p: byte[]) =
+                    0.213 * float p[0] + 0.715 * float p[1] + 0.072 * float p[2]
+
+                Expect.isLessThan (abs (luma turned - luma red.Pixels)) 1.5 "luma"
             }
 
             test "draws follow their probabilities" {

@@ -121,14 +121,9 @@ let tests =
 
                     let expected =
                         if file.Contains "_1x_" then
-                            {
-                                Flip = 0.5
-                                ShortSides = [ 800 ]
-                                Crop = None
-                            }
+                            AugmentSettings.Published
                         else
-                            {
-                                Flip = 0.5
+                            { AugmentSettings.Published with
                                 ShortSides = [ 480..32..800 ]
                                 Crop =
                                     Some

@@ -185,6 +185,7 @@ let private data =
                 Augment =
                     {
                         Flip = flip
+                        FlipVertical = 1.0 - flip
                         ShortSides = sides
                         Crop =
                             if crop then
@@ -194,6 +195,36 @@ let private data =
                                         ShortSides = List.rev sides
                                         MinSize = numbers[2]
                                         MaxSize = numbers[2] + numbers[3]
+                                    }
+                            else
+                                None
+                        Scale =
+                            if crop then
+                                None
+                            else
+                                Some
+                                    {
+                                        Min = flip / 2.0 + 0.25
+                                        Max = 1.0 + flip
+                                    }
+                        Mosaic =
+                            if shapes then
+                                Some
+                                    {
+                                        Probability = flip
+                                        MinScale = 0.5
+                                        MaxScale = 0.5 + flip
+                                    }
+                            else
+                                None
+                        Colour =
+                            if empty then
+                                Some
+                                    {
+                                        Brightness = flip
+                                        Contrast = flip / 2.0
+                                        Saturation = 1.0 - flip
+                                        Hue = 180.0 * flip
                                     }
                             else
                                 None
@@ -354,7 +385,17 @@ let tests =
                 let optional = [ "data.shapes.seed"; "data.augment.crop.probability" ]
                 Expect.isGreaterThan assignments.Length 70 "keys"
 
-                for parent in [ "data.shapes."; "data.augment.crop." ] do
+                // what may be absent is absent by default, whatever its keys are worth where it is there
+                let absent =
+                    [
+                        "data.shapes."
+                        "data.augment.crop."
+                        "data.augment.scale."
+                        "data.augment.mosaic."
+                        "data.augment.colour."
+                    ]
+
+                for parent in absent do
                     Expect.exists assignments (fun text -> text.StartsWith parent) $"keys below {parent}"
 
                 Expect.equal
@@ -362,8 +403,7 @@ let tests =
                         "x"
                         "{}"
                         (assignments
-                         |> List.filter (fun text ->
-                             not (text.StartsWith "data.shapes." || text.StartsWith "data.augment.crop."))))
+                         |> List.filter (fun text -> not (absent |> List.exists text.StartsWith))))
                     Settings.defaults
                     "defaults"
 

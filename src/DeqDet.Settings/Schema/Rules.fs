@@ -96,6 +96,15 @@ module Rules =
                 }
         ]
 
+    let private mosaic (mosaic: MosaicSettings) =
+        [
+            if mosaic.MaxScale < mosaic.MinScale then
+                {
+                    Keys = [ "max_scale"; "min_scale" ]
+                    Text = $"is {mosaic.MaxScale}, below min_scale = {mosaic.MinScale}; use at least {mosaic.MinScale}"
+                }
+        ]
+
     let private data (data: DataSettings) =
         [
             let largest = List.max data.Augment.ShortSides
@@ -146,6 +155,7 @@ module Rules =
         | :? TermWeights as section -> terms section
         | :? ResizeSettings as section -> resize section
         | :? CropSettings as section -> crop section
+        | :? MosaicSettings as section -> mosaic section
         | :? DataSettings as section -> data section
         | :? OptimiserRule as section -> rule section
         | :? Settings as section -> supervised section.Detector
