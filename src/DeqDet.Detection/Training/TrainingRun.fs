@@ -5,7 +5,6 @@ open System.Collections.Generic
 open System.Diagnostics
 open System.Threading
 open DeqDet
-open DeqDet.Communication
 open DeqDet.Data
 open DeqDet.Model
 open DeqDet.Settings
@@ -67,7 +66,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
     let mutable last: ValidationResult option = None
 
     /// What was not finite in the last bad step, and its images.
-    let mutable lastBad: (string list * IReadOnlyList<string>) option = None
+    let mutable lastBad: (string list * string seq) option = None
 
     /// Batches of the epoch in progress, made ahead, and how long has been waited for them so far.
     let mutable batches: (int64 * PrefetchingLoader<int[], Batch> * TimeSpan) option =
@@ -144,7 +143,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
         | Bad(losses, norm, faults) ->
             update Progress.skipped
             observer.Skipped(report losses norm, faults, batch.Place.Files)
-            lastBad <- Some(faults, batch.Place.Files)
+            lastBad <- Some(faults, batch.Place.Files :> string seq)
 
         batches <- Some(epoch, loader, loader.Waited)
         step.Restart()
@@ -216,25 +215,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
         use batch =
             setup.Loader.Largest(train.BatchSize, int64 train.Seed, train.Epochs, processes.Share)
 
-        let parts =
-            try
-                TrainingStep.tryOut work state batch
-            with error when OutOfMemory.isCause error ->
-                raise (
-                    Exception(
-                        $"the largest batch ({batch.Images.Count} images of {batch.Width} x {batch.Height} px) does not fit into memory, not even in {2 * work.Parts} parts; lower train.batch_size or data.resize, or set train.accumulate to more parts ({error.Message})",
-                        error
-                    )
-                )
-
-        // all processes compute as many parts as the one that needs the most
-        let most =
-            max
-                work.Parts
-                (if processes.Any(parts > work.Parts) then
-                     2 * work.Parts
-                 else
-                     work.Parts)
+        let most = LargestBatch.tryOut work state batch
 
         if most > work.Parts then
             observer.Noticed
@@ -289,25 +270,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                 | :? TrainingDivergedException as failed ->
                     $"the state after step {state.Progress.Step} could not be saved ({failed.Message}); {kept ()}"
 
-        match error with
-        | :? ProcessLostException as lost -> ProcessLostException(lost.ExitCode, $"{lost.Message}; {note}")
-        | :? InputError -> InputError($"{error.Message}; {note}", error)
-        | :? TrainingDivergedException ->
-            let lower = setup.Settings.Optimiser.Lr / 2.0
-
-            TrainingDivergedException(
-                $"{error.Message}; {note}. Try a lower rate (--set optimiser.lr={lower:g3}) or a longer warm-up"
-            )
-        | _ -> Exception($"{error.Message}; {note}", error)
-
-    /// Why training ends after too many bad steps in a row; its state is saved.
-    let gaveUp () : exn =
-        let faults, images = lastBad |> Option.defaultValue ([], [])
-        let faults, images = String.concat ", " faults, String.concat ", " images
-
-        TrainingDivergedException(
-            $"training stopped at step {state.Progress.Step}: {state.Progress.BadSteps} steps in a row were bad (train.bad_steps), and changed nothing; not finite in the last one: {faults}; images {images}"
-        )
+        TrainingFailure.withNote setup.Settings.Optimiser.Lr note error
 
     /// Whether training came to its end.
     let rec go (observer: ITrainingObserver) (folder: WorkFolder) (interruption: CancellationToken) : bool =
@@ -324,7 +287,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
         match List.last actions with
         | Finish -> true
         | Stop -> false
-        | GiveUp -> raise (gaveUp ())
+        | GiveUp -> raise (TrainingFailure.gaveUp state.Progress lastBad)
         | _ -> go observer folder interruption
 
     static let planOf (setup: TrainingSetup) (maxSteps: int64 option) : TrainingPlan =
