@@ -51,6 +51,10 @@ type TrainArgument =
                 "Continues a run from a checkpoint file or work folder; without a value from the latest checkpoint.",
                 "train --resume work/mine")>] Resume of string option
     | [<Unique;
+        Explain("CHECKPOINT",
+                "Starts from a whole detector: a checkpoint file, ours or an official one, or a work folder. All weights are taken, those of the classes by name. Without CONFIG its own settings hold.",
+                "train --from work/bccd --data ../data/mine")>] From of string
+    | [<Unique;
         Explain("auto|cpu|cuda|cuda:N",
                 "Where to compute. Default: auto, a GPU where there is one.",
                 "train --device cuda:1")>] Device of string

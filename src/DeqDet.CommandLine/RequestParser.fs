@@ -71,6 +71,10 @@ module RequestParser =
         items name "ids, separated by commas, texts in double quotes" "1,3" id value
 
     let private train (results: ParseResults<TrainArgument>) : TrainRequest =
+        if results.Contains TrainArgument.From && results.Contains TrainArgument.Resume then
+            refuse
+                "train: --from and --resume exclude each other: --from starts a new run with a detector's weights, --resume goes on with a run"
+
         {
             Config = results.TryGetResult TrainArgument.Config
             Data = results.TryGetResult TrainArgument.Data
@@ -81,6 +85,7 @@ module RequestParser =
                 | None -> Fresh
                 | Some None -> Latest
                 | Some(Some checkpoint) -> From checkpoint
+            From = results.TryGetResult TrainArgument.From
             Device = deviceOf (results.TryGetResult TrainArgument.Device)
             Tf32 = results.Contains TrainArgument.Tf32
             Seed = results.TryGetResult TrainArgument.Seed

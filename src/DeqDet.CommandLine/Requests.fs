@@ -35,6 +35,8 @@ type TrainRequest =
         Set: string[]
         WorkDir: string option
         Resume: Resume
+        /// Checkpoint of a whole detector to start from: a file or a work folder.
+        From: string option
         Device: DeviceChoice
         /// Whether float32 products may be computed in TF32, on a GPU.
         Tf32: bool
@@ -44,9 +46,13 @@ type TrainRequest =
         MaxSteps: int option
     }
 
-    /// Settings (which have --set applied already) with --data and --seed on top.
+    /// Settings (which have --set applied already) with --data, --seed and --from on top.
     member request.Over(settings: Settings) : Settings =
         { settings with
+            Weights =
+                { settings.Weights with
+                    Load = Option.orElse settings.Weights.Load request.From
+                }
             Data =
                 { settings.Data with
                     Root = defaultArg request.Data settings.Data.Root

@@ -9,6 +9,8 @@ type Settings =
         /// Detector.Classes = 0 means: as many as the data set has.
         [<Setting("The detector.", Flat = true)>]
         Detector: DetectorSettings
+        [<Setting "What training starts from.">]
+        Weights: WeightsSettings
         [<Setting "Images and annotations, and how images are prepared.">]
         Data: DataSettings
         [<Setting "AdamW.">]
@@ -27,6 +29,7 @@ module Settings =
     let defaults: Settings =
         {
             Detector = DetectorSettings.published
+            Weights = { Load = None; Rename = [] }
             Data =
                 {
                     Root = "data/coco"

@@ -20,6 +20,7 @@ let private plain: TrainRequest =
         Set = [||]
         WorkDir = None
         Resume = Fresh
+        From = None
         Device = Auto
         Seed = None
         Tf32 = false
@@ -221,6 +222,7 @@ let private understood =
                 WorkDir = Some "w"
             }
         [ "train"; "--device=cuda:3" ], Request.Train { plain with Device = Cuda 3 }
+        [ "train"; "--from"; "work/x" ], Request.Train { plain with From = Some "work/x" }
         [ "train"; "--device"; "cpu" ], Request.Train { plain with Device = Cpu }
         [ "train"; "test" ], Request.Train { plain with Config = Some "test" }
         for arguments in
@@ -571,6 +573,7 @@ let private refused =
         [ "info" ], [ "info: name a checkpoint" ]
         [ "verify"; "g"; "--device"; "gpu" ], [ "--device gpu" ]
         [ "trian" ], [ "unknown command 'trian'"; "did you mean train?" ]
+        [ "train"; "--from"; "a"; "--resume"; "b" ], [ "--from and --resume exclude each other" ]
         [ "train"; "--device-id"; "x" ], [ "train"; "'--device-id'"; "did you mean --device?" ]
         [ "train"; "--max-step=3" ], [ "'--max-step'"; "did you mean --max-steps?" ]
         [ "train"; "-s"; "3" ], [ "unknown argument '-s'" ]

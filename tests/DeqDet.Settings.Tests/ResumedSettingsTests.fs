@@ -22,6 +22,8 @@ let private single =
     [
         "kind=ffndet", Fixed
         "backbone.weights=other.pth", Fixed
+        "weights.load=other.pth", Fixed
+        "weights.rename=[{\"old\":\"a\",\"new\":\"b\"}]", Fixed
         "head.groups=2", Fixed
         "solver.steps=5", Fixed
         "rag.unroll=3", Fixed

@@ -264,6 +264,8 @@ let private settings: Gen<Settings> =
         let! kind = Gen.elements [ ScheduleKind.Step; ScheduleKind.Cosine ]
         let! numbers = Gen.listOfLength 8 (Gen.choose (1, 1000))
         let! milestones = Gen.listOf positive
+        let! load = Gen.optionOf (Gen.elements [ "work/shapes"; "a \"b\".pth" ])
+        let! renames = Gen.listOf (Gen.elements [ "cat", "puma"; "dog", "wolf" ])
         let! shares = Gen.listOfLength 3 fraction
 
         let! precision =
@@ -272,6 +274,11 @@ let private settings: Gen<Settings> =
         return
             {
                 Detector = detector
+                Weights =
+                    {
+                        Load = load
+                        Rename = [ for old, now in renames -> { Old = old; New = now } ]
+                    }
                 Data = data
                 Optimiser =
                     {

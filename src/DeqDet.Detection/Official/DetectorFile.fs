@@ -41,7 +41,8 @@ module DetectorFile =
         | :? PthFile as pth -> pth.Classes |> Option.ofObj |> Option.map List.ofSeq |> Option.defaultValue []
         | _ -> []
 
-    let private ownInfo (file: ITensorFile) : CheckpointInfo option =
+    /// What this program wrote into a file beside the weights; None where somebody else made it. Raises CheckpointError where it is damaged.
+    let ownInfo (file: ITensorFile) : CheckpointInfo option =
         match file with
         | :? SafetensorsFile as safetensors ->
             if
@@ -143,6 +144,23 @@ module DetectorFile =
                     $"names {classes.Length} classes, but its classifier has {count}; name them by --classes"
                 )
             )
+
+    /// The names of a detector's classes in the order of its outputs, as far as its file says them: COCO's where it says nothing and has as many;
+    /// none where they are not known. Raises CheckpointError where the file has no classifier.
+    let classNamesOf (file: ITensorFile) : string list =
+        let count = KnownModels.classesOf file
+
+        let said =
+            match ownInfo file with
+            | Some own -> [ for c in own.Classes -> c.Name ]
+            | None -> classNames file
+
+        if said.Length = count then
+            said
+        elif said.IsEmpty && count = CocoClasses.all.Length then
+            [ for c in CocoClasses.all -> c.Name ]
+        else
+            []
 
     /// Recognises the detector in an open file for which `KnownModels.isDetector` holds, and checks that all its tensors fit.
     /// `config`: a settings file; None: the detector's own settings, or the official ones that fit. `classes`: names separated by commas,

@@ -27,21 +27,24 @@ module KnownModels =
         file.Tensors
         |> Seq.exists (fun tensor -> tensor.Name.StartsWith("roi_head.", StringComparison.Ordinal))
 
-    /// For settings: as many classes as a detector's tensors are made for. Raises CheckpointError where it has no classifier.
-    let private classesOf (file: ITensorFile) : string =
+    /// As many classes as a detector's tensors are made for. Raises CheckpointError where it has no classifier.
+    let classesOf (file: ITensorFile) : int =
         let isClassifier (tensor: StoredTensor) =
             tensor.Name.EndsWith(classLayer, StringComparison.Ordinal)
             && tensor.Shape.Count = 2
             && tensor.Shape[0] > 0L
+            && tensor.Shape[0] <= int64 Int32.MaxValue
 
         match file.Tensors |> Seq.tryFind isClassifier with
-        | Some layer -> $"classes={layer.Shape[0]}"
+        | Some layer -> int layer.Shape[0]
         | None -> raise (CheckpointError(file.Path, $"has no classifier: no tensor '*{classLayer}' of two dimensions"))
+
+    let private assignmentOf (file: ITensorFile) = $"classes={classesOf file}"
 
     /// A settings file for as many classes as the detector's tensors are made for. Raises InputError where the settings are wrong or
     /// the detector has no classifier.
     let settings (file: ITensorFile) (config: string) : Settings =
-        SettingsFile.load config [ classesOf file ]
+        SettingsFile.load config [ assignmentOf file ]
 
     /// How many tensors of a file and of a model do not fit each other.
     let private differences (stored: StoredTensor seq) (expected: ExpectedTensor seq) : int =
@@ -68,7 +71,7 @@ module KnownModels =
     let find (file: ITensorFile) : Settings * string =
         let name, settings, expected =
             [
-                for name, settings in SettingsFile.official [ classesOf file ] ->
+                for name, settings in SettingsFile.official [ assignmentOf file ] ->
                     name, settings, ExpectedWeights.ofDetector settings.Detector
             ]
             |> List.minBy (fun (_, _, expected) -> differences file.Tensors expected)

@@ -25,6 +25,7 @@ module Agreement =
             "data.cache_mb"
             "data.loader_mb"
             "backbone.weights"
+            "weights.load"
         ]
 
     let rec private leaves (path: string) (node: JsonNode) : (string * string) list =

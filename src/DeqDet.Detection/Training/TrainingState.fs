@@ -75,8 +75,8 @@ module TrainingState =
     let private forTraining (setup: TrainingSetup) : Detector -> Detector =
         Detector.forTraining (precisionOf setup)
 
-    /// A run from the start: weights drawn from the seed, the backbone's from a file where the settings name one. Raises InputError where
-    /// that file is missing, damaged or of another backbone.
+    /// A run from the start: weights drawn from the seed, those of a whole detector or of a backbone from a file where the settings name one.
+    /// Raises InputError where that file is missing or damaged, or does not fit.
     let create (setup: TrainingSetup) : TrainingState =
         let settings = setup.Settings.Detector
 
@@ -84,8 +84,11 @@ module TrainingState =
             Detector.initialise settings (uint64 setup.Settings.Train.Seed) setup.Device
             |> forTraining setup
 
-        settings.Backbone.Weights
-        |> Option.iter (fun file -> BackboneWeights.copyInto detector file setup.Device)
+        match DetectorStart.plan setup.Settings setup.Classes with
+        | Some start -> DetectorStart.copyInto detector start setup.Device
+        | None ->
+            settings.Backbone.Weights
+            |> Option.iter (fun file -> BackboneWeights.copyInto detector file setup.Device)
 
         {
             Detector = detector

@@ -117,9 +117,9 @@ public static class InfoCommand
             yield return ("best AP", ap);
         }
         var source = Text(training["source"]) is { } name ? $"{name}, model {Text(training["model"])}" : null;
-        if (source is not null)
+        if ((source ?? detector.Settings.Weights.Load?.Value) is { } from)
         {
-            yield return ("from", source);
+            yield return ("from", from);
         }
         if (info.Version != "")
         {

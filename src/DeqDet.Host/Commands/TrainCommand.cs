@@ -86,6 +86,10 @@ public static class TrainCommand
                     using var file = CheckpointFile.Open(checkpoint);
                     Resumption.ofSettings(file, settings);
                 }
+                else
+                {
+                    DetectorStartModule.check(settings);
+                }
 
                 var device = ComputeDevice.Choose(request.Device, request.Tf32, processes.Communicator.LocalRank);
                 ComputeDevice.UseThreads(request.Threads?.Value, processes.Communicator.LocalSize);
@@ -152,7 +156,9 @@ public static class TrainCommand
                 return MetricsLog.Open(folder.Metrics, run.Progress.Step, run.Progress.Validated);
             }
         );
-        display.Start(Summary(request, setup, run, folder, [.. changed, .. made]));
+        // a run that goes on has all weights in its own state
+        var start = checkpoint is null ? DetectorStartModule.plan(setup.Settings, setup.Classes)?.Value : null;
+        display.Start(Summary(request, setup, run, folder, [.. changed, .. made], start));
         var observer = new TrainingObserver(display, metrics, folder, setup.Settings.Train.LogEvery);
         var outcome = run.Train(folder, observer, interruption.Token);
         if (!outcome.Finished)
@@ -204,7 +210,8 @@ public static class TrainCommand
         TrainingSetup setup,
         TrainingRun run,
         WorkFolder folder,
-        IReadOnlyList<string> notices
+        IReadOnlyList<string> notices,
+        DetectorStart? start
     ) =>
         new()
         {
@@ -223,9 +230,11 @@ public static class TrainCommand
             Processes = setup.Processes.Communicator.Size,
             WorkFolder = folder.Path,
             FirstStep = run.Progress.Step,
+            Start = start,
             Notices =
             [
                 .. notices,
+                .. start?.Notices ?? [],
                 .. setup.Loader.Data.Notices,
                 .. setup.Validation.Data.Notices,
                 .. Warnings(setup.Settings),
@@ -254,6 +263,11 @@ public static class TrainCommand
 
     private static RunSettings Load(TrainRequest request, string? checkpoint)
     {
+        if (request is { Config: null, From.Value: var start })
+        {
+            return DetectorStartModule.settingsOf(start, request.Data is not null, request.Set);
+        }
+
         if (checkpoint is null || request.Config is not null)
         {
             return SettingsFile.load(request.Config?.Value ?? RequestParser.defaultConfig, request.Set);
@@ -263,8 +277,21 @@ public static class TrainCommand
         return SettingsFile.parse($"{checkpoint} (settings)", file.Info.Settings, request.Set);
     }
 
-    private static string NameOf(TrainRequest request) =>
-        Path.GetFileNameWithoutExtension(request.Config?.Value ?? RequestParser.defaultConfig);
+    // After the settings file, else after the run that a detector comes from.
+    private static string NameOf(TrainRequest request)
+    {
+        var named = Path.GetFileNameWithoutExtension(request.Config?.Value ?? RequestParser.defaultConfig);
+        if (request is not { Config: null, From.Value: var start })
+        {
+            return named;
+        }
+
+        var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(start));
+        var isOfRun = WorkFolderModule.at(Path.GetDirectoryName(full) ?? full).HasRun;
+        return Directory.Exists(full) ? Path.GetFileName(full)
+            : isOfRun ? Path.GetFileName(Path.GetDirectoryName(full)!)
+            : Path.GetFileNameWithoutExtension(full);
+    }
 
     // What computes the same numbers again: another number of threads or another device would round differently.
     private static string ResumeArguments(TrainRequest request, Processes processes, WorkFolder folder) =>
@@ -279,6 +306,7 @@ public static class TrainCommand
         var backbone = settings.Detector.Backbone;
         if (
             backbone.Weights is null
+            && settings.Weights.Load is null
             && (
                 backbone.FrozenStages >= 0
                 || backbone.Norm.IsFrozen && BackboneFormModule.ofKind(backbone.Kind).IsResidual

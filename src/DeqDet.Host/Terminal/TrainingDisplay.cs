@@ -67,6 +67,14 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
         {
             Fact("continues", $"after step {firstStep:N0}");
         }
+        if (summary.Start is { } start)
+        {
+            Fact("starts from", Human.Path(start.Path));
+            foreach (var line in StartTable.Lines(start))
+            {
+                Fact("", line);
+            }
+        }
         foreach (var notice in summary.Notices)
         {
             screen.Print(new("  note         ", warning), notice);

@@ -1,3 +1,5 @@
+using DeqDet.Detection;
+
 namespace DeqDet.Host.Terminal;
 
 /// <summary>What a training starts with.</summary>
@@ -38,6 +40,9 @@ public sealed record TrainingSummary
 
     /// <summary>Steps taken by the run that is continued; 0 for a new one.</summary>
     public required long FirstStep { get; init; }
+
+    /// <summary>The detector that a new training starts from; null where it starts otherwise or goes on.</summary>
+    public DetectorStart? Start { get; init; }
 
     /// <summary>What the user should know about data and settings, a line each.</summary>
     public IReadOnlyList<string> Notices { get; init; } = [];

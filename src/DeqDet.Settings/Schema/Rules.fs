@@ -126,6 +126,20 @@ module Rules =
                 }
         ]
 
+    let private rename (rename: ClassRename) =
+        [
+            for key, name, what in
+                [
+                    "old", rename.Old, "the class in the checkpoint"
+                    "new", rename.New, "the class in the data"
+                ] do
+                if name = "" then
+                    {
+                        Keys = [ key ]
+                        Text = $"is missing: name {what}, for example {{ \"old\": \"person\", \"new\": \"player\" }}"
+                    }
+        ]
+
     let private supervised (detector: DetectorSettings) =
         let steps = detector.Solver.Steps
 
@@ -158,5 +172,6 @@ module Rules =
         | :? MosaicSettings as section -> mosaic section
         | :? DataSettings as section -> data section
         | :? OptimiserRule as section -> rule section
+        | :? ClassRename as section -> rename section
         | :? Settings as section -> supervised section.Detector
         | _ -> []
