@@ -155,6 +155,9 @@ type DetectArgument =
         Explain("DIR",
                 "Folder for results.json and the annotated pictures. Default: detections.",
                 "detect work/shapes photo.jpg --out found")>] Out of string
+    | [<Explain("FORMAT,...",
+                "Also writes what is found for labelling tools, into a folder of --out for each: coco, yolo, yolo-conf (with scores), voc, labelme; or csv, a table. May be given again.",
+                "detect work/shapes photos --format yolo")>] Format of string
     | [<Unique;
         Explain("T",
                 "Least score of a detection that is kept, 0 to 1. Default: 0.3.",

@@ -149,6 +149,23 @@ module RequestParser =
                 Ema = results.Contains TestArgument.Ema
             }
 
+    /// The word of a case among all of them.
+    let private wordOf<'T> name example (word: string) : 'T =
+        match Words.all<'T> |> List.tryFind (fun (known, _) -> known = word) with
+        | Some(_, case) -> case
+        | None ->
+            let names = Words.all<'T> |> List.map fst
+            let all = String.concat ", " names
+            let nearest = Nearest.find names word |> Option.get
+
+            let meant =
+                if Nearest.isClose word nearest then
+                    $"; did you mean {nearest}?"
+                else
+                    ""
+
+            refuse $"{name} {word}: must be one of {all}{meant}; for example: {name} {example}"
+
     let private detect (results: ParseResults<DetectArgument>) : DetectRequest =
         match results.GetResults DetectArgument.Inputs |> List.concat with
         | [] -> refuse "detect: name a checkpoint and images; for example: detect work/shapes photo.jpg"
@@ -160,6 +177,12 @@ module RequestParser =
                 Checkpoint = checkpoint
                 Images = Array.ofList images
                 Out = results.GetResult(DetectArgument.Out, "detections")
+                Formats =
+                    results.GetResults DetectArgument.Format
+                    |> List.collect (fun list -> list.Split ',' |> List.ofArray)
+                    |> List.map (fun word -> wordOf<ResultFormat> "--format" "yolo" (word.Trim()))
+                    |> List.distinct
+                    |> Array.ofList
                 Threshold = results.GetResult(DetectArgument.Threshold, 0.3)
                 Solver =
                     solver

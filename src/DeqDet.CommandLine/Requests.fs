@@ -4,6 +4,7 @@ open DeqDet.Kernels
 open DeqDet.Model
 open DeqDet
 open DeqDet.Settings
+open DeqDet.Settings.Schema
 
 /// Where a command computes.
 type DeviceChoice =
@@ -133,6 +134,24 @@ type TestRequest =
         Ema: bool
     }
 
+/// Formats in which detect writes what it finds, beside its own.
+[<RequireQualifiedAccess>]
+type ResultFormat =
+    | [<Word "coco">] Coco
+    | [<Word "yolo">] Yolo
+    /// YOLO with scores.
+    | [<Word "yolo-conf">] YoloConf
+    | [<Word "voc">] Voc
+    | [<Word "labelme">] LabelMe
+    | [<Word "csv">] Csv
+
+/// The words of formats.
+module Formats =
+
+    /// As a command line names it.
+    let word (format: ResultFormat) : string =
+        Words.all<ResultFormat> |> List.find (fun (_, known) -> known = format) |> fst
+
 type DetectRequest =
     {
         Checkpoint: string
@@ -140,6 +159,8 @@ type DetectRequest =
         Images: string[]
         /// Folder for results and pictures.
         Out: string
+        /// Each once.
+        Formats: ResultFormat[]
         /// Least score of a detection that is kept.
         Threshold: float
         Solver: SolverRequest

@@ -10,7 +10,7 @@ using Microsoft.FSharp.Core;
 
 namespace DeqDet.Host.Commands;
 
-/// <summary>`detect`: what a checkpoint finds in images, as JSON and as pictures.</summary>
+/// <summary>`detect`: what a checkpoint finds in images, as JSON, as pictures, and in the formats of labelling tools.</summary>
 public static class DetectCommand
 {
     /// <summary>
@@ -42,7 +42,14 @@ public static class DetectCommand
         Outputs.MakeFolder("--out", request.Out);
         var json = Path.Combine(request.Out, "results.json");
         var pictures = PictureNames(request.Out, json, files);
-        var results = new DetectionResults(json, model.Classes, files);
+        var proposals = Proposals.Of(request.Out, request.Formats, model.Classes, request.Images, files);
+        foreach (var notice in proposals.Notices)
+        {
+            output.WriteLine($"note: {notice}");
+        }
+
+        proposals.Start();
+        var results = new DetectionResults(json, model.Classes, files, proposals.Write);
         var refused = new List<string>();
         var refinements = new Refinements();
         // a budget is an image's own, and a frame begins where the one before it ended
@@ -90,6 +97,11 @@ public static class DetectCommand
         output.WriteLine(
             $"{Counted.Of(results.Images.Sum(image => image.Found.Count), "detection")} of at least {request.Threshold:0.##} in {Counted.Of(results.Images.Count, "image")}: {json}"
         );
+        foreach (var place in proposals.Places)
+        {
+            output.WriteLine(place);
+        }
+
         if (refinements.Summary(model.Settings.Detector.Solver) is { Value: var summary })
         {
             output.WriteLine(summary);
@@ -133,7 +145,16 @@ public static class DetectCommand
             refinements.Add(prediction.Refinement);
             var picture = Path.Combine(request.Out, pictures[file]);
             Draw(image, found).Save(picture);
-            results.Add(new(file, pictures[file], image.Width, image.Height, found, prediction.Refinement));
+            var detected = new DetectedImage(
+                file,
+                pictures[file],
+                image.Width,
+                image.Height,
+                found,
+                prediction.Refinement
+            );
+            proposals.Add(detected);
+            results.Add(detected);
             output.WriteLine($"{file}: {Summary(found)} -> {picture}");
         }
     }

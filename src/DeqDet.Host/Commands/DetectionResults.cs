@@ -21,7 +21,16 @@ public sealed record DetectedImage(
 /// COCO's layout, so that tools which read annotations can read it: boxes are [x, y, width, height] in px of the image. As long as images are
 /// missing it names them under <c>missing</c>.
 /// </summary>
-public sealed class DetectionResults(string path, IReadOnlyList<ObjectClass> classes, IReadOnlyList<string> files)
+/// <param name="path">The file.</param>
+/// <param name="classes">The detector's classes.</param>
+/// <param name="files">All images that are to be looked at.</param>
+/// <param name="also">Writes other files of the same images, each time this one is written.</param>
+public sealed class DetectionResults(
+    string path,
+    IReadOnlyList<ObjectClass> classes,
+    IReadOnlyList<string> files,
+    Action<IReadOnlyList<DetectedImage>> also
+)
 {
     private static readonly TimeSpan WriteEvery = TimeSpan.FromSeconds(10);
 
@@ -51,6 +60,7 @@ public sealed class DetectionResults(string path, IReadOnlyList<ObjectClass> cla
     public void Write()
     {
         AtomicFile.Write(path, Write);
+        also(images);
         sinceWritten.Restart();
     }
 
