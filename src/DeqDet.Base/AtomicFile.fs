@@ -126,14 +126,7 @@ type AtomicFile =
         let full = target second
         let temporary = temporaryOf full
 
-        let linked =
-            try
-                HardLink.tryMake (target path) temporary
-            with
-            | :? DllNotFoundException
-            | :? EntryPointNotFoundException -> false
-
-        if linked then
+        if HardLink.tryMake (target path) temporary then
             try
                 try
                     File.Move(temporary, full, overwrite = true)

@@ -4,7 +4,7 @@ open System
 open System.Runtime.InteropServices
 
 /// Second names of files.
-module internal HardLink =
+module HardLink =
 
     [<DllImport("libc", EntryPoint = "link", SetLastError = true)>]
     extern int private link(string existing, string name)
@@ -15,7 +15,11 @@ module internal HardLink =
     /// Gives a file a further name, which must be free. False where the system refuses: not every file system has such names, and none
     /// leads to another disk.
     let tryMake (existing: string) (name: string) : bool =
-        if OperatingSystem.IsWindows() then
-            createHardLink (name, existing, 0n)
-        else
-            link (existing, name) = 0
+        try
+            if OperatingSystem.IsWindows() then
+                createHardLink (name, existing, 0n)
+            else
+                link (existing, name) = 0
+        with
+        | :? DllNotFoundException
+        | :? EntryPointNotFoundException -> false

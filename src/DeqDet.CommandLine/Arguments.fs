@@ -444,8 +444,8 @@ type BenchArgument =
 [<RequireQualifiedAccess>]
 type DataArgument =
     | [<MainCommand;
-        Explain("check [DIR]",
-                "Looks a data set through. DIR is its folder, as train --data takes it; annotation files and image folders in it are found.",
+        Explain("check|convert|browse DIR [OUT]",
+                "check looks a data set through, convert writes it in another format into the new folder OUT, browse makes a page of its images. DIR is its folder, as train --data takes it; annotation files and image folders in it are found.",
                 "data check data/bccd")>] What of string list
     | [<Unique;
         Explain("FILE",
@@ -463,6 +463,24 @@ type DataArgument =
                 "data check data/bccd --decode")>] Decode
     | [<Unique; Explain("OUT", "Also writes everything that was found.", "data check data/bccd --json check.json")>] Json of
         string
+    | [<Unique;
+        Explain("coco|yolo|voc|labelme",
+                "The format that convert writes.",
+                "data convert data/bccd --to yolo data/bccd-yolo")>] To of string
+    | [<Unique;
+        Explain("",
+                "convert gives image files a second name (a hard link) instead of copying them, where the disk can.",
+                "data convert data/bccd --to yolo data/bccd-yolo --link")>] Link
+    | [<Unique;
+        Explain("PAGE.html",
+                "The page that browse writes. Default: named after DIR, in the current folder.",
+                "data browse data/bccd --out bccd.html")>] Out of string
+    | [<Unique;
+        Explain("N",
+                "How many images browse shows, spread evenly over each part. Default: 1000.",
+                "data browse data/bccd --most 200");
+        AtLeast 1;
+        AtMost 5000>] Most of int
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
@@ -529,8 +547,9 @@ type Command =
                 "times steps, predictions and training against the plain computation or somebody else's module, side by side.",
                 "bench step")>] Bench of ParseResults<BenchArgument>
     | [<CliPrefix(CliPrefix.None);
-        Explain("", "checks a data set: counts, sizes, and everything that is wrong with it.", "data check data/bccd")>] Data of
-        ParseResults<DataArgument>
+        Explain("",
+                "checks a data set, converts it into another format, or makes a page of its images.",
+                "data check data/bccd")>] Data of ParseResults<DataArgument>
     | [<SubCommand;
         CliPrefix(CliPrefix.None);
         Explain("",

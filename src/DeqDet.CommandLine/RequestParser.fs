@@ -295,7 +295,33 @@ module RequestParser =
                 Size = results.TryGetResult InfoArgument.Size |> Option.map size
             }
 
-    let private data (results: ParseResults<DataArgument>) : DataCheckRequest =
+    let private dataConvert (results: ParseResults<DataArgument>) (folders: string list) : DataConvertRequest =
+        let example = "data convert data/bccd --to yolo data/bccd-yolo"
+
+        match folders, results.TryGetResult DataArgument.To with
+        | [ folder; out ], Some format ->
+            {
+                Folder = folder
+                Format = wordOf<DataFormat> "--to" "yolo" format
+                Out = out
+                Link = results.Contains DataArgument.Link
+            }
+        | [ _; _ ], None -> refuse $"data convert: say the format with --to; for example: {example}"
+        | _ :: _ :: extra :: _, _ -> refuse $"data convert: '{extra}' is one folder too many; for example: {example}"
+        | _ -> refuse $"data convert: name the data set's folder and the folder to write; for example: {example}"
+
+    let private dataBrowse (results: ParseResults<DataArgument>) (folders: string list) : DataBrowseRequest =
+        match folders with
+        | [ folder ] ->
+            {
+                Folder = folder
+                Out = results.TryGetResult DataArgument.Out
+                Images = results.TryGetResult DataArgument.Most
+            }
+        | [] -> refuse "data browse: name the data set's folder; for example: data browse data/bccd"
+        | _ :: extra :: _ -> refuse $"data browse: '{extra}' is one folder too many"
+
+    let private dataCheck (results: ParseResults<DataArgument>) : DataCheckRequest =
         let annotations = results.GetResults DataArgument.Annotations
         let images = results.GetResults DataArgument.Images
         let config = results.TryGetResult DataArgument.Config
@@ -327,6 +353,45 @@ module RequestParser =
                 Json = results.TryGetResult DataArgument.Json
             }
         | _ -> refuse "data check: name either a folder (or --config), or --annotations FILE --images DIR"
+
+    let private data (results: ParseResults<DataArgument>) : Request =
+        // What a command does not look at is refused rather than ignored.
+        let only (command: string) (given: (string * bool) list) =
+            for name, isGiven in given do
+                if isGiven then
+                    refuse $"data {command}: {name} says nothing to it; data --help says what it is for"
+
+        let ofCheck =
+            [
+                "--config", results.Contains DataArgument.Config
+                "--annotations", results.Contains DataArgument.Annotations
+                "--images", results.Contains DataArgument.Images
+                "--decode", results.Contains DataArgument.Decode
+                "--json", results.Contains DataArgument.Json
+            ]
+
+        let ofConvert =
+            [
+                "--to", results.Contains DataArgument.To
+                "--link", results.Contains DataArgument.Link
+            ]
+
+        let ofBrowse =
+            [
+                "--out", results.Contains DataArgument.Out
+                "--most", results.Contains DataArgument.Most
+            ]
+
+        match results.GetResults DataArgument.What |> List.concat with
+        | "convert" :: folders ->
+            only "convert" (ofCheck @ ofBrowse)
+            Request.DataConvert(dataConvert results folders)
+        | "browse" :: folders ->
+            only "browse" (ofCheck @ ofConvert)
+            Request.DataBrowse(dataBrowse results folders)
+        | _ ->
+            only "check" (ofConvert @ ofBrowse)
+            Request.DataCheck(dataCheck results)
 
     let private bench (results: ParseResults<BenchArgument>) : BenchRequest =
         let kinds = Words.all<BenchmarkKind>
@@ -454,7 +519,7 @@ module RequestParser =
         | Command.Convert results -> CommandParser.within results |> convert |> Request.Convert
         | Command.Info results -> CommandParser.within results |> info |> Request.Info
         | Command.Bench results -> CommandParser.within results |> bench |> Request.Bench
-        | Command.Data results -> CommandParser.within results |> data |> Request.DataCheck
+        | Command.Data results -> CommandParser.within results |> data
         | Command.Doctor -> Request.Doctor
 
     /// What a command line asks for. InputError for what cannot be understood. Help does not start Argu: it is there at once.

@@ -316,6 +316,35 @@ type DataCheckRequest =
         Json: string option
     }
 
+/// Formats in which data convert writes a data set.
+[<RequireQualifiedAccess>]
+type DataFormat =
+    | [<Word "coco">] Coco
+    | [<Word "yolo">] Yolo
+    | [<Word "voc">] Voc
+    | [<Word "labelme">] LabelMe
+
+type DataConvertRequest =
+    {
+        /// Folder of the data set.
+        Folder: string
+        Format: DataFormat
+        /// Folder to write, new or empty.
+        Out: string
+        /// Whether images become second names of the originals.
+        Link: bool
+    }
+
+type DataBrowseRequest =
+    {
+        /// Folder of the data set.
+        Folder: string
+        /// HTML file to write; None: named after the folder, in the current one.
+        Out: string option
+        /// Most images that are shown.
+        Images: int option
+    }
+
 /// What a command line asks for.
 type Request =
     | Train of TrainRequest
@@ -329,6 +358,8 @@ type Request =
     | Info of InfoRequest
     | Bench of BenchRequest
     | DataCheck of DataCheckRequest
+    | DataConvert of DataConvertRequest
+    | DataBrowse of DataBrowseRequest
     | Doctor
     /// Text to print.
     | Help of text: string

@@ -81,6 +81,12 @@ public static class Program
                 break;
             case Request.DataCheck check:
                 return DataCheck(check.Item);
+            case Request.DataConvert convert:
+                DataConvert(convert.Item);
+                break;
+            case Request.DataBrowse browse:
+                DataBrowse(browse.Item);
+                break;
             case { IsDoctor: true }:
                 return Doctor();
             default:
@@ -101,6 +107,12 @@ public static class Program
 
     private static int DataCheck(DataCheckRequest request) =>
         DataCommand.Check(request, Spectre.Console.AnsiConsole.Console);
+
+    private static void DataConvert(DataConvertRequest request) =>
+        DataConvertCommand.Run(request, Spectre.Console.AnsiConsole.Console, Console.Out);
+
+    private static void DataBrowse(DataBrowseRequest request) =>
+        DataBrowseCommand.Run(request, Spectre.Console.AnsiConsole.Console, Console.Out);
 
     private static int Doctor() =>
         DoctorCommand.Run(Spectre.Console.AnsiConsole.Console, Version, Devices.LibTorch.Load);

@@ -1,0 +1,164 @@
+using DeqDet.Coco;
+using DeqDet.Data.Check;
+using DeqDet.Images;
+
+namespace DeqDet.Data.Export;
+
+/// <summary>What was written.</summary>
+/// <param name="Parts">The parts, with the boxes that were written.</param>
+/// <param name="Copied">Image files that were copied.</param>
+/// <param name="Linked">Image files that are second names of the originals.</param>
+/// <param name="Notices">What changed or was lost on the way, a line each.</param>
+public sealed record ExportSummary(
+    IReadOnlyList<ExportPart> Parts,
+    int Copied,
+    int Linked,
+    IReadOnlyList<string> Notices
+);
+
+/// <summary>Writes a data set in another format.</summary>
+public static class DataExport
+{
+    /// <summary>Reads the parts of a data set.</summary>
+    /// <exception cref="InputError">Something in them is missing or malformed.</exception>
+    public static ExportSet Read(IReadOnlyList<DataPart> parts) =>
+        ExportSet.Of([
+            .. parts.Select(part =>
+            {
+                var file = AnnotationFile.Read(part.AnnotationFile, AnnotationUse.Images, annotationsOptional: true);
+                var isGroup = file.Classes.Count > 0 && RootCategory.IsRoot(file.Classes[0].Id, part.AnnotationFile);
+                return (part.Name, part.ImageFolder, file, isGroup);
+            }),
+        ]);
+
+    /// <summary>
+    /// Writes a data set into a new or empty folder: all of it, or nothing. Every image has to be there and of the size that its annotations state,
+    /// since formats that know shares of an image would else move its boxes.
+    /// </summary>
+    /// <param name="set">The data set.</param>
+    /// <param name="format">The format.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="link">Whether image files become second names of the originals (hard links) where the system can; else they are copied.</param>
+    /// <param name="progress">Told the number of images that are done.</param>
+    /// <param name="cancellation">Ends it; nothing is left then.</param>
+    /// <exception cref="InputError">An image is missing, unreadable or of another size, the folder is not empty, or the system refuses.</exception>
+    public static ExportSummary Write(
+        ExportSet set,
+        ExportFormat format,
+        string folder,
+        bool link,
+        IProgress<int> progress,
+        CancellationToken cancellation
+    )
+    {
+        NewFolder.Check(folder);
+        var turned = CheckImages(set.Parts);
+        var plan = ExportLayout.Plan(set, format);
+        var (copied, linked) = (0, 0);
+        NewFolder.Fill(
+            folder,
+            making =>
+            {
+                foreach (var image in plan.Images)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    var target = Place(making, image.Target);
+                    // a link to a link would be gone with it
+                    if (link && HardLink.tryMake(RealPath.Of(image.Source), target))
+                    {
+                        linked++;
+                    }
+                    else
+                    {
+                        File.Copy(image.Source, target);
+                        copied++;
+                    }
+
+                    progress.Report(copied + linked);
+                }
+
+                foreach (var file in plan.Files)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    using var stream = new FileStream(Place(making, file.Path), FileMode.CreateNew, FileAccess.Write);
+                    file.Write(stream);
+                }
+            }
+        );
+        string[] stored =
+            turned > 0 && format == ExportFormat.Yolo
+                ?
+                [
+                    $"{Counted.Of(turned, "image is", "images are")} annotated as stored, not as their EXIF orientation says; YOLO states no sizes, and "
+                        + "programs that turn such images will find their boxes misplaced",
+                ]
+                : [];
+        return new(plan.Parts, copied, linked, [.. plan.Notices, .. stored]);
+    }
+
+    // Nothing that leads out of the folder gets here; this is the last door.
+    private static string Place(string folder, string name)
+    {
+        var path = Path.GetFullPath(Path.Combine(folder, name));
+        if (!path.StartsWith(Path.GetFullPath(folder) + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+        {
+            throw new InputError($"{name}: leads out of the new folder; rename the image");
+        }
+
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        return path;
+    }
+
+    // The number of images that are annotated as stored though EXIF turns them.
+    private static int CheckImages(IReadOnlyList<ExportPart> parts)
+    {
+        var turned = 0;
+        foreach (var part in parts)
+        {
+            var faults = new string?[part.Images.Count];
+            var isTurned = new bool[part.Images.Count];
+            Parallel.For(0, faults.Length, i => (faults[i], isTurned[i]) = Look(part.ImageFolder, part.Images[i]));
+            turned += isTurned.Count(true);
+            var found = Enumerable.Range(0, faults.Length).Where(i => faults[i] is not null).ToList();
+            if (found.Count > 0)
+            {
+                var first = faults[found[0]]!;
+                var name = part.Images[found[0]].Name;
+                var text = first.Length == 0 ? $"{MissingImages.In(part.ImageFolder).Explain(name)} (missing)" : first;
+                throw new InputError(
+                    $"{part.ImageFolder}: {Counted.Of(found.Count, "image")} of {faults.Length} in {part.Name} cannot be converted, the first: {text}; "
+                        + "`data check` names them all"
+                );
+            }
+        }
+
+        return turned;
+    }
+
+    // What is wrong with an image file, empty where it is not there; and whether it is annotated as stored though EXIF turns it.
+    private static (string? Fault, bool IsTurned) Look(string folder, LabelledImage image)
+    {
+        var path = ImageNames.PathOf(folder, image.Name);
+        if (!File.Exists(path))
+        {
+            return ("", false);
+        }
+
+        try
+        {
+            var header = ImageHeader.Read(path);
+            var (stored, stated) = ((header.Width, header.Height), (image.Width, image.Height));
+            var upright = header.SwapsSides ? (header.Height, header.Width) : stored;
+            return stated != upright && stated != stored
+                ? (
+                    $"{image.Name} has {header.Width} x {header.Height} px, stated {image.Width} x {image.Height}",
+                    false
+                )
+                : (null, stated != upright);
+        }
+        catch (InputError error)
+        {
+            return (error.Message, false);
+        }
+    }
+}
