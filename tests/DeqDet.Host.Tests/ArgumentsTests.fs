@@ -78,6 +78,7 @@ let private detected: DetectRequest =
         Checkpoint = "w"
         Images = [| "a.jpg" |]
         Out = "detections"
+        Formats = [||]
         Threshold = 0.3
         Solver = asIs
         WarmStart = false
@@ -292,6 +293,51 @@ let private understood =
                 Threshold = 0.5
             }
         [ "detect"; "w"; "a.jpg" ], Request.Detect detected
+        [
+            "detect"
+            "w"
+            "a.jpg"
+            "--format"
+            "yolo, csv"
+            "--format"
+            "labelme"
+            "--format"
+            "yolo"
+        ],
+        Request.Detect
+            { detected with
+                Formats = [| ResultFormat.Yolo; ResultFormat.Csv; ResultFormat.LabelMe |]
+            }
+        [ "data"; "convert"; "in"; "--to"; "voc"; "out" ],
+        Request.DataConvert
+            {
+                Folder = "in"
+                Format = DataFormat.Voc
+                Out = "out"
+                Link = false
+            }
+        [ "data"; "convert"; "--link"; "in"; "out"; "--to=coco" ],
+        Request.DataConvert
+            {
+                Folder = "in"
+                Format = DataFormat.Coco
+                Out = "out"
+                Link = true
+            }
+        [ "data"; "browse"; "in" ],
+        Request.DataBrowse
+            {
+                Folder = "in"
+                Out = None
+                Images = None
+            }
+        [ "data"; "browse"; "in"; "--out"; "a.html"; "--most"; "20" ],
+        Request.DataBrowse
+            {
+                Folder = "in"
+                Out = Some "a.html"
+                Images = Some 20
+            }
         [ "detect"; "--ema"; "w"; "--device"; "cuda:1"; "a.jpg"; "--threads=4" ],
         Request.Detect
             { detected with
@@ -604,6 +650,19 @@ let private refused =
         [ "test"; "a"; "b" ], [ "'b' is one argument too many" ]
         [ "detect" ], [ "detect"; "checkpoint and images" ]
         [ "detect"; "w" ], [ "detect w photo.jpg" ]
+        [ "detect"; "w"; "a"; "--format"; "yolo,pascal" ],
+        [ "--format pascal"; "coco, yolo, yolo-conf, voc, labelme, csv" ]
+        [ "detect"; "w"; "a"; "--format"; "jolo" ], [ "--format jolo"; "did you mean yolo?" ]
+        [ "detect"; "w"; "a"; "--format"; "" ], [ "--format" ]
+        [ "data"; "convert"; "in" ], [ "data convert: name the data set's folder and the folder to write" ]
+        [ "data"; "convert"; "in"; "out" ], [ "say the format with --to" ]
+        [ "data"; "convert"; "in"; "out"; "more"; "--to"; "voc" ], [ "'more' is one folder too many" ]
+        [ "data"; "convert"; "in"; "out"; "--to"; "cocoa" ], [ "--to cocoa"; "did you mean coco?" ]
+        [ "data"; "convert"; "in"; "out"; "--to"; "coco"; "--decode" ], [ "data convert: --decode says nothing to it" ]
+        [ "data"; "browse" ], [ "data browse: name the data set's folder" ]
+        [ "data"; "browse"; "in"; "out" ], [ "'out' is one folder too many" ]
+        [ "data"; "browse"; "in"; "--most"; "0" ], [ "--most 0"; "from 1 to 5000" ]
+        [ "data"; "check"; "in"; "--link" ], [ "data check: --link says nothing to it" ]
         [ "detect"; "w"; "a"; "--threshold"; "2" ], [ "--threshold 2"; "from 0 to 1" ]
         [ "detect"; "w"; "a"; "--threshold"; "nan" ], [ "--threshold nan" ]
         [ "detect"; "w"; "a"; "--tolerance"; "0" ], [ "--tolerance 0"; "above 0" ]

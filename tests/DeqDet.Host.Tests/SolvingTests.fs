@@ -89,6 +89,7 @@ let private detect work images solver warm =
             Checkpoint = work
             Images = [| images |]
             Out = out
+            Formats = [||]
             Threshold = 0.0
             Solver = solver
             WarmStart = warm

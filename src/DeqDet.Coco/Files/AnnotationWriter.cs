@@ -21,7 +21,7 @@ public static class AnnotationWriter
     /// <param name="stream">Where to.</param>
     /// <param name="classes">The classes; a box's label is a place among them.</param>
     /// <param name="images">The images; ids of images, and of all their boxes, have to differ.</param>
-    public static void Write(Stream stream, IReadOnlyList<ObjectClass> classes, IReadOnlyList<LabelledImage> images)
+    public static void Write(Stream stream, IReadOnlyList<ObjectClass> classes, IReadOnlyList<ExportImage> images)
     {
         using var json = new Utf8JsonWriter(stream, readable);
         json.WriteStartObject();
@@ -67,8 +67,8 @@ public static class AnnotationWriter
     private static void Write(
         Utf8JsonWriter json,
         IReadOnlyList<ObjectClass> classes,
-        LabelledImage image,
-        in LabelledBox box
+        ExportImage image,
+        in ExportBox box
     )
     {
         json.WriteStartObject();

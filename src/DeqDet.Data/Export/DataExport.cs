@@ -136,7 +136,7 @@ public static class DataExport
     }
 
     // What is wrong with an image file, empty where it is not there; and whether it is annotated as stored though EXIF turns it.
-    private static (string? Fault, bool IsTurned) Look(string folder, LabelledImage image)
+    private static (string? Fault, bool IsTurned) Look(string folder, ExportImage image)
     {
         var path = ImageNames.PathOf(folder, image.Name);
         if (!File.Exists(path))

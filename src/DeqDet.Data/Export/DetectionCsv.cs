@@ -18,7 +18,7 @@ public static class DetectionCsv
     /// </summary>
     /// <param name="images">The images; one without boxes has no line.</param>
     /// <param name="classes">The classes.</param>
-    public static string Of(IEnumerable<LabelledImage> images, IReadOnlyList<ObjectClass> classes)
+    public static string Of(IEnumerable<ExportImage> images, IReadOnlyList<ObjectClass> classes)
     {
         var text = new StringBuilder(Header + LineEnd);
         foreach (var image in images)

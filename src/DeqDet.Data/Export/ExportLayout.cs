@@ -84,15 +84,10 @@ public static class ExportLayout
             renamed.Add(part.Images, [.. part.Images.Select((image, i) => stems[i] + Path.GetExtension(image.Name))]);
         }
 
-        var keys = Keys(parts);
+        var folders = Folders(parts);
         files.Add(ExportedFile.Text("classes.txt", YoloText.Classes(classes)));
-        files.Add(
-            ExportedFile.Text(
-                "data.yaml",
-                YoloText.DataYaml(parts.Select((part, i) => (keys[i], $"{YoloImages}/{part.Name}")), classes)
-            )
-        );
-        string[] alone = keys.Contains("val")
+        files.Add(ExportedFile.Text("data.yaml", YoloText.DataYaml(folders, classes)));
+        string[] alone = folders.Any(entry => entry.Key == "val")
             ? []
             : ["there is no part for validation: data.yaml has no val, which YOLO's programs ask for"];
         return new(parts, images, files, [.. renamed.Notices, .. alone]);
@@ -151,7 +146,7 @@ public static class ExportLayout
         return new(parts, images, files, renamed.Notices);
     }
 
-    private static ExportedImage Copy(ExportPart part, LabelledImage image, string target) =>
+    private static ExportedImage Copy(ExportPart part, ExportImage image, string target) =>
         new(ImageNames.PathOf(part.ImageFolder, image.Name), target);
 
     // YOLO's programs find labels by replacing the last folder "images" of a path.
@@ -161,14 +156,26 @@ public static class ExportLayout
             ExportNames.Below(name).Split('/').Select(part => part == YoloImages ? YoloImages + "-" : part)
         );
 
-    // What data.yaml calls the parts; one alone is to train on, whatever its name.
-    private static List<string> Keys(IReadOnlyList<ExportPart> parts)
+    // What data.yaml says. Its readers know train, val and test alone: where no part is called like that, all are to train on.
+    private static List<(string Key, IReadOnlyList<string> Folders)> Folders(IReadOnlyList<ExportPart> parts)
     {
-        var words = parts.Select(part => part.Name.TrimEnd("0123456789".ToCharArray())).ToList();
-        return parts.Count == 1 ? ["train"]
-            : words.Distinct().Count() == words.Count
-                ? [.. words.Select((word, i) => word is "train" or "val" or "test" ? word : parts[i].Name)]
-            : [.. parts.Select(part => part.Name)];
+        var keys = parts.Select(part => part.Name.TrimEnd("0123456789-".ToCharArray())).ToList();
+        var isKnown = keys.Any(key => key is "train" or "val" or "test");
+        return
+        [
+            .. parts
+                .Select(
+                    (part, i) =>
+                        (
+                            Key: !isKnown ? "train"
+                            : keys[i] is "train" or "val" or "test" ? keys[i]
+                            : part.Name,
+                            Folder: $"{YoloImages}/{part.Name}"
+                        )
+                )
+                .GroupBy(entry => entry.Key)
+                .Select(group => (group.Key, (IReadOnlyList<string>)[.. group.Select(entry => entry.Folder)])),
+        ];
     }
 
     /// <summary>Counts images that go by another name from now on.</summary>
@@ -180,7 +187,7 @@ public static class ExportLayout
         public IReadOnlyList<string> Notices =>
             count == 0 ? [] : [$"{Counted.Of(count, "image gets", "images get")} another name, the first: {first}"];
 
-        public void Add(IReadOnlyList<LabelledImage> images, IReadOnlyList<string> names)
+        public void Add(IReadOnlyList<ExportImage> images, IReadOnlyList<string> names)
         {
             for (var i = 0; i < names.Count; i++)
             {

@@ -51,9 +51,9 @@ internal static class ExportLosses
             ]
         );
 
-        List<LabelledBox> Said(LabelledImage image)
+        List<ExportBox> Said(ExportImage image)
         {
-            var said = new List<LabelledBox>();
+            var said = new List<ExportBox>();
             foreach (var box in image.Boxes)
             {
                 if (box.Clipped(image.Width, image.Height) is not { } inside)

@@ -6,7 +6,7 @@ namespace DeqDet.Data.Export;
 /// <param name="Name">Its name, as in train.</param>
 /// <param name="ImageFolder">Folder that the images' names are relative to.</param>
 /// <param name="Images">The images; a box's label is a place among the classes of the whole set.</param>
-public sealed record ExportPart(string Name, string ImageFolder, IReadOnlyList<LabelledImage> Images);
+public sealed record ExportPart(string Name, string ImageFolder, IReadOnlyList<ExportImage> Images);
 
 /// <summary>An image file that goes along.</summary>
 /// <param name="Source">Where it is.</param>

@@ -63,7 +63,7 @@ public sealed record ExportSet(
                         new ExportPart(
                             NameOf(parts, i),
                             part.ImageFolder,
-                            Relabelled(LabelledImage.Of(part.File), labels[i], leavesOut ? 1 : 0)
+                            Relabelled(ExportImage.Of(part.File), labels[i], leavesOut ? 1 : 0)
                         )
                 ),
             ],
@@ -99,8 +99,8 @@ public sealed record ExportSet(
         return (all, [.. lists.Select(list => list.Select(kind => label[kind.Name]).ToArray())]);
     }
 
-    private static IReadOnlyList<LabelledImage> Relabelled(
-        IReadOnlyList<LabelledImage> images,
+    private static IReadOnlyList<ExportImage> Relabelled(
+        IReadOnlyList<ExportImage> images,
         int[] labels,
         int leftOut
     ) =>

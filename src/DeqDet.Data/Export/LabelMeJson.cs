@@ -20,7 +20,7 @@ public static class LabelMeJson
     /// <param name="image">The image.</param>
     /// <param name="imagePath">From the file's folder to the image, with slashes.</param>
     /// <param name="names">Names of the classes by label.</param>
-    public static void Write(Stream stream, LabelledImage image, string imagePath, IReadOnlyList<string> names)
+    public static void Write(Stream stream, ExportImage image, string imagePath, IReadOnlyList<string> names)
     {
         using var json = new Utf8JsonWriter(stream, options);
         json.WriteStartObject();

@@ -76,7 +76,7 @@ public static class NewFolder
         {
             Directory.Delete(entry, recursive: true);
         }
-        else
+        else if (File.Exists(entry))
         {
             File.Delete(entry);
         }

@@ -25,7 +25,7 @@ public static class VocXml
     /// <param name="stream">Where to.</param>
     /// <param name="image">The image; its name's last part is the file name.</param>
     /// <param name="names">Names of the classes by label.</param>
-    public static void Write(Stream stream, LabelledImage image, IReadOnlyList<string> names)
+    public static void Write(Stream stream, ExportImage image, IReadOnlyList<string> names)
     {
         using var xml = XmlWriter.Create(stream, settings);
         var cut = image.Name.LastIndexOf('/');

@@ -14,7 +14,7 @@ public static class YoloText
     /// A line for each box, in their order: class, centre x, centre y, width, height; the last four as shares of the image's sides. With
     /// <paramref name="withScores"/> the score follows, where a box has one.
     /// </summary>
-    public static string Labels(LabelledImage image, bool withScores = false)
+    public static string Labels(ExportImage image, bool withScores = false)
     {
         var text = new StringBuilder();
         foreach (var box in image.Boxes)
@@ -44,12 +44,22 @@ public static class YoloText
     /// <summary>data.yaml: folders of images by part, relative to the file, and the classes' names.</summary>
     /// <param name="parts">As in (train, images/train).</param>
     /// <param name="classes">The classes.</param>
-    public static string DataYaml(IEnumerable<(string Key, string Folder)> parts, IReadOnlyList<ObjectClass> classes)
+    public static string DataYaml(
+        IEnumerable<(string Key, IReadOnlyList<string> Folders)> parts,
+        IReadOnlyList<ObjectClass> classes
+    )
     {
         var text = new StringBuilder();
-        foreach (var (key, folder) in parts)
+        foreach (var (key, folders) in parts)
         {
-            text.Append(Quoted(key)).Append(": ").Append(Quoted(folder)).Append('\n');
+            text.Append(Quoted(key)).Append(':');
+            text.Append(folders.Count == 1 ? " " + Quoted(folders[0]) : "");
+            foreach (var folder in folders.Where(_ => folders.Count > 1))
+            {
+                text.Append("\n  - ").Append(Quoted(folder));
+            }
+
+            text.Append('\n');
         }
 
         var names = ClassNames.Plain(classes);

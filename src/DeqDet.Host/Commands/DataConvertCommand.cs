@@ -63,10 +63,4 @@ public static class DataConvertCommand
         : format.IsYolo ? ExportFormat.Yolo
         : format.IsVoc ? ExportFormat.Voc
         : ExportFormat.LabelMe;
-
-    // At once, on the thread that tells: Progress would post it elsewhere.
-    private sealed class Told(Action<int> tell) : IProgress<int>
-    {
-        public void Report(int value) => tell(value);
-    }
 }

@@ -101,7 +101,7 @@ public sealed class Proposals
         foreach (var format in formats.Where(format => format.IsYolo || format.IsYoloConf))
         {
             Save(format, "classes.txt", YoloText.Classes(classes));
-            Save(format, "data.yaml", YoloText.DataYaml([("train", "images"), ("val", "images")], classes));
+            Save(format, "data.yaml", YoloText.DataYaml([("train", ["images"]), ("val", ["images"])], classes));
         }
     }
 
@@ -199,7 +199,7 @@ public sealed class Proposals
         return Path.GetFileName(file);
     }
 
-    private LabelledImage Labelled(DetectedImage image, int id, int firstBox) =>
+    private ExportImage Labelled(DetectedImage image, int id, int firstBox) =>
         new(
             id,
             names[image.File].Name,
@@ -208,7 +208,7 @@ public sealed class Proposals
             [
                 .. image.Found.Select(
                     (finding, i) =>
-                        new LabelledBox(
+                        new ExportBox(
                             firstBox + i,
                             finding.Label,
                             Shortest(finding.Box.X1),
@@ -225,13 +225,13 @@ public sealed class Proposals
         );
 
     // A label is of something that can be seen.
-    private static LabelledImage Inside(LabelledImage image) =>
+    private static ExportImage Inside(ExportImage image) =>
         image with
         {
-            Boxes = [.. image.Boxes.Select(box => box.Clipped(image.Width, image.Height)).OfType<LabelledBox>()],
+            Boxes = [.. image.Boxes.Select(box => box.Clipped(image.Width, image.Height)).OfType<ExportBox>()],
         };
 
-    private Detections Results(List<LabelledImage> images)
+    private Detections Results(List<ExportImage> images)
     {
         var results = new Detections();
         foreach (var image in images)

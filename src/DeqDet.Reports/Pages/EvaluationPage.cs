@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using DeqDet.Coco.Analysis;
 using DeqDet.Coco.Evaluation;
@@ -55,32 +54,9 @@ public sealed record EvaluationPage(
     public void Save(string path) => AtomicFile.Write(path, Write);
 
     /// <summary>Writes the page.</summary>
-    public void Write(Stream stream)
-    {
-        var rest = PageResource.Text("evaluation.html");
-        Until("<!--style-->", PageResource.Text("evaluation.css"));
-        Until("<!--data-->", "");
-        using (var writer = new Utf8JsonWriter(stream))
-        {
-            WriteData(writer);
-        }
-        Until("<!--script-->", "\"use strict\";\n" + string.Concat(scripts.Select(PageResource.Text)));
-        Put(rest);
+    public void Write(Stream stream) =>
+        PageTemplate.Write(stream, "evaluation.html", ["evaluation.css"], WriteData, scripts);
 
-        void Until(string mark, string replacement)
-        {
-            var (before, after) = rest.Split(mark) is [var first, var second]
-                ? (first, second)
-                : throw new InvalidOperationException($"the page has to have {mark} once");
-            Put(before);
-            Put(replacement);
-            rest = after;
-        }
-
-        void Put(string text) => stream.Write(Encoding.UTF8.GetBytes(text));
-    }
-
-    // The writer's default encoder escapes <, > and &, so that no text can end the script element that holds it.
     private void WriteData(Utf8JsonWriter writer)
     {
         const int decimals = 4;

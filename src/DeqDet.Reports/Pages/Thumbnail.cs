@@ -10,9 +10,21 @@ public static class Thumbnail
     public const int LongestSide = 800;
 
     private const int Quality = 82;
+    private const int WebpQuality = 74;
 
     /// <summary>The bytes of a JPEG file whose longer side has at most so many px; pictures are never enlarged.</summary>
-    public static byte[] Jpeg(RgbImage image, int longestSide)
+    public static byte[] Jpeg(RgbImage image, int longestSide) =>
+        Encoded(image, longestSide, pixels => pixels.Encode(new SKJpegEncoderOptions(Quality)));
+
+    /// <summary>The same as WebP, for pages of many pictures: about two thirds of the bytes.</summary>
+    public static byte[] Webp(RgbImage image, int longestSide) =>
+        Encoded(
+            image,
+            longestSide,
+            pixels => pixels.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, WebpQuality))
+        );
+
+    private static byte[] Encoded(RgbImage image, int longestSide, Func<SKPixmap, SKData?> encode)
     {
         var scale = Math.Min(1, longestSide / (double)Math.Max(image.Width, image.Height));
         var (width, height) = (Side(image.Width), Side(image.Height));
@@ -22,7 +34,7 @@ public static class Thumbnail
         using var pixels = small.PeekPixels();
         // Mipmaps: shrinking by more than two would leave out pixels otherwise.
         original.ScalePixels(pixels, new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear));
-        using var data = pixels.Encode(new SKJpegEncoderOptions(Quality));
+        using var data = encode(pixels);
         return data!.ToArray();
 
         int Side(int length) => Math.Max(1, (int)Math.Round(length * scale));

@@ -7,7 +7,7 @@ namespace DeqDet.Coco;
 /// <param name="Y">Upper edge, px.</param>
 /// <param name="Width">Width, px.</param>
 /// <param name="Height">Height, px.</param>
-public readonly record struct LabelledBox(CocoId Id, int Label, double X, double Y, double Width, double Height)
+public readonly record struct ExportBox(CocoId Id, int Label, double X, double Y, double Width, double Height)
 {
     /// <summary>Area of the object, px^2; null: that of the box.</summary>
     public double? Area { get; init; }
@@ -34,7 +34,7 @@ public readonly record struct LabelledBox(CocoId Id, int Label, double X, double
     /// The box as far as it lies in an image of the given size; null where it is wholly outside. A box without width or height is inside where its
     /// place is.
     /// </summary>
-    public LabelledBox? Clipped(int width, int height)
+    public ExportBox? Clipped(int width, int height)
     {
         if (
             X >= width
@@ -67,12 +67,12 @@ public readonly record struct LabelledBox(CocoId Id, int Label, double X, double
 /// <param name="Width">Width, px.</param>
 /// <param name="Height">Height, px.</param>
 /// <param name="Boxes">Its boxes.</param>
-public sealed record LabelledImage(CocoId Id, string Name, int Width, int Height, IReadOnlyList<LabelledBox> Boxes)
+public sealed record ExportImage(CocoId Id, string Name, int Width, int Height, IReadOnlyList<ExportBox> Boxes)
 {
     /// <summary>The images of an annotation file in its order, each with its boxes; those without a usable name or size are left out.</summary>
-    public static IReadOnlyList<LabelledImage> Of(AnnotationFile file)
+    public static IReadOnlyList<ExportImage> Of(AnnotationFile file)
     {
-        var boxes = file.Images.Select(_ => new List<LabelledBox>()).ToArray();
+        var boxes = file.Images.Select(_ => new List<ExportBox>()).ToArray();
         for (var i = 0; i < file.Count; i++)
         {
             boxes[file.Image[i]]
@@ -93,7 +93,7 @@ public sealed record LabelledImage(CocoId Id, string Name, int Width, int Height
                     (image, i) =>
                         (
                             image,
-                            labelled: new LabelledImage(image.Id, image.FileName, image.Width, image.Height, boxes[i])
+                            labelled: new ExportImage(image.Id, image.FileName, image.Width, image.Height, boxes[i])
                         )
                 )
                 .Where(entry => entry.image.IsUsable)

@@ -1,0 +1,18 @@
+namespace DeqDet.Data.Check;
+
+/// <summary>A finding about an image.</summary>
+/// <param name="Kind">What such findings are, after a number of them.</param>
+/// <param name="Text">The finding in words.</param>
+public readonly record struct ImageRemark(string Kind, string Text);
+
+/// <summary>What a check found about single images of a part.</summary>
+public sealed class ImageRemarks
+{
+    private readonly Dictionary<string, List<ImageRemark>> byName = new(StringComparer.Ordinal);
+
+    /// <summary>The kinds of the findings, each once.</summary>
+    public IEnumerable<string> Kinds => byName.Values.SelectMany(list => list).Select(remark => remark.Kind).Distinct();
+
+    /// <summary>The findings about an image, by its name in the annotations.</summary>
+    public IReadOnlyList<ImageRemark> Of(string name) => byName.TryGetValue(name, out var list) ? list : [];
+}

@@ -1,0 +1,136 @@
+using DeqDet.Coco;
+using DeqDet.Data;
+using DeqDet.Data.Check;
+using DeqDet.Data.Export;
+using DeqDet.Images;
+
+namespace DeqDet.Reports.Pages;
+
+/// <summary>From a data set to a page about it.</summary>
+public static class BrowsedDataSet
+{
+    /// <summary>How many images are shown unless asked otherwise.</summary>
+    public const int DefaultImages = 1000;
+
+    /// <summary>How many images can be asked for.</summary>
+    public const int MostImages = 5000;
+
+    // Longest sides of pictures, px, by the number of images up to which they are used: a page of at most some 30 MB.
+    private static readonly (int Images, int Side)[] sides = [(200, 720), (500, 512), (1000, 384), (2000, 256)];
+    private const int LeastSide = 176;
+
+    /// <summary>
+    /// Collects what the page shows. Numbers are of all images; of a large data set only some are shown, spread evenly over each part. An
+    /// image that cannot be read has no picture.
+    /// </summary>
+    /// <param name="name">Name of the data set.</param>
+    /// <param name="set">The data set.</param>
+    /// <param name="report">What a check says of the same parts in the same order.</param>
+    /// <param name="most">Most images that are shown.</param>
+    /// <param name="progress">Told the number of pictures that are done.</param>
+    /// <param name="cancellation">Ends it.</param>
+    public static BrowsePage Of(
+        string name,
+        ExportSet set,
+        IReadOnlyList<ImageRemarks> report,
+        int most,
+        IProgress<int> progress,
+        CancellationToken cancellation
+    )
+    {
+        var all = set.Parts.Sum(part => part.Images.Count);
+        var shown = set
+            .Parts.SelectMany(
+                (part, i) => Spread(part.Images, Share(part.Images.Count, all, most)).Select(image => (i, image))
+            )
+            .ToList();
+        var side = sides.FirstOrDefault(entry => shown.Count <= entry.Images, (Images: 0, Side: LeastSide)).Side;
+        var pictures = new byte[]?[shown.Count];
+        var done = 0;
+        Parallel.For(
+            0,
+            shown.Count,
+            new() { CancellationToken = cancellation },
+            i =>
+            {
+                pictures[i] = Picture(set.Parts[shown[i].i].ImageFolder, shown[i].image, side);
+                progress.Report(Interlocked.Increment(ref done));
+            }
+        );
+        var unread = pictures.Count(picture => picture is null);
+        var kinds = report.SelectMany(part => part.Kinds).Distinct().ToList();
+        var boxes = set
+            .Parts.SelectMany(part => part.Images)
+            .SelectMany(image => image.Boxes)
+            .CountBy(box => box.Label);
+        var images = set
+            .Parts.SelectMany(part => part.Images)
+            .SelectMany(image => image.Boxes.Select(box => box.Label).Distinct())
+            .CountBy(label => label)
+            .ToDictionary();
+        var counts = boxes.ToDictionary();
+        return new(
+            name,
+            [
+                .. set.Parts.Select(part => new BrowsedPart(
+                    part.Name,
+                    part.Images.Count,
+                    part.Images.Sum(image => image.Boxes.Count),
+                    part.Images.Count(image => image.Boxes.Count == 0)
+                )),
+            ],
+            [
+                .. set.Classes.Select(
+                    (kind, label) =>
+                        new BrowsedClass(kind.Name, counts.GetValueOrDefault(label), images.GetValueOrDefault(label))
+                ),
+            ],
+            kinds,
+            set.Parts.SelectMany(part => part.Images).Max(image => image.Boxes.Count),
+            [
+                .. shown.Select(
+                    (entry, i) =>
+                        new BrowsedImage(
+                            entry.i,
+                            entry.image,
+                            [
+                                .. report[entry.i]
+                                    .Of(entry.image.Name)
+                                    .Select(remark => (kinds.IndexOf(remark.Kind), remark.Text)),
+                            ],
+                            pictures[i]
+                        )
+                ),
+            ],
+            [
+                .. set.Notices,
+                .. unread == 0
+                    ? (string[])[]
+                    :
+                    [
+                        $"{Counted.Of(unread, "picture")} cannot be read and {(unread == 1 ? "is" : "are")} left empty; `data check` names {(unread == 1 ? "it" : "them")}",
+                    ],
+            ]
+        );
+    }
+
+    // Rounded up, so that a small part is not left out; at most the wanted number and a few.
+    private static int Share(int count, int all, int most) =>
+        all <= most ? count : Math.Min(count, (int)Math.Ceiling((double)count * most / all));
+
+    private static IEnumerable<ExportImage> Spread(IReadOnlyList<ExportImage> images, int count) =>
+        Enumerable.Range(0, count).Select(i => images[(int)((long)i * images.Count / count)]);
+
+    private static byte[]? Picture(string folder, ExportImage image, int side)
+    {
+        try
+        {
+            var path = ImageNames.PathOf(folder, image.Name);
+            return Thumbnail.Webp(ImageFile.Load(path, (image.Width, image.Height)), side);
+        }
+        catch (InputError)
+        {
+            return null;
+        }
+    }
+}
