@@ -16,8 +16,8 @@ public static class BrowsedDataSet
     public const int MostImages = 5000;
 
     // Longest sides of pictures, px, by the number of images up to which they are used: a page of at most some 30 MB.
-    private static readonly (int Images, int Side)[] sides = [(200, 720), (500, 512), (1000, 384), (2000, 256)];
-    private const int LeastSide = 176;
+    private static readonly (int Images, int Side)[] sides = [(500, 720), (1000, 512), (2000, 384)];
+    private const int LeastSide = 256;
 
     /// <summary>
     /// Collects what the page shows. Numbers are of all images; of a large data set only some are shown, spread evenly over each part. An
