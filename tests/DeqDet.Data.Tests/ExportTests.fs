@@ -350,10 +350,7 @@ let private names =
 
                 Expect.equal
                     (YoloText.DataYaml(
-                        [
-                            struct ("train", [| "images/train" |])
-                            struct ("val", [| "images/my val"; "x" |])
-                        ],
+                        [ part "train" [ "images/train" ]; part "val" [ "images/my val"; "x" ] ],
                         Array.ofList classes[..8]
                     ))
                     "train: images/train\nval:\n  - \"images/my val\"\n  - x\nnc: 9\nnames:\n  0: cat\n  1: \"a, b\"\n  2: \"say \\\"no\\\"\"\n  3: \"<b>&amp;</b>\"\n  4: \"=1+2\"\n  5: \"-x\"\n  6: \"Größe 人\"\n  7: \"true\"\n  8: \"c:\\\\d # e\"\n"
