@@ -313,9 +313,9 @@ let readSteps (work: string) : float option =
             for line in File.ReadAllLines file do
                 use document = JsonDocument.Parse line
 
-                match document.RootElement.TryGetProperty "time" with
-                | true, time -> time.GetDouble()
-                | _ -> ()
+                // validations have a time, too
+                if fst (document.RootElement.TryGetProperty "loss") then
+                    document.RootElement.GetProperty("time").GetDouble()
         ]
         |> List.skip 20
         |> median

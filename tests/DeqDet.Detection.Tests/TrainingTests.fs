@@ -131,7 +131,7 @@ let private logged (run: TrainingRun) (folder: WorkFolder) (told: Told) (interru
             member _.Validating(images, all) = inner.Validating(images, all)
 
             member _.Validated(epoch, step, result) =
-                log.Validation(epoch, step, result.Evaluation.Value)
+                log.Validation(epoch, step, result.Evaluation.Value, result.Time)
                 inner.Validated(epoch, step, result)
         },
         interruption

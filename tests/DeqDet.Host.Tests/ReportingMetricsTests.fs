@@ -115,14 +115,26 @@ let tests =
                 inFile (fun path ->
                     let result = evaluation "synth-base"
 
-                    using (MetricsLog.Open(path, 0L, 0L)) (fun log -> log.Validation(2, 40L, result))
+                    using (MetricsLog.Open(path, 0L, 0L)) (fun log ->
+                        log.Validation(2, 40L, result, TimeSpan.FromSeconds 1.5))
+
                     let line = (lines path)[0]
 
                     Expect.equal
                         (keys line)
                         ([ "epoch"; "step" ]
-                         @ [ for end' in [ ""; "_50"; "_75"; "_s"; "_m"; "_l" ] -> "coco/bbox_mAP" + end' ])
+                         @ [ for end' in [ ""; "_50"; "_75"; "_s"; "_m"; "_l" ] -> "coco/bbox_mAP" + end' ]
+                         @ [ for entry in result.PerClass -> $"coco/{entry.Category.Name}_precision" ]
+                         @ [ "time" ])
                         "keys"
+
+                    Expect.equal (line.GetProperty("time").GetDouble()) 1.5 "time"
+
+                    for entry in result.PerClass do
+                        Expect.equal
+                            (line.GetProperty($"coco/{entry.Category.Name}_precision").GetDouble())
+                            (entry.Statistics |> Seq.find (fun s -> s.Name = "AP")).Value
+                            entry.Category.Name
 
                     for key, name in
                         [
@@ -136,7 +148,10 @@ let tests =
             <| fun () ->
                 inFile (fun path ->
                     write path 0 [ 1..7 ]
-                    using (MetricsLog.Open(path, 5L, 5L)) (fun log -> log.Validation(1, 5L, evaluation "synth-base"))
+
+                    using (MetricsLog.Open(path, 5L, 5L)) (fun log ->
+                        log.Validation(1, 5L, evaluation "synth-base", TimeSpan.Zero))
+
                     let before = File.ReadAllLines path
                     write path 5 [ 6; 7 ]
                     Expect.equal (steps path) [ 1; 2; 3; 4; 5; 5; 6; 7 ] "steps"

@@ -9,22 +9,12 @@ open DeqDet.Coco.Evaluation
 
 /// metrics.jsonl: one JSON object a line, flushed as soon as it is written. Lines of training steps hold `epoch, step, lr, loss`, each part
 /// of the loss by its official name, `grad_norm, time, data_time` (s) and `memory` (MiB), and where the step was bad and changed nothing `skipped`, its images; lines of validations `epoch, step,
-/// coco/bbox_mAP, coco/bbox_mAP_50, _75, _s, _m, _l`, -1 where there is nothing to average. A number that is not finite, which JSON cannot
+/// coco/bbox_mAP, coco/bbox_mAP_50, _75, _s, _m, _l`, of each class `coco/NAME_precision`, its AP, and `time` (s); -1 where there is nothing to average. A number that is not finite, which JSON cannot
 /// hold, is null. A line that cannot be written is an InputError; it is kept and tried again at the next one.
 [<Sealed>]
 type MetricsLog private (file: LineFile) =
 
-    static let firstOfValidation = "coco/bbox_mAP"
-
-    static let validation =
-        [
-            firstOfValidation, "AP"
-            "coco/bbox_mAP_50", "AP50"
-            "coco/bbox_mAP_75", "AP75"
-            "coco/bbox_mAP_s", "AP_small"
-            "coco/bbox_mAP_m", "AP_medium"
-            "coco/bbox_mAP_l", "AP_large"
-        ]
+    static let firstOfValidation = fst MetricNames.scores.Head
 
     static let number (writer: Utf8JsonWriter) (key: string) (value: float) =
         if Double.IsFinite value then
@@ -130,14 +120,22 @@ type MetricsLog private (file: LineFile) =
 
             writer.WriteEndArray())
 
-    /// Appends the line of a validation with COCO's parameters after so many epochs and steps.
-    member _.Validation(epoch: int, step: int64, result: EvaluationResult) : unit =
+    /// Appends the line of a validation with COCO's parameters after so many epochs and steps, and how long it took.
+    member _.Validation(epoch: int, step: int64, result: EvaluationResult, time: TimeSpan) : unit =
         append (fun writer ->
             writer.WriteNumber("epoch", epoch)
             writer.WriteNumber("step", step)
 
-            for key, statistic in validation do
-                number writer key result[statistic])
+            for key, statistic in MetricNames.scores do
+                number writer key result[statistic]
+
+            let classes = List.ofSeq result.PerClass
+            let names = MetricNames.ofClasses [ for entry in classes -> entry.Category.Name ]
+
+            for name, entry in List.zip names classes do
+                number writer name (entry.Statistics |> Seq.find (fun s -> s.Name = "AP")).Value
+
+            number writer "time" (Math.Round(time.TotalSeconds, 6)))
 
     /// Every line that was appended is on the disk when this returns, also those that could not be written before. Raises InputError where
     /// one still cannot.

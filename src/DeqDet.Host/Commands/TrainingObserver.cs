@@ -49,7 +49,7 @@ public sealed class TrainingObserver(TrainingDisplay display, MetricsLog? metric
         if (metrics is not null)
         {
             DetectionsWriter.Save(result.Detections, folder.Detections);
-            metrics.Validation(epoch, step, evaluation);
+            metrics.Validation(epoch, step, evaluation, result.Time);
         }
 
         display.Validated(epoch, evaluation);
