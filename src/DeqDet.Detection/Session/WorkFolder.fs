@@ -46,6 +46,15 @@ type WorkFolder =
     /// Pictures of detections beside the truth.
     member folder.Pictures: string = folder.In "pictures"
 
+    /// The training as a page.
+    member folder.Page: string = folder.In "training.html"
+
+    /// Event files for TensorBoard.
+    member folder.Events: string = folder.In "events"
+
+    /// When the training was started and went on, a JSON object a line.
+    member folder.Starts: string = folder.In "starts.jsonl"
+
     /// Locked by the run that writes here.
     member folder.Lock: string = folder.In ".run.lock"
 
@@ -68,6 +77,9 @@ type WorkFolder =
             folder.Settings
             folder.Detections
             folder.Pictures
+            folder.Page
+            folder.Events
+            folder.Starts
             yield! List.map snd folder.Earlier
         ]
 

@@ -118,7 +118,7 @@ module RunFolder =
         | Some other ->
             raise (
                 InputError
-                    $"--work-dir {asked}: holds a {Path.GetFileName other} that a run would write over; name another folder"
+                    $"--work-dir {asked}: holds {Path.GetFileName other}, which a run would write over; name another folder"
             )
         | None -> ()
 
@@ -190,13 +190,18 @@ module RunFolder =
                 (taken :> IDisposable).Dispose()
                 reraise ()
 
-    /// Brings what the run has written beside a checkpoint so far, its metrics and best weights, into the folder in which it goes on, and at last
+    /// Brings what the run has written beside a checkpoint so far, its metrics, starts and best weights, into the folder in which it goes on, and at last
     /// makes the checkpoint the latest state there: so that from now on `--resume FOLDER` goes on from it.
     let bringAlong (checkpoint: string) (folder: WorkFolder) : unit =
         let home = WorkFolder.at (Path.GetDirectoryName(Path.GetFullPath checkpoint))
 
         if home <> folder then
-            for source, target in [ home.Metrics, folder.Metrics; home.Best, folder.Best ] do
+            for source, target in
+                [
+                    home.Metrics, folder.Metrics
+                    home.Starts, folder.Starts
+                    home.Best, folder.Best
+                ] do
                 if File.Exists source then
                     AtomicFile.Write(
                         target,
