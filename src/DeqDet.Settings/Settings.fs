@@ -96,6 +96,7 @@ module Settings =
                     SaveSteps = 0
                     SaveMinutes = 0.0
                     Keep = 1
+                    Tensorboard = false
                     Precision = TrainingNumbers.Float32
                 }
             Evaluation =

@@ -129,6 +129,9 @@ type TrainSettings =
           AtMost 10_000;
           FreeAtResume>]
         Keep: int
+        [<Setting "Whether the numbers of metrics.jsonl are also written as event files for TensorBoard, into events/ of the work folder.";
+          FreeAtResume>]
+        Tensorboard: bool
         [<Setting "Numbers in which the backbone, the neck and the decoder's large layers are computed: fp32, or bf16, which is faster where the processor or GPU has instructions for it, or fp16 (GPUs only). Weights, their gradients, sums, norms, boxes and losses are float32 with each of them.";
           NoticedAtResume>]
         Precision: TrainingNumbers

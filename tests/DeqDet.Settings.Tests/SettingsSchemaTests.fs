@@ -312,6 +312,7 @@ let private settings: Gen<Settings> =
                         SaveSteps = numbers[0] - 1
                         SaveMinutes = rates[3]
                         Keep = numbers[5]
+                        Tensorboard = numbers[1] % 2 = 0
                         Precision = precision
                     }
                 Evaluation =

@@ -161,6 +161,8 @@ public sealed class TrainingDisplay(IAnsiConsole console, TimeProvider clock)
                 ("metrics", folder.Metrics),
                 ("detections", folder.Detections),
                 ("pictures", folder.Pictures),
+                ("page", folder.Page),
+                ("events", folder.Events),
             }
         )
         {
