@@ -72,6 +72,16 @@ type TrainArgument =
                 "Stops after this many optimiser steps in all, with a checkpoint and an evaluation.",
                 "train --max-steps 20");
         AtLeast 1>] Max_Steps of int
+    | [<Unique;
+        Explain("N",
+                "Learns N training images by heart, at most in --max-steps (default 1000), and says whether it can and what is wrong if not. Leaves no folder; exit code 1 if not learned.",
+                "train configs/bccd.json --overfit 8");
+        AtLeast 1;
+        AtMost 1000>] Overfit of int
+    | [<Unique;
+        Explain("",
+                "Tells what the training would be and need: data, model, memory and time, estimated and then measured in a few steps. Leaves nothing on the disk.",
+                "train configs/bccd.json --dry-run")>] Dry_Run
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
@@ -362,9 +372,13 @@ type TraceArgument =
 [<RequireQualifiedAccess>]
 type InfoArgument =
     | [<MainCommand;
-        Unique;
-        Explain("CHECKPOINT", "Checkpoint file or work folder, or a PyTorch checkpoint.", "info work/shapes")>] Checkpoint of
-        string
+        Explain("CHECKPOINT...",
+                "Checkpoint file or work folder, or a PyTorch checkpoint; for --page up to four work folders.",
+                "info work/shapes")>] Checkpoint of string list
+    | [<Unique;
+        Explain("OUT.html",
+                "Writes the page of a training anew from its work folder, or one of several trainings side by side.",
+                "info work/shapes work/shapes-2 --page compared.html")>] Page of string
     | [<Unique;
         Explain("", "Tells of the averaged weights (EMA) of a checkpoint that holds both.", "info mine.pth --ema")>] Ema
     | [<Unique;

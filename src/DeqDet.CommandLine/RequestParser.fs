@@ -70,6 +70,33 @@ module RequestParser =
 
         items name "ids, separated by commas, texts in double quotes" "1,3" id value
 
+    /// What is tried in place of a whole training, which begins anew and leaves no folder.
+    let private trial (results: ParseResults<TrainArgument>) : Trial option =
+        let given =
+            [
+                "--dry-run", results.Contains TrainArgument.Dry_Run
+                "--overfit", results.Contains TrainArgument.Overfit
+            ]
+            |> List.filter snd
+            |> List.map fst
+
+        for name in given do
+            for other, isGiven in
+                [
+                    "--resume", results.Contains TrainArgument.Resume
+                    "--work-dir", results.Contains TrainArgument.Work_Dir
+                    "--max-steps", results.Contains TrainArgument.Max_Steps && name = "--dry-run"
+                ] do
+                if isGiven then
+                    refuse
+                        $"train: {other} says nothing to {name}, which begins anew and leaves no folder; leave one of them out"
+
+        match given, results.TryGetResult TrainArgument.Overfit with
+        | _ :: _ :: _, _ -> refuse "train: --dry-run and --overfit are two things; ask for one after the other"
+        | [ _ ], Some images -> Some(Overfit images)
+        | [ _ ], None -> Some DryRun
+        | _ -> None
+
     let private train (results: ParseResults<TrainArgument>) : TrainRequest =
         if results.Contains TrainArgument.From && results.Contains TrainArgument.Resume then
             refuse
@@ -91,6 +118,7 @@ module RequestParser =
             Seed = results.TryGetResult TrainArgument.Seed
             Threads = results.TryGetResult TrainArgument.Threads
             MaxSteps = results.TryGetResult TrainArgument.Max_Steps
+            Trial = trial results
         }
 
     let private solver scheme steps tolerance budget : SolverRequest =
@@ -286,11 +314,27 @@ module RequestParser =
         | _ :: _ :: extra :: _ -> refuse $"convert: '{extra}' is one file too many; for example: {example}"
 
     let private info (results: ParseResults<InfoArgument>) : InfoRequest =
-        match results.TryGetResult InfoArgument.Checkpoint with
-        | None -> refuse "info: name a checkpoint file or work folder; for example: info work/shapes"
-        | Some checkpoint ->
+        let page = results.TryGetResult InfoArgument.Page
+
+        for name, given in
+            [
+                "--ema", results.Contains InfoArgument.Ema
+                "--size", results.Contains InfoArgument.Size
+            ] do
+            if given && page.IsSome then
+                refuse $"info: {name} says nothing to --page, which shows a training; leave one of them out"
+
+        match results.GetResults InfoArgument.Checkpoint |> List.concat with
+        | [] -> refuse "info: name a checkpoint file or work folder; for example: info work/shapes"
+        | _ :: extra :: _ when page.IsNone ->
+            refuse
+                $"info: '{extra}' is one argument too many; several trainings are compared on a page: add --page compared.html"
+        | folders when folders.Length > 4 -> refuse $"info: a page compares up to 4 trainings, not {folders.Length}"
+        | checkpoint :: others ->
             {
                 Checkpoint = checkpoint
+                Others = Array.ofList others
+                Page = page
                 Ema = results.Contains InfoArgument.Ema
                 Size = results.TryGetResult InfoArgument.Size |> Option.map size
             }
@@ -499,6 +543,8 @@ module RequestParser =
     let private launch (results: ParseResults<LaunchArgument>) (command: string list) (train: TrainRequest) =
         match results.TryGetResult LaunchArgument.Processes with
         | None -> refuse launchUsage
+        | Some _ when train.Trial.IsSome ->
+            refuse "launch: --dry-run and --overfit run in one process; call train itself"
         | Some processes ->
             {
                 Processes = processes

@@ -27,6 +27,13 @@ type Resume =
     /// A checkpoint file or a work folder.
     | From of checkpoint: string
 
+/// What `train` does in place of a whole training. Nothing is left on the disk.
+type Trial =
+    /// Says what the training would be and need, after a few real steps.
+    | DryRun
+    /// Learns so many images by heart, or says why not.
+    | Overfit of images: int
+
 type TrainRequest =
     {
         /// Settings file; None: configs/shapes.json, or the settings of the run that is resumed.
@@ -45,6 +52,7 @@ type TrainRequest =
         Threads: int option
         /// Optimiser steps after which to stop.
         MaxSteps: int option
+        Trial: Trial option
     }
 
     /// Settings (which have --set applied already) with --data, --seed and --from on top.
@@ -254,6 +262,10 @@ type InfoRequest =
     {
         /// A checkpoint file or a work folder.
         Checkpoint: string
+        /// Work folders to compare it with on a page.
+        Others: string[]
+        /// HTML file for the training's page, in place of everything else.
+        Page: string option
         /// Whether the averaged weights are told of, of a checkpoint that holds both.
         Ema: bool
         /// The size at which costs are counted; None: that of the model's own test images.

@@ -97,7 +97,19 @@ public static class Program
         return 0;
     }
 
-    private static int Train(TrainRequest request) => TrainCommand.Run(request, Display, Version);
+    private static int Train(TrainRequest request) =>
+        request.Trial switch
+        {
+            { Value: Trial.Overfit overfit } => OverfitCommand.Run(
+                request,
+                overfit.images,
+                Display,
+                Version,
+                Console.Out
+            ),
+            { Value.IsDryRun: true } => DryRunCommand.Run(request, Display, Version, Console.Out),
+            _ => TrainCommand.Run(request, Display, Version),
+        };
 
     private static void Test(TestRequest request) => TestCommand.Run(request, Display, Console.Out);
 

@@ -6,6 +6,7 @@ using DeqDet.CommandLine;
 using DeqDet.Detection;
 using DeqDet.Model;
 using DeqDet.Reports;
+using DeqDet.Reports.Training;
 
 namespace DeqDet.Host.Commands;
 
@@ -20,6 +21,14 @@ public static class InfoCommand
     /// <exception cref="Settings.InputError">It is missing, damaged or of no known kind.</exception>
     public static void Run(InfoRequest request, TextWriter output)
     {
+        if (request.Page is { Value: var page })
+        {
+            Outputs.Check("--page", page, [], start => start.Contains("<title>Training ", StringComparison.Ordinal));
+            TrainingPage.Save([request.Checkpoint, .. request.Others], page);
+            output.WriteLine($"page: {Human.Path(page)} ({new FileInfo(page).Length / 1e6:0.0} MB)");
+            return;
+        }
+
         using var file = CheckpointInput.Open(request.Checkpoint, request.Ema, output);
         var lines = Known(file, request.Size?.Value);
         output.WriteLine(Human.Path(file.Path));

@@ -8,7 +8,6 @@ using DeqDet.Detection;
 using DeqDet.Host.Devices;
 using DeqDet.Host.Terminal;
 using DeqDet.Model;
-using DeqDet.Model.Backbones;
 using DeqDet.Reports;
 using DeqDet.Settings;
 using Microsoft.FSharp.Collections;
@@ -160,7 +159,8 @@ public static class TrainCommand
         var start = checkpoint is null ? DetectorStartModule.plan(setup.Settings, setup.Classes)?.Value : null;
         display.Start(Summary(request, setup, run, folder, [.. changed, .. made], start));
         var observer = new TrainingObserver(display, metrics, folder, setup.Settings.Train.LogEvery);
-        var outcome = run.Train(folder, observer, interruption.Token);
+        var tracked = processes.IsFirst ? TrackedTraining.Start(observer, setup, folder, run.Progress) : null;
+        var outcome = run.Train(folder, (ITrainingObserver?)tracked ?? observer, interruption.Token);
         if (!outcome.Finished)
         {
             display.Interrupted(run.Progress.Step, folder.Path, ResumeArguments(request, processes, folder));
@@ -168,9 +168,9 @@ public static class TrainCommand
             return processes.Largest(interruption.ExitCode);
         }
 
-        if (processes.IsFirst)
+        if (tracked is not null)
         {
-            Finish(setup, outcome, folder, display);
+            Finish(setup, outcome, folder, display, tracked);
         }
 
         return 0;
@@ -179,7 +179,13 @@ public static class TrainCommand
             DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
     }
 
-    private static void Finish(TrainingSetup setup, TrainingOutcome outcome, WorkFolder folder, TrainingDisplay display)
+    private static void Finish(
+        TrainingSetup setup,
+        TrainingOutcome outcome,
+        WorkFolder folder,
+        TrainingDisplay display,
+        TrackedTraining tracked
+    )
     {
         var validation = setup.Validation;
         if (outcome.Last is { Value: var last })
@@ -198,6 +204,8 @@ public static class TrainCommand
             }
         }
 
+        // once more, now with the pictures
+        tracked.WritePage();
         display.Finish(
             outcome.Last?.Value.Evaluation?.Value,
             folder,
@@ -261,7 +269,8 @@ public static class TrainCommand
         }
     }
 
-    private static RunSettings Load(TrainRequest request, string? checkpoint)
+    /// <summary>The settings that a request names, with its assignments: those of a checkpoint where it goes on from one.</summary>
+    internal static RunSettings Load(TrainRequest request, string? checkpoint)
     {
         if (request is { Config: null, From.Value: var start })
         {
@@ -301,17 +310,10 @@ public static class TrainCommand
         + (request.Device.IsAuto ? "" : $" --device {request.Device}")
         + (request.MaxSteps is { Value: var steps } ? $" --max-steps {steps}" : "");
 
-    private static IEnumerable<string> Warnings(RunSettings settings)
+    /// <summary>What in the settings will hardly be meant.</summary>
+    internal static IEnumerable<string> Warnings(RunSettings settings)
     {
-        var backbone = settings.Detector.Backbone;
-        if (
-            backbone.Weights is null
-            && settings.Weights.Load is null
-            && (
-                backbone.FrozenStages >= 0
-                || backbone.Norm.IsFrozen && BackboneFormModule.ofKind(backbone.Kind).IsResidual
-            )
-        )
+        if (Overfit.isRandomAndFrozen(settings))
         {
             yield return "the backbone starts from random weights, and a part of it is frozen as for pretrained ones: "
                 + "give weights with --set backbone.weights=FILE, or train all of it with "
