@@ -282,15 +282,26 @@ let tests =
 
             testCase "a random backbone that is frozen in part is noticed"
             <| fun () ->
-                let backbone = settings.Detector.Backbone
-                Expect.isTrue (Overfit.isRandomAndFrozen backbone) "published settings without weights"
-                Expect.isFalse (Overfit.isRandomAndFrozen { backbone with Weights = Some "x" }) "with weights"
+                let withBackbone change =
+                    { settings with
+                        Detector =
+                            { settings.Detector with
+                                Backbone = change settings.Detector.Backbone
+                            }
+                    }
 
-                Expect.isFalse
-                    (Overfit.isRandomAndFrozen
-                        { backbone with
-                            FrozenStages = -1
-                            Norm = Model.Batch
-                        })
-                    "all of it trains"
+                Expect.isTrue (Overfit.isRandomAndFrozen settings) "published settings without weights"
+
+                for name, other in
+                    [
+                        "with weights", withBackbone (fun backbone -> { backbone with Weights = Some "x" })
+                        "a whole detector", { settings with Weights = { settings.Weights with Load = Some "x" } }
+                        "all of it trains",
+                        withBackbone (fun backbone ->
+                            { backbone with
+                                FrozenStages = -1
+                                Norm = Model.Batch
+                            })
+                    ] do
+                    Expect.isFalse (Overfit.isRandomAndFrozen other) name
         ]

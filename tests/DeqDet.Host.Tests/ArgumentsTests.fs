@@ -26,6 +26,7 @@ let private plain: TrainRequest =
         Tf32 = false
         Threads = None
         MaxSteps = None
+        Trial = None
     }
 
 let private evaluation: EvaluateRequest =
@@ -226,6 +227,13 @@ let private understood =
         [ "train"; "--from"; "work/x" ], Request.Train { plain with From = Some "work/x" }
         [ "train"; "--device"; "cpu" ], Request.Train { plain with Device = Cpu }
         [ "train"; "test" ], Request.Train { plain with Config = Some "test" }
+        [ "train"; "--dry-run" ], Request.Train { plain with Trial = Some DryRun }
+        [ "train"; "--overfit"; "8"; "--max-steps"; "50" ],
+        Request.Train
+            { plain with
+                Trial = Some(Overfit 8)
+                MaxSteps = Some 50
+            }
         for arguments in
             [
                 [ "launch"; "-n"; "2"; "train"; "c.json"; "--seed"; "7" ]
@@ -525,6 +533,17 @@ let private understood =
         Request.Info
             {
                 Checkpoint = "work/shapes"
+                Others = [||]
+                Page = None
+                Ema = false
+                Size = None
+            }
+        [ "info"; "work/a"; "work/b"; "--page"; "p.html" ],
+        Request.Info
+            {
+                Checkpoint = "work/a"
+                Others = [| "work/b" |]
+                Page = Some "p.html"
                 Ema = false
                 Size = None
             }
@@ -532,6 +551,8 @@ let private understood =
         Request.Info
             {
                 Checkpoint = "a.pth"
+                Others = [||]
+                Page = None
                 Ema = true
                 Size = Some { Height = 800; Width = 1344 }
             }
@@ -617,6 +638,9 @@ let private refused =
         [ "convert"; "a.pth" ], [ "convert: name a file to write after a.pth" ]
         [ "convert"; "a"; "b"; "c" ], [ "convert: 'c' is one file too many" ]
         [ "info" ], [ "info: name a checkpoint" ]
+        [ "info"; "a"; "b" ], [ "'b' is one argument too many"; "--page" ]
+        [ "info"; "a"; "b"; "c"; "d"; "e"; "--page"; "p.html" ], [ "up to 4 trainings, not 5" ]
+        [ "info"; "a"; "--page"; "p.html"; "--ema" ], [ "--ema says nothing to --page" ]
         [ "verify"; "g"; "--device"; "gpu" ], [ "--device gpu" ]
         [ "trian" ], [ "unknown command 'trian'"; "did you mean train?" ]
         [ "train"; "--from"; "a"; "--resume"; "b" ], [ "--from and --resume exclude each other" ]
@@ -635,6 +659,12 @@ let private refused =
         [ "train"; "--seed"; "1"; "--seed"; "2" ], [ "'--seed'"; "more than once" ]
         [ "train"; "--threads"; "0" ], [ "--threads 0"; "at least 1" ]
         [ "train"; "--max-steps"; "1.5" ], [ "--max-steps 1.5" ]
+        [ "train"; "--overfit"; "0" ], [ "--overfit 0"; "from 1 to 1000" ]
+        [ "train"; "--overfit"; "3"; "--dry-run" ], [ "two things" ]
+        [ "train"; "--dry-run"; "--resume" ], [ "--resume says nothing to --dry-run" ]
+        [ "train"; "--dry-run"; "--max-steps"; "3" ], [ "--max-steps says nothing to --dry-run" ]
+        [ "train"; "--overfit"; "3"; "--work-dir"; "w" ], [ "--work-dir says nothing to --overfit" ]
+        [ "launch"; "-n"; "2"; "train"; "--dry-run" ], [ "one process" ]
         [ "train"; "--device"; "gpu" ], [ "--device gpu"; "auto, cpu, cuda or cuda:N" ]
         [ "train"; "--device"; "cuda:" ], [ "--device cuda:" ]
         [ "train"; "--device"; "cuda:-1" ], [ "--device cuda:-1" ]
