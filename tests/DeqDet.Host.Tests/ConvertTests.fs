@@ -82,6 +82,8 @@ let private toldAt (size: ImageSize option) (checkpoint: string) : string =
     InfoCommand.Run(
         {
             Checkpoint = checkpoint
+            Others = [||]
+            Page = None
             Ema = false
             Size = size
         },
