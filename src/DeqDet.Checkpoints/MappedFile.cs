@@ -87,6 +87,17 @@ public sealed unsafe class MappedFile : IDisposable
         return new ReadOnlySpan<byte>(_start + offset, count);
     }
 
+    /// <summary>A part of the file to read as a stream, valid until the file is disposed.</summary>
+    internal Stream OpenStream(long offset, long count)
+    {
+        ObjectDisposedException.ThrowIf(_start is null, this);
+        if (offset < 0 || count < 0 || offset > Length - count)
+        {
+            throw new ArgumentOutOfRangeException(nameof(offset), $"{count} bytes at {offset} of {Length}");
+        }
+        return new UnmanagedMemoryStream(_start + offset, count);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -45,9 +45,10 @@ public sealed class StoredTensor
         IsContiguous = strides is null || ElementCount == 0 || IsRowMajor(_sizes, _strides);
     }
 
-    private StoredTensor(StoredTensor other, string name, long[] sizes, long[] strides)
+    private StoredTensor(StoredTensor other, string name, long[] sizes, long[] strides, long first = 0)
     {
-        (_file, _offset, _shape, _verify) = (other._file, other._offset, other._shape, other._verify);
+        (_file, _shape, _verify) = (other._file, other._shape, other._verify);
+        _offset = other._offset + first * other.Type.ByteSize();
         (Type, ElementCount) = (other.Type, other.ElementCount);
         (Name, _sizes, _strides) = (name, sizes, strides);
         IsContiguous = ElementCount == 0 || IsRowMajor(sizes, strides);
@@ -83,6 +84,19 @@ public sealed class StoredTensor
             [.. _sizes[..last], .. sizes],
             [.. _strides[..last], .. steps.Select(step => step * stride)]
         );
+    }
+
+    /// <summary>The same shape under another name, a dimension back to front: the last of its places comes first.</summary>
+    /// <exception cref="ArgumentException">There is no such dimension, or it was reordered.</exception>
+    public StoredTensor Reversed(string name, int dimension)
+    {
+        if (!ReferenceEquals(_sizes, _shape) || dimension < 0 || dimension >= _shape.Length)
+        {
+            throw new ArgumentException($"'{Name}' {TensorShape.Text(_shape)} has no dimension {dimension} to reverse");
+        }
+        long[] strides = [.. _strides];
+        strides[dimension] = -strides[dimension];
+        return new(this, name, _sizes, strides, Math.Max(_shape[dimension] - 1, 0) * _strides[dimension]);
     }
 
     /// <summary>Name in the checkpoint.</summary>

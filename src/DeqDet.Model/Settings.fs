@@ -37,7 +37,7 @@ type BackboneSettings =
           AtLeast 8;
           AtMost 256>]
         Width: int
-        [<Setting "File with backbone weights to start training from. null: random weights.">]
+        [<Setting "File with backbone weights to start training from, or \"imagenet\" (resnet18): those in a NuGet package, fetched when they are needed first. null: random weights.">]
         Weights: string option
         [<Setting "Stages that do not train: -1 none, 0 the stem, 1 the stem and the first stage, ... Use -1 with random weights.";
           AtLeast -1;

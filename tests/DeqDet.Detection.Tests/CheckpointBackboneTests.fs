@@ -13,7 +13,7 @@ let private converted (tensors: (string * torch.Tensor) list) (test: StoredTenso
         let path = Path.Combine(folder, "a.pth")
         PthWriter.Write(path, [| for name, tensor in tensors -> Tensors.ToWrite(name, tensor) |])
         use file = TensorFile.Open path
-        test (List.ofSeq (BackboneNames.convert file)))
+        test (BackboneNames.convert file).Tensors)
 
 let private same (a: torch.Tensor) (b: torch.Tensor) =
     a.shape = b.shape && a.eq(b).all().ToBoolean()

@@ -48,6 +48,7 @@ let private setupOf (folder: string) (assignments: string list) : TrainingSetup 
         Validation = Validation.Of(settings, loader.Data.Categories)
         Device = torch.CPU
         Processes = Processes.Alone
+        BackboneFile = settings.Detector.Backbone.Weights
         Version = "test"
     }
 

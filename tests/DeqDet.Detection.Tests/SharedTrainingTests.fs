@@ -76,6 +76,7 @@ let private setupOf (root: string) (assignments: string list) (processes: Proces
         Validation = Validation.Of(settings, data.Categories)
         Device = torch.CPU
         Processes = processes
+        BackboneFile = settings.Detector.Backbone.Weights
         Version = "test"
     }
 

@@ -79,6 +79,7 @@ type private Setting(folder: string, assignments: string list) =
             Validation = Validation.Of(settings, loader.Data.Categories)
             Device = torch.CPU
             Processes = Processes.Alone
+            BackboneFile = settings.Detector.Backbone.Weights
             Version = "test"
         }
 

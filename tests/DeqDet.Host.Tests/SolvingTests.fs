@@ -55,6 +55,7 @@ let withModel (assignments: string list) (test: string -> string -> unit) =
                 Validation = Validation.Of(settings, training.Categories)
                 Device = torch.CPU
                 Processes = Processes.Alone
+                BackboneFile = settings.Detector.Backbone.Weights
                 Version = "test"
             }
 

@@ -3,9 +3,21 @@ namespace DeqDet.Detection
 open System
 open System.Text.RegularExpressions
 open DeqDet.Checkpoints
+open DeqDet.Checkpoints.Onnx
+
+/// The backbone in a file of weights.
+type BackboneFile =
+    {
+        /// Under a detector's names, which start with `backbone.`.
+        Tensors: StoredTensor list
+        /// What it was trained to see, where the file says so; else it is what `data.normalise` says.
+        Input: BackboneInput option
+        /// What a person should know about which tensors these are.
+        Notices: string list
+    }
 
 /// Brings the weights of image classifiers, as their authors publish them, under the names (and into the order) that detectors use:
-/// torchvision's ResNet and the original Swin Transformer. Nothing is copied; a reordered tensor is a view on the file.
+/// torchvision's ResNet (also in an ONNX file of CNTK's) and the original Swin Transformer. Nothing is copied; a reordered tensor is a view on the file.
 module BackboneNames =
 
     /// What the names of a detector's backbone start with.
@@ -70,25 +82,65 @@ module BackboneNames =
             else
                 Some(tensor.Renamed own)
 
+    /// The input of the ResNet that CNTK wrote: BGR, less the mean of ImageNet's training set.
+    let private cntkInput: BackboneInput =
+        {
+            Mean = [ 123.15; 115.9; 103.06 ]
+            Std = [ 1.0; 1.0; 1.0 ]
+        }
+
+    let private ofGraph (file: OnnxFile) : BackboneFile =
+        let tensors, notices = OnnxResNet.read file
+        let isCntk = file.Producer = "CNTK"
+
+        {
+            Tensors =
+                [
+                    for tensor in tensors do
+                        let name = prefix + tensor.Name
+
+                        if isCntk && tensor.Name = "conv1.weight" && tensor.Shape.Count = 4 then
+                            // to channels red, green, blue
+                            tensor.Reversed(name, 1)
+                        else
+                            tensor.Renamed name
+                ]
+            Input = if isCntk then Some cntkInput else None
+            Notices = notices
+        }
+
+    let private named (file: ITensorFile) (tensors: StoredTensor list) : BackboneFile =
+        {
+            Tensors = tensors
+            Input =
+                match file with
+                | :? SafetensorsFile as file -> BackboneInput.ofMetadata file.Path file.Metadata
+                | _ -> None
+            Notices = []
+        }
+
     /// The backbone's tensors under names that start with `backbone.`; the classifier's own layers are left out. Of a detector's
     /// weights only the backbone is taken. Raises CheckpointError where the file is none of these.
-    let convert (file: ITensorFile) : StoredTensor list =
+    let convert (file: ITensorFile) : BackboneFile =
         let has (name: string) = not (isNull (file.Find name))
         let tensors = List.ofSeq file.Tensors
 
         if tensors |> List.exists isBackbone then
-            tensors |> List.filter isBackbone
+            tensors |> List.filter isBackbone |> named file
         elif has "layer1.0.conv1.weight" then
-            tensors |> List.choose resNet
+            tensors |> List.choose resNet |> named file
         elif has "layers.0.blocks.0.attn.qkv.weight" then
-            tensors |> List.choose (swin file.Path)
+            tensors |> List.choose (swin file.Path) |> named file
         else
-            let names = [| for tensor in tensors -> tensor.Name |]
+            match file with
+            | :? OnnxFile as file -> ofGraph file
+            | _ ->
+                let names = [| for tensor in tensors -> tensor.Name |]
 
-            raise (
-                CheckpointError(
-                    file.Path,
-                    $"holds no known backbone and no detector, but {WeightNames.Summary names}; known are torchvision's ResNet, "
-                    + "the original Swin Transformer, and detectors with 'backbone.' names"
+                raise (
+                    CheckpointError(
+                        file.Path,
+                        $"holds no known backbone and no detector, but {WeightNames.Summary names}; known are torchvision's ResNet, "
+                        + "the original Swin Transformer, and detectors with 'backbone.' names"
+                    )
                 )
-            )

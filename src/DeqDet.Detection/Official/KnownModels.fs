@@ -90,11 +90,13 @@ module KnownModels =
 
     /// The backbone of a file that `BackboneNames.convert` knows: its kind and its tensors in the official order under `backbone.`
     /// names, without those that nothing computes with. Raises CheckpointError where it is no backbone known here.
-    let findBackbone (file: ITensorFile) : BackboneKind * StoredTensor list =
+    let findBackbone (file: ITensorFile) : BackboneKind * BackboneFile =
+        let backbone = BackboneNames.convert file
+
         let stored =
             dict
                 [
-                    for tensor in BackboneNames.convert file do
+                    for tensor in backbone.Tensors do
                         if not (BackboneNames.isBookkeeping tensor.Name) then
                             tensor.Name, tensor
                 ]
@@ -115,8 +117,11 @@ module KnownModels =
         Weights.Check(file.Path, Array.ofSeq stored.Values, expected)
 
         kind,
-        [
-            for tensor in expected do
-                if tensor.Needed then
-                    stored[tensor.Name]
-        ]
+        { backbone with
+            Tensors =
+                [
+                    for tensor in expected do
+                        if tensor.Needed then
+                            stored[tensor.Name]
+                ]
+        }

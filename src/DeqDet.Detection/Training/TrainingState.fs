@@ -19,6 +19,8 @@ type TrainingSetup =
         Validation: Validation
         Device: torch.Device
         Processes: Processes
+        /// The file that `backbone.weights` means (see `WeightsByName`), for a run from the start.
+        BackboneFile: string option
         /// The program's version, for the checkpoint.
         Version: string
     }
@@ -75,7 +77,7 @@ module TrainingState =
     let private forTraining (setup: TrainingSetup) : Detector -> Detector =
         Detector.forTraining (precisionOf setup)
 
-    /// A run from the start: weights drawn from the seed, those of a whole detector or of a backbone from a file where the settings name one.
+    /// A run from the start: weights drawn from the seed, those of a whole detector or of a backbone from a file where there is one.
     /// Raises InputError where that file is missing or damaged, or does not fit.
     let create (setup: TrainingSetup) : TrainingState =
         let settings = setup.Settings.Detector
@@ -87,8 +89,9 @@ module TrainingState =
         match DetectorStart.plan setup.Settings setup.Classes with
         | Some start -> DetectorStart.copyInto detector start setup.Device
         | None ->
-            settings.Backbone.Weights
-            |> Option.iter (fun file -> BackboneWeights.copyInto detector file setup.Device)
+            setup.BackboneFile
+            |> Option.iter (fun file ->
+                BackboneWeights.copyInto detector file setup.Settings.Data.Normalise setup.Device)
 
         {
             Detector = detector

@@ -4,6 +4,7 @@ using DeqDet.Detection;
 using DeqDet.Model;
 using DeqDet.Reports;
 using DeqDet.Settings;
+using Microsoft.FSharp.Core;
 using TorchSharp;
 
 namespace DeqDet.Host.Commands;
@@ -21,10 +22,19 @@ public static class ConvertCommand
     public static void Run(ConvertRequest request, string version, TextWriter output)
     {
         var pth = IsPth(request.Out);
-        var path = WorkFolderModule.checkpointOf(request.In);
+        var path = WeightsByName.ofName(
+            PackageSourceModule.ofMachine(CancellationToken.None),
+            FuncConvert.FromAction<string>(notice => output.WriteLine($"note: {notice}")),
+            request.In
+        )
+            is { Value: var named }
+            ? named
+            : WorkFolderModule.checkpointOf(request.In);
         Outputs.CheckInputs("convert", request.Out, [path]);
         using var file = CheckpointInput.Open(path, request.Ema, output);
-        var what = KnownModels.isDetector(file) ? Detector(file, request, pth, version) : Backbone(file, request, pth);
+        var what = KnownModels.isDetector(file)
+            ? Detector(file, request, pth, version)
+            : Backbone(file, request, pth, output);
         var bytes = new FileInfo(request.Out).Length;
         output.WriteLine($"{request.Out}: {what}, {Human.Bytes(bytes)}");
         if (!KnownModels.isDetector(file))
@@ -98,17 +108,29 @@ public static class ConvertCommand
         );
     }
 
-    private static string Backbone(ITensorFile file, ConvertRequest request, bool pth)
+    private static string Backbone(ITensorFile file, ConvertRequest request, bool pth, TextWriter output)
     {
-        var (kind, tensors) = KnownModels.findBackbone(file);
+        var (kind, backbone) = KnownModels.findBackbone(file);
         if ((request.Config ?? request.Classes) is not null)
         {
             throw new InputError(
                 $"{file.Path}: holds a backbone, {ModelNames.Of(kind)}; --config and --classes are for whole detectors"
             );
         }
-        FiniteNumbers.Check(file.Path, tensors);
-        TensorToWrite[] list = [.. tensors.Select(tensor => TensorToWrite.Of(tensor))];
+        var input = backbone.Input is { Value: var seen } ? BackboneInputModule.toMetadata(seen) : [];
+        if (pth && input.Any())
+        {
+            throw new InputError(
+                $"{request.Out}: the backbone in {file.Path} was trained with images as {BackboneInputModule.describe(backbone.Input!.Value)}, "
+                    + "which a .pth file cannot say; write a .safetensors file"
+            );
+        }
+        foreach (var notice in backbone.Notices)
+        {
+            output.WriteLine($"note: {Human.Path(file.Path)}: {notice}");
+        }
+        FiniteNumbers.Check(file.Path, backbone.Tensors);
+        TensorToWrite[] list = [.. backbone.Tensors.Select(tensor => TensorToWrite.Of(tensor))];
         CheckOut(request);
         if (pth)
         {
@@ -116,7 +138,7 @@ public static class ConvertCommand
         }
         else
         {
-            SafetensorsWriter.Write(request.Out, list);
+            SafetensorsWriter.Write(request.Out, list, input.ToDictionary(entry => entry.Item1, entry => entry.Item2));
         }
         return $"backbone {ModelNames.Of(kind)}, {list.Length} tensors";
     }

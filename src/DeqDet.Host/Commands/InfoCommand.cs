@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DeqDet.Checkpoints;
+using DeqDet.Checkpoints.Onnx;
 using DeqDet.CommandLine;
 using DeqDet.Detection;
 using DeqDet.Model;
@@ -146,12 +147,17 @@ public static class InfoCommand
 
     private static List<(string, string)> Backbone(ITensorFile file)
     {
-        var (kind, tensors) = KnownModels.findBackbone(file);
-        return
-        [
+        var (kind, backbone) = KnownModels.findBackbone(file);
+        var lines = new List<(string, string)>
+        {
             ("model", $"backbone {ModelNames.Of(kind)}, usable by --set backbone.weights={file.Path}"),
-            ("numbers", Grouped(tensors.Sum(tensor => tensor.ElementCount))),
-        ];
+            ("numbers", Grouped(backbone.Tensors.Sum(tensor => tensor.ElementCount))),
+        };
+        if (backbone.Input is { Value: var input })
+        {
+            lines.Add(("input", BackboneInputModule.describe(input)));
+        }
+        return lines;
     }
 
     private static (string, string) Form(ITensorFile file)
@@ -160,7 +166,12 @@ public static class InfoCommand
             .Tensors.GroupBy(tensor => tensor.Type)
             .OrderByDescending(group => group.Sum(tensor => tensor.ByteCount))
             .Select(group => group.Key.ShortName());
-        var form = file is PthFile ? "PyTorch" : "safetensors";
+        var form = file switch
+        {
+            PthFile => "PyTorch",
+            OnnxFile => "ONNX",
+            _ => "safetensors",
+        };
         var bytes = Human.Bytes(new FileInfo(file.Path).Length);
         return ("file", $"{form}, {bytes}, {file.Tensors.Count} tensors, {string.Join(" and ", types)}");
     }

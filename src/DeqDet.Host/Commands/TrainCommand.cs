@@ -93,8 +93,14 @@ public static class TrainCommand
                 var device = ComputeDevice.Choose(request.Device, request.Tf32, processes.Communicator.LocalRank);
                 ComputeDevice.UseThreads(request.Threads?.Value, processes.Communicator.LocalSize);
                 TrainingPrecision.check(device, settings.Train.Precision);
-                // one process of each machine makes its data, and the others find them there
-                return (settings, device, processes.Communicator.LocalRank == 0 ? Make(settings) : []);
+                // one process of each machine fetches its weights and makes its data, and the others find them there
+                if (processes.Communicator.LocalRank > 0)
+                {
+                    return (settings, device, []);
+                }
+
+                Backbone(settings);
+                return (settings, device, Make(settings));
             }
         );
         var maxSteps = request.MaxSteps is { Value: var most } ? FSharpOption<long>.Some(most) : null;
@@ -109,17 +115,21 @@ public static class TrainCommand
 
                 var data = DataSets.ForTraining(settings.Data);
                 var complete = SettingsModule.withClasses(data.Categories.Count, settings);
+                var backbone = Backbone(settings);
                 var setup = new TrainingSetup(
                     complete,
                     new DataLoader(data, complete.Data),
                     Validation.Of(complete, data.Categories),
                     device,
                     processes,
+                    backbone,
                     version
                 );
                 return (
                     setup,
-                    checkpoint is null ? [] : TrainingStateModule.notices(setup, checkpoint),
+                    checkpoint is not null ? TrainingStateModule.notices(setup, checkpoint)
+                    : backbone is { Value: var file } ? Detection.BackboneWeights.notices(file, complete.Data.Normalise)
+                    : [],
                     checkpoint is null
                         ? TrainingRun.Start(setup, maxSteps)
                         : TrainingRun.Resume(setup, maxSteps, checkpoint)
@@ -174,6 +184,16 @@ public static class TrainCommand
         }
 
         return 0;
+
+        // a run that goes on, or starts from a whole detector, has them already
+        FSharpOption<string>? Backbone(RunSettings settings) =>
+            checkpoint is null && settings.Weights.Load is null
+                ? WeightsByName.file(
+                    PackageSourceModule.ofMachine(interruption.Token),
+                    FuncConvert.FromAction<string>(display.Notice),
+                    settings.Detector.Backbone
+                )
+                : null;
 
         IReadOnlyList<string> Make(RunSettings settings) =>
             DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
@@ -316,7 +336,7 @@ public static class TrainCommand
         if (Overfit.isRandomAndFrozen(settings))
         {
             yield return "the backbone starts from random weights, and a part of it is frozen as for pretrained ones: "
-                + "give weights with --set backbone.weights=FILE, or train all of it with "
+                + "give weights with --set backbone.weights=FILE (or imagenet for resnet18), or train all of it with "
                 + "--set backbone.frozen_stages=-1 --set backbone.norm=batch";
         }
     }
