@@ -185,19 +185,30 @@ public static class TrainCommand
 
         return 0;
 
-        // a run that goes on, or starts from a whole detector, has them already
+        // a run that goes on has them already
         FSharpOption<string>? Backbone(RunSettings settings) =>
-            checkpoint is null && settings.Weights.Load is null
-                ? WeightsByName.file(
-                    PackageSourceModule.ofMachine(interruption.Token),
-                    FuncConvert.FromAction<string>(display.Notice),
-                    settings.Detector.Backbone
-                )
-                : null;
+            checkpoint is null ? BackboneFile(settings, display, interruption.Token) : null;
 
         IReadOnlyList<string> Make(RunSettings settings) =>
             DataSets.Ensure(settings.Data, display.MakingData(), interruption.Token);
     }
+
+    /// <summary>The file with the weights from which a backbone starts, fetched where they are asked for by a name; null: there are none.</summary>
+    /// <exception cref="InputError">They cannot be had.</exception>
+    internal static FSharpOption<string>? BackboneFile(
+        RunSettings settings,
+        TrainingDisplay display,
+        CancellationToken cancellation
+    ) =>
+        // a whole detector brings its own
+        settings.Weights.Load
+            is null
+            ? WeightsByName.file(
+                PackageSourceModule.ofMachine(cancellation),
+                FuncConvert.FromAction<string>(display.Notice),
+                settings.Detector.Backbone
+            )
+            : null;
 
     private static void Finish(
         TrainingSetup setup,

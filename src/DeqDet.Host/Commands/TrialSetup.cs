@@ -36,6 +36,7 @@ internal sealed class TrialSetup : IDisposable
         var device = ComputeDevice.Choose(request.Device, request.Tf32, 0);
         ComputeDevice.UseThreads(request.Threads?.Value, 1);
         TrainingPrecision.check(device, settings.Train.Precision);
+        var backbone = TrainCommand.BackboneFile(settings, display, cancellation);
         try
         {
             if (settings.Data.Shapes?.Value is { } shapes && !ShapesDataSet.IsMade(settings.Data.Root, shapes))
@@ -53,6 +54,7 @@ internal sealed class TrialSetup : IDisposable
                 Validation.Of(settings, data.Categories),
                 device,
                 Processes.Alone,
+                backbone,
                 version
             );
         }
