@@ -253,7 +253,13 @@ module Detector =
             let draws =
                 Perturbation.drawShare share settings.Rap plan.Steps start.Content generator
 
-            Supervision.runShare Supervision.silent share settings plan decoder pyramid start draws targets)
+            let probes =
+                if settings.Loss.Jacobian > 0.0 then
+                    Stability.probes share plan.Rag.Length start.Content generator
+                else
+                    []
+
+            Supervision.runShare Supervision.silent share settings plan decoder pyramid start draws probes targets)
 
     /// The same of a whole batch.
     let trainStep

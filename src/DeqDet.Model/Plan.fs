@@ -58,7 +58,13 @@ module Plan =
         {
             Chain = stage "init_" 0 1.0 :: [ for i in 1 .. rag.Extra -> stage $"init^{i}_" 1 1.0 ]
             Steps = settings.Solver.Steps
-            Rag = [ for step in rag.Supervised -> step, stage $"iter{step}_" 1 1.0 ]
+            Rag =
+                [
+                    for i, step in List.indexed rag.Supervised do
+                        // the fixed-point correction of Bai et al. (CVPR 2022, "Deep equilibrium optical flow estimation")
+                        let later = rag.Supervised.Length - 1 - i
+                        step, stage $"iter{step}_" 1 (pown rag.Discount later)
+                ]
             Gradient = gradient rag
             Immediate = rag.Immediate
         }

@@ -179,6 +179,10 @@ type RagSettings =
           AtLeast 0;
           AtMost 100>]
         Extra: int
+        [<Setting "Weight of each supervised step's loss relative to the next one's: below 1 early states count less than late ones.";
+          Above 0;
+          AtMost 1>]
+        Discount: float
         [<Setting "Back-propagate every supervised step at once: the same gradients in less memory."; NoticedAtResume>]
         Immediate: bool
     }
@@ -221,6 +225,12 @@ type LossSettings =
         [<Setting "What the loss is divided by, in place of the number of matched queries, where a whole batch has no box.";
           Above 0>]
         EmptyBatchDivisor: float
+        [<Setting "Weight of a penalty on the Jacobian of a refinement step at each supervised step: Hutchinson's estimate of the mean square of its rows, which costs one application more. 0: none (deqdet).";
+          AtLeast 0>]
+        Jacobian: float
+        [<Setting "Weight of a penalty on how far a refinement step still moves each supervised state. 0: none (deqdet).";
+          AtLeast 0>]
+        Residual: float
     }
 
 /// Everything that decides what a detector computes. Sizes of images and data are no part of it.
@@ -297,6 +307,7 @@ module DetectorSettings =
                     Unroll = 2
                     PhantomDamping = 0.5
                     Extra = 2
+                    Discount = 1.0
                     Immediate = true
                 }
             Rap =
@@ -313,5 +324,7 @@ module DetectorSettings =
                     FocalGamma = 2.0
                     FocalAlpha = 0.25
                     EmptyBatchDivisor = 1.0
+                    Jacobian = 0.0
+                    Residual = 0.0
                 }
         }

@@ -159,26 +159,60 @@ module Supervision =
             use _ = torch.no_grad ()
             apply step 1 (Perturbation.apply step.Settings.Rap draw at.Query)
 
+    /// Penalties on a supervised step, given the state and its image; noise where the Jacobian is penalised.
+    let private penalties (step: Step) (stage: SupervisedStage) (noise: Tensor option) (state: Tensor) (image: Tensor) =
+        let loss = step.Settings.Loss
+
+        // not observed: what the Jacobian's estimate applies the head to is no state of the path
+        let map rows =
+            QueryState.unpack rows
+            |> Refinement.apply step.Weights.Heads[stage.Head] step.Pyramid
+            |> QueryState.pack
+
+        [
+            match noise with
+            | Some noise ->
+                $"{stage.Name}loss_jacobian", Stability.jacobian step.Share map state image noise * scalar loss.Jacobian
+            | None -> ()
+
+            if loss.Residual > 0.0 then
+                $"{stage.Name}loss_residual", Stability.residual step.Share state image * scalar loss.Residual
+        ]
+
     /// Refinement-aware gradient of a state on the path; leaves the result of its first application.
-    let private rag (step: Step) (stage: SupervisedStage) (query: Query) : Supervised<Query option> =
-        let mutable next = None
+    let private rag
+        (step: Step)
+        (stage: SupervisedStage)
+        (noise: Tensor option)
+        (query: Query)
+        : Supervised<Query option> =
+        let mutable first = None
 
         let map rows =
             let refined = apply step stage.Head (QueryState.unpack rows)
+            let image = QueryState.pack refined
 
-            if next.IsNone then
-                next <- Some(Query.detach refined)
+            if first.IsNone then
+                first <- Some(Query.detach refined, image)
 
-            QueryState.pack refined
+            image
 
         // a supervised state comes out of an application, so its box is the decoded position
-        let attached = step.Plan.Gradient.Attach map (QueryState.pack query)
+        let state = QueryState.pack query
+        let attached = step.Plan.Gradient.Attach map state
         let log, total = supervise step stage (QueryState.unpack attached.State)
 
+        let penalties =
+            match first with
+            | Some(_, image) -> penalties step stage noise state image
+            | None -> []
+
         {
-            State = next
-            Log = log
-            Total = total
+            State = Option.map fst first
+            Log =
+                log
+                @ [ for name, value in penalties -> { Name = name; Value = value.detach () } ]
+            Total = sum (total :: List.map snd penalties)
             Attachment = Some(stage, attached)
         }
 
@@ -197,7 +231,8 @@ module Supervision =
             Levels = List.map leaf pyramid.Levels
         }
 
-    /// Runs a plan over a share of a batch: initial queries and pyramid (both may carry gradients), one RAP draw per step of the path.
+    /// Runs a plan over a share of a batch: initial queries and pyramid (both may carry gradients), one RAP draw per step of the path, noise for
+    /// each supervised step of it (`Stability.probes`) where the Jacobian is penalised, else none.
     /// Gradients are left in the `grad` of the leaves: of the weights and of whatever the pyramid and queries came from. Returns the
     /// log entries in the reference's order; their sum over names containing "loss" is what was differentiated.
     let runShare
@@ -209,6 +244,7 @@ module Supervision =
         (pyramid: Pyramid)
         (start: Query)
         (draws: RapDraw list)
+        (probes: Tensor list)
         (targets: Target list)
         : LossEntry list =
         let leaves = leaves weights.Heads.Head.Computation pyramid
@@ -266,8 +302,11 @@ module Supervision =
             {
                 Query = query
                 Next =
-                    List.tryFind (fun (supervised, _) -> supervised = number) plan.Rag
-                    |> Option.bind (fun (_, stage) -> differentiate nextTensors (fun () -> rag step stage query))
+                    plan.Rag
+                    |> List.tryFindIndex (fun (supervised, _) -> supervised = number)
+                    |> Option.bind (fun index ->
+                        let stage, noise = snd plan.Rag[index], List.tryItem index probes
+                        differentiate nextTensors (fun () -> rag step stage noise query))
             }
 
         List.zip [ 1 .. plan.Steps ] (List.take plan.Steps draws)
@@ -303,7 +342,7 @@ module Supervision =
     let runObserved observer settings plan weights pyramid (start: Query) draws (targets: Target list) =
         let boxes = [ for target in targets -> int (target.Labels.size 0) ]
         let share = Share.whole (int (start.Content.size 1)) boxes
-        runShare observer share settings plan weights pyramid start draws targets
+        runShare observer share settings plan weights pyramid start draws [] targets
 
     /// The same without an observer.
     let run settings plan weights pyramid start draws targets =

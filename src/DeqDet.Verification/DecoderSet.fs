@@ -102,6 +102,8 @@ module DecoderSet =
                             FocalGamma = GoldenJson.number file "focal_gamma" loss
                             FocalAlpha = GoldenJson.number file "focal_alpha" loss
                             EmptyBatchDivisor = emptyBatchDivisor kind
+                            Jacobian = 0.0
+                            Residual = 0.0
                         }
                 }
             NoGradient = info

@@ -61,6 +61,12 @@ type private Step(kind: DetectorKind, seed: int) =
                     Unroll = 1 + random.Next 3
                     Extra = random.Next 3
                     Supervised = List.filter (fun _ -> random.Next 2 = 0) [ 1 .. small.Solver.Steps ]
+                    Discount = [ 1.0; 0.75 ][random.Next 2]
+                }
+            Loss =
+                { small.Loss with
+                    Jacobian = [ 0.0; 0.5 ][random.Next 2]
+                    Residual = [ 0.0; 2.0 ][random.Next 2]
                 }
             Head =
                 { small.Head with
@@ -78,23 +84,34 @@ type private Step(kind: DetectorKind, seed: int) =
         let targets = Small.targets boxes (Random targetSeed)
         let start = Small.start settings weights targets
         let draws = Small.draws settings images (Random drawSeed) generator
-        weights, leaves, pyramid, targets, start, draws
+
+        let probes =
+            [
+                if settings.Loss.Jacobian > 0.0 then
+                    for _ in settings.Rag.Supervised do
+                        Small.normal [ images; settings.Queries.Count; 4 + settings.Head.Channels ] generator
+            ]
+
+        weights, leaves, pyramid, targets, start, draws, probes
 
     /// The program's own way.
     member _.Run(immediate: bool) : Outcome =
-        let weights, leaves, pyramid, targets, start, draws = prepare ()
+        let weights, leaves, pyramid, targets, start, draws, probes = prepare ()
+        let share = Share.whole settings.Queries.Count boxes
 
         let plan =
             { Family.plan settings with
                 Immediate = immediate
             }
 
-        let log = Supervision.run settings plan weights pyramid start draws targets
+        let log =
+            Supervision.runShare Supervision.silent share settings plan weights pyramid start draws probes targets
+
         outcome [ for entry in log -> entry.Name, entry.Value.ToDouble() ] leaves pyramid
 
     /// Word for word: nothing computed once and used twice, one graph, one backward pass.
     member _.Plainly() : Outcome =
-        let weights, leaves, pyramid, targets, start, draws = prepare ()
+        let weights, leaves, pyramid, targets, start, draws, probes = prepare ()
         let plan = Family.plan settings
         let log, totals = ResizeArray(), ResizeArray()
 
@@ -131,7 +148,7 @@ type private Step(kind: DetectorKind, seed: int) =
                 use _ = torch.no_grad ()
                 Refinement.apply weights.Heads[1] pyramid (Perturbation.apply settings.Rap draws[step - 1] query)
 
-            for at, stage in plan.Rag do
+            for number, (at, stage) in List.indexed plan.Rag do
                 if at = step then
                     let mutable unrolled = query
 
@@ -139,6 +156,26 @@ type private Step(kind: DetectorKind, seed: int) =
                         unrolled <- Refinement.apply weights.Heads[1] pyramid unrolled
 
                     supervise stage unrolled
+
+                    let map =
+                        QueryState.unpack
+                        >> Refinement.apply weights.Heads[1] pyramid
+                        >> QueryState.pack
+
+                    let rows = QueryState.pack query
+                    let units = QueryState.units rows
+
+                    let add name (weight: float) (values: Tensor) =
+                        let penalty = (values / units).square().mean() * scalar weight
+                        log.Add($"{stage.Name}loss_{name}", penalty.ToDouble())
+                        totals.Add penalty
+
+                    if settings.Loss.Jacobian > 0.0 then
+                        let moved = map (rows + probes[number] * units * scalar 0.001)
+                        add "jacobian" settings.Loss.Jacobian ((moved - map rows) * scalar 1000.0)
+
+                    if settings.Loss.Residual > 0.0 then
+                        add "residual" settings.Loss.Residual (map rows - rows)
 
         (Seq.reduce (fun (a: Tensor) b -> a + b) totals).backward()
         outcome (List.ofSeq log) leaves pyramid
@@ -181,6 +218,78 @@ let tests =
 
                 Expect.equal (names FfnDet) [ "stage_0"; "stage_1"; "stage_2" ] "FFNDet"
                 Expect.equal (names AdaMixer) [ "stage0_"; "stage1_"; "stage2_" ] "AdaMixer"
+
+            testCase "of several supervised steps the early ones count less where they are discounted"
+            <| fun () ->
+                let small = Small.settings DetectorKind.DeqDet
+
+                let plan =
+                    Family.plan
+                        { small with
+                            Rag = { small.Rag with Discount = 0.5 }
+                        }
+
+                Expect.equal [ for _, stage in plan.Rag -> stage.Weight ] [ 0.25; 0.5; 1.0 ] "weights"
+                Expect.allEqual [ for stage in plan.Chain -> stage.Weight ] 1.0 "the chain's"
+
+            testCase "the penalty on the Jacobian is its mean square row, for a linear map exactly and in every share"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                use generator = Small.generator 11
+                let images, queries, width = 3, 4, 9
+                let matrix = (Small.normal [ width; width ] generator).requires_grad_ true
+                let map (rows: Tensor) = rows.matmul matrix
+                let state = Small.normal [ images; queries; width ] generator
+                let units = QueryState.units state
+
+                // the Jacobian of each row in its units, as a matrix of its own
+                let scaled =
+                    matrix.detach().view(1L, 1L, int64 width, int64 width) * units.unsqueeze -1
+                    / units.unsqueeze -2
+
+                let exact = scaled.square().sum(-1L).mean().ToDouble()
+                let whole = Share.whole queries [ 0; 0; 0 ]
+
+                let estimate share (state: Tensor) (noise: Tensor) =
+                    Stability.jacobian share map state (map state) noise
+
+                // the expectation over normal noise is the sum over the unit vectors
+                let overUnitVectors =
+                    [
+                        for i in 0L .. int64 width - 1L do
+                            let noise = torch.zeros_like state
+                            noise.select(-1L, i).fill_(scalar 1.0) |> ignore
+                            (estimate whole state noise).ToDouble()
+                    ]
+                    |> List.sum
+
+                Expect.isLessThan (abs (overUnitVectors / exact - 1.0)) 1e-9 $"{overUnitVectors} for {exact}"
+                let noise = Small.normal [ images; queries; width ] generator
+
+                let parts =
+                    [
+                        for first, count in [ 0L, 1L; 1L, 2L ] do
+                            let share =
+                                { whole with
+                                    First = first
+                                    Count = count
+                                }
+
+                            estimate share (Share.narrow share 0 state) (Share.narrow share 0 noise)
+                    ]
+
+                let together = (estimate whole state noise).ToDouble()
+                Expect.floatClose Accuracy.high (parts |> List.sumBy _.ToDouble()) together "shares"
+                (estimate whole state noise).backward()
+                Expect.isGreaterThan (matrix.grad.norm().ToDouble()) 0.0 "it can be trained on"
+
+                let residual = (Stability.residual whole state (map state)).ToDouble()
+                let expected = ((map state - state) / units).square().mean().ToDouble()
+                Expect.floatClose Accuracy.high residual expected "residual"
+
+                let idle = { whole with Counts = false }
+
+                Expect.equal ((Stability.residual idle state (map state)).ToDouble()) 0.0 "a share that does not count"
 
             testCase "a batch without boxes has finite losses and gradients"
             <| fun () ->

@@ -123,6 +123,7 @@ let private detector =
                         Supervised = supervised |> List.distinct |> List.sort
                         Unroll = unroll
                         Extra = extra
+                        Discount = damping / 2.0
                         Immediate = immediate
                     }
                 Rap =
@@ -139,6 +140,8 @@ let private detector =
                         FocalGamma = gamma
                         FocalAlpha = alpha
                         EmptyBatchDivisor = divisor
+                        Jacobian = gamma
+                        Residual = alpha
                     }
             }
     }
