@@ -14,6 +14,9 @@ type Refinements() =
         if queries.Length > 0 then
             images.Add queries
 
+    /// The reports of the queries of each image that was added.
+    member _.Images: IReadOnlyList<Report[]> = images
+
     /// Applications that an image took: those of its slowest query.
     static member Steps(queries: Report[]) : int =
         queries |> Array.map _.Evaluations |> Array.max

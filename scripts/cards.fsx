@@ -1,0 +1,243 @@
+// Photographs with playing cards on them: classes that differ in one small sign, for measuring how detail is learned from few pictures.
+//
+//   dotnet build src/DeqDet.Host
+//   dotnet fsi scripts/cards.fsx BACKGROUNDS OUT [TRAIN [VALIDATION [SEED]]]
+//
+// BACKGROUNDS is a folder of photographs, of which each picture shows a part; every fifth of them serves the validation alone. Six classes (nine
+// to ace), one to five cards of 80 to 300 px a picture of 500 x 375 px, turned, tilted, unevenly lit and partly covered by each other. A card has
+// its rank in two corners and a suit in the middle, which says nothing of the class. Written in COCO's layout.
+#I "../src/DeqDet.Host/bin/Debug/net10.0"
+#r "SkiaSharp.dll"
+#r "DeqDet.Base.dll"
+#r "DeqDet.Coco.dll"
+#r "DeqDet.Images.dll"
+#r "DeqDet.Settings.dll"
+#r "DeqDet.Data.dll"
+
+open System
+open System.IO
+open System.Text.Json
+open SkiaSharp
+open DeqDet.Data
+open DeqDet.Images
+
+let width, height = 500, 375
+
+let classes =
+    [ "nine", "9"; "ten", "10"; "jack", "J"; "queen", "Q"; "king", "K"; "ace", "A" ]
+
+/// A card of 100 x 140, its middle at the origin.
+let drawCard (canvas: SKCanvas) (sign: string) (suit: int) (paper: SKColor) =
+    use fill = new SKPaint(Color = paper, IsAntialias = true)
+
+    use rim =
+        new SKPaint(
+            Color = SKColor(60uy, 60uy, 60uy),
+            IsAntialias = true,
+            Style = SKPaintStyle.Stroke,
+            StrokeWidth = 1.2f
+        )
+
+    canvas.DrawRoundRect(-50f, -70f, 100f, 140f, 7f, 7f, fill)
+    canvas.DrawRoundRect(-50f, -70f, 100f, 140f, 7f, 7f, rim)
+
+    let ink =
+        if suit % 2 = 0 then
+            SKColor(190uy, 20uy, 30uy)
+        else
+            SKColor(15uy, 15uy, 20uy)
+
+    use brush = new SKPaint(Color = ink, IsAntialias = true)
+    use path = new SKPath()
+
+    match suit with
+    | 0 -> // diamond
+        path.MoveTo(0f, -26f)
+        path.LineTo(19f, 0f)
+        path.LineTo(0f, 26f)
+        path.LineTo(-19f, 0f)
+    | 1 -> // spade
+        path.MoveTo(0f, -27f)
+        path.CubicTo(30f, -2f, 22f, 18f, 2f, 12f)
+        path.LineTo(7f, 26f)
+        path.LineTo(-7f, 26f)
+        path.LineTo(-2f, 12f)
+        path.CubicTo(-22f, 18f, -30f, -2f, 0f, -27f)
+    | 2 -> // heart
+        path.MoveTo(0f, 26f)
+        path.CubicTo(-34f, -2f, -20f, -30f, 0f, -13f)
+        path.CubicTo(20f, -30f, 34f, -2f, 0f, 26f)
+    | _ -> // club
+        path.AddCircle(0f, -14f, 11f)
+        path.AddCircle(-12f, 4f, 11f)
+        path.AddCircle(12f, 4f, 11f)
+        path.AddRect(SKRect(-3f, -6f, 3f, 26f))
+
+    path.Close()
+    canvas.DrawPath(path, brush)
+
+    for half in [ 0f; 180f ] do
+        canvas.Save() |> ignore
+        canvas.RotateDegrees half
+        TextFont.Draw(canvas, sign, -45f, -63f, 17f, ink)
+        canvas.Restore()
+
+type Card = { Class: int; Box: SKRect }
+
+let make (backgrounds: string[]) (random: SplitMix64) (file: string) : Card list =
+    use bitmap = new SKBitmap(width, height)
+    use canvas = new SKCanvas(bitmap)
+    use photo = SKBitmap.Decode(random.Pick backgrounds)
+    // the photograph covers the picture, at a random place
+    let scale =
+        max (float32 width / float32 photo.Width) (float32 height / float32 photo.Height)
+        * float32 (random.Between(1.0, 1.4))
+
+    let left = float32 (random.Unit()) * (float32 width - scale * float32 photo.Width)
+
+    let top = float32 (random.Unit()) * (float32 height - scale * float32 photo.Height)
+
+    use image = SKImage.FromBitmap photo
+
+    canvas.DrawImage(
+        image,
+        SKRect(left, top, left + scale * float32 photo.Width, top + scale * float32 photo.Height),
+        SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear)
+    )
+
+    let cards = ResizeArray<Card>()
+
+    for _ in 1 .. random.Between(1, 5) do
+        let mutable tries = 0
+        let mutable placed = false
+
+        while not placed && tries < 30 do
+            tries <- tries + 1
+            let side = float32 (random.Between(80.0, 230.0))
+            let turn = float32 (random.Between(0.0, 360.0))
+            let shear = float32 (random.Between(-0.25, 0.25))
+            let squeeze = float32 (random.Between(0.75, 1.0))
+            let x = float32 (random.Between(0.12, 0.88)) * float32 width
+            let y = float32 (random.Between(0.12, 0.88)) * float32 height
+
+            let matrix =
+                SKMatrix
+                    .CreateScale(side / 140f * squeeze, side / 140f)
+                    .PostConcat(SKMatrix.CreateSkew(shear, 0f))
+                    .PostConcat(SKMatrix.CreateRotationDegrees turn)
+                    .PostConcat(SKMatrix.CreateTranslation(x, y))
+
+            let whole = matrix.MapRect(SKRect(-50f, -70f, 50f, 70f))
+
+            let box =
+                SKRect(
+                    max 0f whole.Left,
+                    max 0f whole.Top,
+                    min (float32 width) whole.Right,
+                    min (float32 height) whole.Bottom
+                )
+
+            let covers (other: Card) =
+                let common = SKRect.Intersect(box, other.Box)
+                common.Width * common.Height > 0.15f * min (box.Width * box.Height) (other.Box.Width * other.Box.Height)
+
+            if
+                box.Width * box.Height > 0.8f * whole.Width * whole.Height
+                && not (Seq.exists covers cards)
+            then
+                let label = random.Below classes.Length
+                let light = random.Between(150, 255)
+                let paper = SKColor(byte light, byte light, byte (light - random.Between(0, 30)))
+                canvas.Save() |> ignore
+                canvas.SetMatrix &matrix
+                drawCard canvas (snd classes[label]) (random.Below 4) paper
+                canvas.Restore()
+                cards.Add { Class = label; Box = box }
+                placed <- true
+
+    // uneven light over all of it
+    use shade =
+        SKShader.CreateLinearGradient(
+            SKPoint(float32 (random.Unit()) * float32 width, 0f),
+            SKPoint(float32 (random.Unit()) * float32 width, float32 height),
+            [|
+                SKColor(0uy, 0uy, 0uy, byte (random.Between(0, 110)))
+                SKColor(255uy, 240uy, 210uy, byte (random.Between(0, 60)))
+            |],
+            SKShaderTileMode.Clamp
+        )
+
+    use veil = new SKPaint(Shader = shade)
+    canvas.DrawRect(0f, 0f, float32 width, float32 height, veil)
+    use stream = File.Create file
+    bitmap.Encode(stream, SKEncodedImageFormat.Jpeg, 88) |> ignore
+    List.ofSeq cards
+
+let write (out: string) (part: string) (seed: int64) (stream: int64) (count: int) (backgrounds: string[]) =
+    let folder = Path.Combine(out, part)
+    Directory.CreateDirectory folder |> ignore
+
+    let pictures =
+        [|
+            for i in 1..count do
+                let name = $"%04d{i}.jpg"
+                let random = SplitMix64.For(seed, ReadOnlySpan [| stream; int64 i |])
+                i, name, make backgrounds random (Path.Combine(folder, name))
+        |]
+
+    Directory.CreateDirectory(Path.Combine(out, "annotations")) |> ignore
+
+    let boxes =
+        [|
+            for image, _, cards in pictures do
+                for card in cards do
+                    image, card
+        |]
+
+    let text =
+        JsonSerializer.Serialize
+            {|
+                images =
+                    [|
+                        for i, name, _ in pictures ->
+                            {|
+                                id = i
+                                file_name = name
+                                width = width
+                                height = height
+                            |}
+                    |]
+                annotations =
+                    [|
+                        for i, (image, card) in Array.indexed boxes ->
+                            {|
+                                id = i + 1
+                                image_id = image
+                                category_id = card.Class + 1
+                                bbox = [| card.Box.Left; card.Box.Top; card.Box.Width; card.Box.Height |]
+                                area = card.Box.Width * card.Box.Height
+                                iscrowd = 0
+                            |}
+                    |]
+                categories = [| for i, (name, _) in List.indexed classes -> {| id = i + 1; name = name |} |]
+            |}
+
+    File.WriteAllText(Path.Combine(out, "annotations", $"instances_{part}.json"), text)
+    printfn $"{part}: {count} pictures, {boxes.Length} cards"
+
+match List.ofArray fsi.CommandLineArgs |> List.tail with
+| backgrounds :: out :: rest ->
+    let number i (otherwise: int) =
+        List.tryItem i rest |> Option.map int |> Option.defaultValue otherwise
+
+    let photos = Directory.GetFiles(backgrounds, "*.jpg") |> Array.sort
+
+    let forValidation, forTraining =
+        photos |> Array.indexed |> Array.partition (fun (i, _) -> i % 5 = 0)
+
+    let seed = int64 (number 2 0)
+    write out "train" seed 1L (number 0 300) (Array.map snd forTraining)
+    write out "val" seed 2L (number 1 70) (Array.map snd forValidation)
+| _ ->
+    eprintfn "usage: dotnet fsi scripts/cards.fsx BACKGROUNDS OUT [TRAIN [VALIDATION [SEED]]]"
+    exit 2

@@ -1,0 +1,332 @@
+// The rows of docs/results.md as values, how one is trained, and what is read from its work folders.
+#I "../../src/DeqDet.Host/bin/Debug/net10.0"
+#r "SkiaSharp.dll"
+#r "DeqDet.Base.dll"
+#r "DeqDet.Images.dll"
+#r "DeqDet.Reports.dll"
+
+open System
+open System.Diagnostics
+open System.IO
+open System.Text.Json
+open DeqDet.Reports.Charts
+
+/// A row of a table: trained once for each seed.
+type Row =
+    {
+        Table: string
+        /// Unique within the table. Rows of one data set with one name are one training.
+        Name: string
+        /// What the table says.
+        Label: string
+        Config: string
+        /// Folder of the data set below --data.
+        Data: string
+        Set: string list
+        /// Data set and name of the training from whose work folder with the same seed it starts (`--from`).
+        From: (string * string) option
+    }
+
+let private row table data config (name, label, set) : Row =
+    {
+        Row.Table = table
+        Name = name
+        Label = label
+        Config = config
+        Data = data
+        Set = set
+        From = None
+    }
+
+/// Nothing pretrained: all layers train, and batch norm takes the statistics of the batch.
+let private random =
+    [
+        "backbone.weights=null"
+        "backbone.frozen_stages=-1"
+        "backbone.norm=batch"
+        "optimiser.rules=[]"
+    ]
+
+let private shallow = [ "solver.steps=4"; "rag.supervised=[1,4]" ]
+let private r18 = "configs/finetune_r18.json"
+let private small = "configs/shapes.json"
+
+let rows: Row list =
+    [
+        for data in [ "bccd"; "raccoon"; "cards" ] do
+            row "pretrained" data r18 ("r18", "ImageNet's ResNet-18", [])
+            row "pretrained" data r18 ("random", "ResNet-18, random weights", random)
+            row "pretrained" data "configs/finetune_mobilenet.json" ("mobilenet", "ImageNet's MobileNetV2", [])
+
+        for data in [ "bccd"; "raccoon" ] do
+            row "models" data r18 ("r18", "DEQDet", [])
+            row "models" data r18 ("ffndet", "FFNDet", [ "kind=ffndet" ])
+            row "models" data r18 ("adamixer", "AdaMixer", [ "kind=adamixer" ])
+
+        row "start" "raccoon" r18 ("r18", "the backbone alone", [])
+
+        { row "start" "raccoon" r18 ("from-bccd", "the whole detector, from BCCD", []) with
+            From = Some("bccd", "r18")
+        }
+
+        for data, config, name in [ "shapes", small, "paper"; "bccd", r18, "r18"; "raccoon", r18, "r18" ] do
+            row "depth" data config ("4", "4 steps", shallow)
+            row "depth" data config (name, "20 steps", [])
+
+        yield!
+            [
+                "paper", "as in the paper: k = 2, both perturbations, 6 supervised steps", []
+                "k1", "RAG with k = 1", [ "rag.unroll=1" ]
+                "k3", "RAG with k = 3", [ "rag.unroll=3" ]
+                "rap-off", "no RAP", [ "rap.content_probability=0"; "rap.position_probability=0" ]
+                "rap-content", "RAP of contents alone", [ "rap.position_probability=0" ]
+                "rap-position", "RAP of positions alone", [ "rap.content_probability=0" ]
+                "last", "the last step supervised alone", [ "rag.supervised=[20]" ]
+                "first-last", "the first and the last step supervised", [ "rag.supervised=[1,20]" ]
+                "jacobian", "penalty on the Jacobian", [ "loss.jacobian=0.1" ]
+                "residual", "penalty on the residual", [ "loss.residual=1" ]
+                "discount", "early steps discounted by 0.8", [ "rag.discount=0.8" ]
+                "implicit", "exact gradient in place of RAG", [ "rag.gradient=implicit" ]
+            ]
+            |> List.map (row "ablation" "shapes" small)
+    ]
+
+/// Tables and their data sets, in order.
+let tables = rows |> List.map (fun row -> row.Table, row.Data) |> List.distinct
+
+type Options =
+    {
+        Data: string
+        Work: string
+        Seeds: int list
+        Threads: int option
+        Images: string option
+    }
+
+/// Names and options of a command line.
+let options (arguments: string list) : string list * Options =
+    let rec read names options arguments =
+        match arguments with
+        | "--data" :: value :: rest -> read names { options with Data = value } rest
+        | "--work" :: value :: rest -> read names { options with Work = value } rest
+        | "--images" :: value :: rest -> read names { options with Images = Some value } rest
+        | "--threads" :: value :: rest ->
+            read
+                names
+                { options with
+                    Threads = Some(int value)
+                }
+                rest
+        | "--seeds" :: value :: rest ->
+            let seeds = value.Split ',' |> Array.map int |> List.ofArray
+            read names { options with Seeds = seeds } rest
+        | name :: rest -> read (name :: names) options rest
+        | [] -> List.rev names, options
+
+    read
+        []
+        {
+            Data = "data"
+            Work = "work/results"
+            Seeds = [ 0; 1; 2 ]
+            Threads = None
+            Images = None
+        }
+        arguments
+
+/// What a row is called on the command line.
+let title (row: Row) = $"{row.Table}/{row.Data}/{row.Name}"
+
+/// Rows whose title begins so.
+let named (names: string list) : Row list =
+    rows |> List.filter (fun row -> names |> List.exists (title row).StartsWith)
+
+let folderOf (options: Options) (data: string) (name: string) (seed: int) =
+    Path.Combine(options.Work, $"{data}-{name}-s{seed}")
+
+let folder (options: Options) (row: Row) (seed: int) = folderOf options row.Data row.Name seed
+
+/// The arguments of `deqdet` for a training.
+let arguments (options: Options) (row: Row) (seed: int) : string list =
+    [
+        "train"
+        row.Config
+        "--data"
+        Path.Combine(options.Data, row.Data)
+        for assignment in row.Set do
+            "--set"
+            assignment
+        "--seed"
+        string seed
+        match row.From with
+        | Some(data, name) ->
+            "--from"
+            folderOf options data name seed
+        | None -> ()
+        "--work-dir"
+        folder options row seed
+        match options.Threads with
+        | Some count ->
+            "--threads"
+            string count
+        | None -> ()
+    ]
+
+/// Validations of a training: epoch and numbers.
+let validations (folder: string) : (int * Map<string, float>) list =
+    [
+        for line in File.ReadLines(Path.Combine(folder, "metrics.jsonl")) do
+            if line.Contains "coco/bbox_mAP\"" then
+                use document = JsonDocument.Parse line
+
+                let numbers =
+                    Map
+                        [
+                            for entry in document.RootElement.EnumerateObject() do
+                                if entry.Value.ValueKind = JsonValueKind.Number then
+                                    entry.Name, entry.Value.GetDouble()
+                        ]
+
+                int numbers["epoch"], numbers
+    ]
+
+let private secondsFile folder = folder + ".seconds"
+
+/// Whether a training came to its end.
+let isDone (folder: string) =
+    File.Exists(secondsFile folder + ".done")
+
+/// Seconds that it took in all its attempts, making of data and validations included; NaN where nobody measured.
+let seconds (folder: string) =
+    if File.Exists(secondsFile folder) then
+        File.ReadAllLines(secondsFile folder) |> Array.sumBy float
+    else
+        nan
+
+/// Trains a row, or goes on with it.
+let train (options: Options) (row: Row) (seed: int) =
+    let folder = folder options row seed
+
+    if isDone folder then
+        printfn $"{title row}, seed {seed}: is there"
+    else
+        Directory.CreateDirectory options.Work |> ignore
+
+        let arguments =
+            if File.Exists(Path.Combine(folder, "latest.safetensors")) then
+                [
+                    "train"
+                    "--resume"
+                    folder
+                    match options.Threads with
+                    | Some count ->
+                        "--threads"
+                        string count
+                    | None -> ()
+                ]
+            else
+                if Directory.Exists folder then
+                    Directory.Delete(folder, true)
+
+                arguments options row seed
+
+        let program =
+            Path.Combine(__SOURCE_DIRECTORY__, "../../src/DeqDet.Host/bin/Debug/net10.0/DeqDet.Host.dll")
+
+        printfn "deqdet %s" (String.concat " " arguments)
+        let clock = Stopwatch.StartNew()
+        let start = ProcessStartInfo("dotnet", program :: arguments)
+        use running = Process.Start start
+        running.WaitForExit()
+        File.AppendAllLines(secondsFile folder, [ string clock.Elapsed.TotalSeconds ])
+
+        if running.ExitCode = 0 then
+            File.WriteAllText(secondsFile folder + ".done", "")
+        else
+            failwith $"{title row}, seed {seed}: the training ended with {running.ExitCode}"
+
+/// Mean of what there is, with the least and the greatest.
+let spread (format: string) (numbers: float list) =
+    match List.filter Double.IsFinite numbers with
+    | [] -> "-"
+    | [ number ] -> number.ToString format
+    | numbers ->
+        let text (number: float) = number.ToString format
+        $"{text (List.average numbers)} ({text (List.min numbers)}-{text (List.max numbers)})"
+
+let private finished (options: Options) (row: Row) =
+    options.Seeds |> List.map (folder options row) |> List.filter isDone
+
+/// A table's rows: AP of the last and of the best epoch, AP50, minutes; mean over the seeds, least and greatest.
+let show (options: Options) (table: string) (data: string) =
+    printfn $"\n{table}, {data}\n"
+    printfn "| | seeds | AP | AP50 | AP75 | best AP | minutes |"
+    printfn "| --- | --- | --- | --- | --- | --- | --- |"
+
+    let curves =
+        [
+            for row in rows |> List.filter (fun row -> row.Table = table && row.Data = data) do
+                let folders = finished options row
+                let runs = folders |> List.map validations
+
+                if not runs.IsEmpty then
+                    let last name =
+                        runs |> List.map (fun run -> (snd (List.last run))[name]) |> spread "0.000"
+
+                    let best =
+                        runs
+                        |> List.map (fun run ->
+                            run |> List.map (fun (_, numbers) -> numbers["coco/bbox_mAP"]) |> List.max)
+                        |> spread "0.000"
+
+                    let minutes =
+                        folders |> List.map (fun folder -> seconds folder / 60.0) |> spread "0.0"
+
+                    printfn
+                        "| %s | %d | %s | %s | %s | %s | %s |"
+                        row.Label
+                        runs.Length
+                        (last "coco/bbox_mAP")
+                        (last "coco/bbox_mAP_50")
+                        (last "coco/bbox_mAP_75")
+                        best
+                        minutes
+
+                    row.Label, runs
+        ]
+
+    match options.Images, curves with
+    | Some images, _ :: _ ->
+        let marks: Mark list =
+            [
+                for colour, (label, runs) in List.indexed curves do
+                    let epochs = runs |> List.map (List.map fst) |> List.minBy List.length
+
+                    let at epoch =
+                        [
+                            for run in runs do
+                                match List.tryFind (fun (e, _) -> e = epoch) run with
+                                | Some(_, numbers) -> numbers["coco/bbox_mAP"]
+                                | None -> ()
+                        ]
+
+                    let points (of': float list -> float) =
+                        [| for epoch in epochs -> ChartPoint(float epoch, of' (at epoch)) |]
+
+                    BandMark("", colour, points List.min, points List.max)
+                    LineMark(label, colour, points List.average, Dots = true)
+            ]
+
+        let chart =
+            Chart(
+                $"{table}, {data}: AP by epoch, mean and range of the seeds",
+                Axis("epoch", Whole = true),
+                Axis("AP", Low = Nullable 0.0),
+                marks
+            )
+
+        Directory.CreateDirectory images |> ignore
+        let file = Path.Combine(images, $"results-{table}-{data}.png")
+        File.WriteAllBytes(file, ChartPicture.Draw(ChartLayout.Of(chart, 640, 400)).ToPng())
+        printfn $"\n{file}"
+    | _ -> ()

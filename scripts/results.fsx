@@ -1,0 +1,34 @@
+// The rows of docs/results.md: trains what a row needs, a few seeds each, and makes tables and plots of what was trained.
+//
+//   dotnet build src/DeqDet.Host
+//   dotnet fsi scripts/results.fsx list
+//   dotnet fsi scripts/results.fsx run ROW... [--data DIR] [--work DIR] [--seeds 0,1,2] [--threads N]
+//   dotnet fsi scripts/results.fsx table TABLE... [--work DIR] [--seeds 0,1,2] [--images DIR]
+//
+// A name stands for all rows that begin with it: "pretrained/bccd" is a table, "ablation/shapes/k3" a row. --data is the folder with the data sets
+// (bccd, raccoon, cards, shapes; the last is made where it is missing, cards by scripts/cards.fsx), --work where the trainings go: one that is
+// there is not trained again, one that was interrupted goes on. Each is a `train` in a process of its own.
+#load "lib/results.fsx"
+
+match List.ofArray fsi.CommandLineArgs |> List.tail with
+| [ "list" ] ->
+    for row in Results.rows do
+        let _, options = Results.options []
+        printfn "%-28s deqdet %s" (Results.title row) (String.concat " " (Results.arguments options row 0))
+| "run" :: rest ->
+    let names, options = Results.options rest
+
+    for seed in options.Seeds do
+        for row in Results.named names do
+            Results.train options row seed
+| "table" :: rest ->
+    let names, options = Results.options rest
+
+    for table, data in Results.tables do
+        if names |> List.exists $"{table}/{data}".StartsWith then
+            Results.show options table data
+| _ ->
+    eprintfn
+        "usage: dotnet fsi scripts/results.fsx list | run ROW... | table TABLE...; the first lines of the script say more"
+
+    exit 2
