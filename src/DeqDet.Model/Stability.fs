@@ -22,17 +22,18 @@ module Stability =
                 |> onDevice content.device
         ]
 
-    /// The share's part of the mean of squares over the whole batch.
-    let private meanSquare (share: Share) (values: Tensor) : Tensor =
+    /// The share's part of the mean over the whole batch.
+    let private mean (share: Share) (values: Tensor) : Tensor =
         let numbers = share.Batch * values.size 1 * values.size 2
 
-        values.square().sum()
-        * scalar (if share.Counts then 1.0 / float numbers else 0.0)
+        values.sum () * scalar (if share.Counts then 1.0 / float numbers else 0.0)
 
-    /// How far f moves the state: mean of ((f(z) - z) / u)^2; rows [B, Q, 4 + C], gradients flow through f(z).
+    /// How far f moves the state: mean of r^2 / (1 + r^2) with r = (f(z) - z) / u; rows [B, Q, 4 + C], gradients flow through f(z). Bounded,
+    /// since a perturbed box may be taken to another place, several times its size away, and rightly so.
     let residual (share: Share) (state: Tensor) (image: Tensor) : Tensor =
         let units = QueryState.units(state).detach()
-        meanSquare share ((image - state.detach ()) / units)
+        let squares = ((image - state.detach ()) / units).square()
+        mean share (squares / (squares + scalar 1.0))
 
     /// Hutchinson's estimate of the squared Frobenius norm of f's Jacobian in these units, over the number of its rows (the `jac_reg` of
     /// Bai, Koltun and Kolter, ICML 2021, "Stabilizing equilibrium models by Jacobian regularization"): mean of (J n)^2 for standard normal n.
@@ -41,4 +42,4 @@ module Stability =
     let jacobian (share: Share) (map: Tensor -> Tensor) (state: Tensor) (image: Tensor) (noise: Tensor) : Tensor =
         let units = QueryState.units(state).detach()
         let moved = state.detach () + units * noise * scalar difference
-        meanSquare share ((map moved - image) / units * scalar (1.0 / difference))
+        mean share (((map moved - image) / units * scalar (1.0 / difference)).square())

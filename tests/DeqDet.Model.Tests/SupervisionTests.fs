@@ -166,16 +166,17 @@ type private Step(kind: DetectorKind, seed: int) =
                     let units = QueryState.units rows
 
                     let add name (weight: float) (values: Tensor) =
-                        let penalty = (values / units).square().mean() * scalar weight
+                        let penalty = values.mean () * scalar weight
                         log.Add($"{stage.Name}loss_{name}", penalty.ToDouble())
                         totals.Add penalty
 
                     if settings.Loss.Jacobian > 0.0 then
                         let moved = map (rows + probes[number] * units * scalar 0.001)
-                        add "jacobian" settings.Loss.Jacobian ((moved - map rows) * scalar 1000.0)
+                        add "jacobian" settings.Loss.Jacobian (((moved - map rows) * scalar 1000.0 / units).square())
 
                     if settings.Loss.Residual > 0.0 then
-                        add "residual" settings.Loss.Residual (map rows - rows)
+                        let squares = ((map rows - rows) / units).square()
+                        add "residual" settings.Loss.Residual (squares / (squares + scalar 1.0))
 
         (Seq.reduce (fun (a: Tensor) b -> a + b) totals).backward()
         outcome (List.ofSeq log) leaves pyramid
@@ -284,7 +285,8 @@ let tests =
                 Expect.isGreaterThan (matrix.grad.norm().ToDouble()) 0.0 "it can be trained on"
 
                 let residual = (Stability.residual whole state (map state)).ToDouble()
-                let expected = ((map state - state) / units).square().mean().ToDouble()
+                let squares = ((map state - state) / units).square()
+                let expected = (squares / (squares + scalar 1.0)).mean().ToDouble()
                 Expect.floatClose Accuracy.high residual expected "residual"
 
                 let idle = { whole with Counts = false }
