@@ -34,7 +34,7 @@ let tests =
                     (complaint (fun () -> SettingsFile.load "shapes" [ "solver.steps=1" ]))
                     [
                         "configs/shapes.json, line "
-                        "rag.supervised names a step beyond solver.steps = 1"
+                        "rag.supervised names steps beyond solver.steps = 1"
                     ]
             testCase "a file on the disk goes before them, also as a base"
             <| fun () ->
