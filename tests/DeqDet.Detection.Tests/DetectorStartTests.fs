@@ -25,6 +25,8 @@ let private small =
         "backbone.width=8"
         "head.channels=32"
         "head.feed_forward=32"
+        "solver.steps=4"
+        "rag.supervised=[1,4]"
         "queries.count=6"
     ]
 

@@ -172,7 +172,7 @@ let tests =
                     for finding in found do
                         Expect.equal finding.Name $"class {finding.Label}" "name"
                         Expect.equal finding.Class.Id (CocoId(int64 (10 * finding.Label + 5))) "id"
-                        Expect.isTrue (finding.Residual.HasValue && finding.Steps.Value = 5) "refinement"
+                        Expect.isTrue (finding.Residual.HasValue && finding.Steps.Value = 21) "refinement"
                         Expect.isTrue (finding.Query >= 0 && finding.Query < 6) "query"
 
                     let scores = [ for finding in found -> finding.Score ]

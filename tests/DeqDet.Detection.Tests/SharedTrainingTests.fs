@@ -25,6 +25,8 @@ let private small =
         "backbone.width=8"
         "head.channels=32"
         "head.feed_forward=32"
+        "solver.steps=4"
+        "rag.supervised=[1,4]"
         "queries.count=8"
         "schedule.warmup_steps=2"
         // rounding shows in the losses once a box's edge crosses another one's: not within twenty steps as small as these

@@ -25,6 +25,8 @@ let private small =
         "backbone.width=8"
         "head.channels=32"
         "head.feed_forward=32"
+        "solver.steps=4"
+        "rag.supervised=[1,4]"
         "queries.count=8"
         "schedule.warmup_steps=4"
     ]
@@ -231,7 +233,13 @@ let tests =
                     let setting =
                         Setting(
                             folder,
-                            [ "data.shapes.train_images=160"; "data.shapes.val_images=4"; "train.epochs=1" ]
+                            [
+                                "data.shapes.train_images=160"
+                                "data.shapes.val_images=4"
+                                "train.epochs=1"
+                                "solver.steps=4"
+                                "rag.supervised=[1,4]"
+                            ]
                         )
 
                     let told = train (setting.Start(Some 20L)) (setting.Work "run")

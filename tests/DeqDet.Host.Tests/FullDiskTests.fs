@@ -25,6 +25,8 @@ let private arguments (data: string) (work: string) =
             "backbone.width=8"
             "head.channels=32"
             "head.feed_forward=32"
+            "solver.steps=4"
+            "rag.supervised=[1,4]"
             "queries.count=8"
             "evaluation.pictures=1"
         ]
