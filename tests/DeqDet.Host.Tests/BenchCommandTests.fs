@@ -19,7 +19,8 @@ let private tiny (folder: string) : string =
     File.WriteAllText(
         path,
         """{ "base": "shapes.json", "classes": 3, "backbone": { "width": 8 }, "queries": { "count": 5 },
-             "head": { "channels": 32, "feed_forward": 32 }, "solver": { "steps": 4 } }"""
+             "head": { "channels": 32, "feed_forward": 32 }, "solver": { "steps": 4 },
+             "rag": { "supervised": [1, 4] } }"""
     )
 
     path

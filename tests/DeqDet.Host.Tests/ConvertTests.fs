@@ -27,6 +27,8 @@ let private small (kind: string) : Settings =
             "head.channels=32"
             "head.feed_forward=32"
             "head.stages=2"
+            "solver.steps=4"
+            "rag.supervised=[1,4]"
             "queries.count=5"
         ]
 

@@ -40,6 +40,8 @@ let withModel (assignments: string list) (test: string -> string -> unit) =
                     "backbone.width=8"
                     "head.channels=32"
                     "head.feed_forward=32"
+                    "solver.steps=4"
+                    "rag.supervised=[1,4]"
                     "queries.count=6"
                  ]
                  @ assignments)
