@@ -42,6 +42,8 @@ type MeasuredNeed =
 /// What a training would be, and what it would need.
 type DryRun =
     {
+        /// Numbers that are trained.
+        Trainable: int64
         Training: DataOutlook
         Validation: DataOutlook
         /// Images of the largest batch, and their size with padding.
@@ -160,13 +162,20 @@ module DryRun =
             TrainingPrecision.release state.Result detector
 
     /// Tries out a training: one step of the largest batch that it will bring, a few of its first ones, and a few batches of its validation.
-    /// Raises InputError where the largest batch does not fit into memory, and OperationCanceledException when cancelled.
+    /// Raises InputError where nothing would train or the largest batch does not fit into memory, and OperationCanceledException when cancelled.
     let run (setup: TrainingSetup) (cancellation: CancellationToken) : DryRun =
         let settings = setup.Settings
         let train, queries = settings.Train, settings.Detector.Queries.Count
         let state = TrainingState.create setup
 
+        let trainable =
+            Detector.trainable state.Detector
+            |> List.sumBy (fun (_, tensor) -> tensor.numel ())
+
         try
+            if trainable = 0L then
+                raise (InputError "no weight would train; look at optimiser.freeze and backbone.frozen_stages")
+
             use largest =
                 setup.Loader.Largest(train.BatchSize, int64 train.Seed, train.Epochs, BatchShare.All)
 
@@ -210,6 +219,7 @@ module DryRun =
             let images = predictions setup state cancellation
 
             {
+                Trainable = trainable
                 Training = DataOutlook.ofData settings.Data queries setup.Loader.Data
                 Validation = DataOutlook.ofData settings.Data queries setup.Validation.Data
                 LargestBatch = largest.Images.Count

@@ -86,7 +86,14 @@ let private course first before last : LossCourse =
 /// What is wrong with a training, the diagnosis that has to name it, and a part of its text.
 let private faults =
     [
-        { sound with Trainable = 0L }, "nothing trains", "backbone.frozen_stages"
+        { sound with
+            Trainable = 0L
+            Steps = 0
+            InputMean = nan
+            Loss = course nan nan nan
+        },
+        "nothing trains",
+        "backbone.frozen_stages"
         { sound with BadSteps = 50 }, "bad steps", "50 of 500 steps"
         { sound with
             InputMean = 520.0

@@ -301,8 +301,13 @@ module Overfit =
                 bad <- bad + 1
                 update Progress.skipped
 
+        let trainable =
+            Detector.trainable state.Detector
+            |> List.sumBy (fun (_, tensor) -> tensor.numel ())
+
         let isDone () =
-            int state.Progress.Step >= steps
+            trainable = 0L
+            || int state.Progress.Step >= steps
             || last |> Option.exists (fun result -> ap50 result >= OverfitDiagnosis.learned)
 
         let epoch number =
@@ -335,9 +340,7 @@ module Overfit =
 
             {
                 Outlook = DataOutlook.ofData setup.Settings.Data setup.Settings.Detector.Queries.Count data
-                Trainable =
-                    Detector.trainable state.Detector
-                    |> List.sumBy (fun (_, tensor) -> tensor.numel ())
+                Trainable = trainable
                 RandomFrozenBackbone = isRandomAndFrozen setup.Settings
                 InputMean = mean
                 InputDeviation = deviation
@@ -355,6 +358,10 @@ module Overfit =
 
         member _.Train() : OverfitResult =
             let mutable number = 0
+
+            // without a weight that trains there is no step to take
+            if isDone () then
+                evaluate ()
 
             while not (isDone ()) do
                 epoch number

@@ -69,7 +69,7 @@ module OverfitDiagnosis =
     /// Nothing can move.
     let nothingTrains (evidence: OverfitEvidence) : Diagnosis option =
         because (evidence.Trainable = 0L) "nothing trains" (fun () ->
-            "no weight is trained: the settings freeze everything; look at backbone.frozen_stages and at what else freezes weights")
+            "no weight is trained: the settings freeze everything; look at optimiser.freeze and backbone.frozen_stages")
 
     /// Steps that were not finite.
     let badSteps (evidence: OverfitEvidence) : Diagnosis option =
@@ -81,9 +81,10 @@ module OverfitDiagnosis =
         let mean, deviation = evidence.InputMean, evidence.InputDeviation
 
         because
-            (not (Double.IsFinite mean)
-             || not (deviation >= 0.05 && deviation <= 150.0)
-             || abs mean > 3.0 * max 1.0 deviation)
+            (evidence.Steps > 0
+             && (not (Double.IsFinite mean)
+                 || not (deviation >= 0.05 && deviation <= 150.0)
+                 || abs mean > 3.0 * max 1.0 deviation))
             "input"
             (fun () ->
                 $"the pixels enter the network with mean {number mean} and deviation {number deviation}; they should be of the order of 1: data.normalise takes mean and std of values from 0 to 255, not from 0 to 1")

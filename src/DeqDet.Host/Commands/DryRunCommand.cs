@@ -49,7 +49,7 @@ public static class DryRunCommand
             Print("note", notice, output);
         }
 
-        Model(setup, output);
+        Model(setup, run.Trainable, output);
         Need(setup, run, output);
         foreach (var warning in Warnings(setup, run))
         {
@@ -86,11 +86,11 @@ public static class DryRunCommand
         );
     }
 
-    private static void Model(TrainingSetup setup, TextWriter output)
+    private static void Model(TrainingSetup setup, long trained, TextWriter output)
     {
         var settings = setup.Settings.Detector;
         var parameters = DetectorModule.specs(settings).Where(spec => spec.Role.IsParameter).ToList();
-        var (all, trained) = (Numbers(parameters), Numbers(parameters.Where(spec => spec.Trainable)));
+        var all = parameters.Sum(spec => spec.Shape.Aggregate(1L, (product, side) => product * side));
         Print(
             "model",
             $"{ModelNames.Of(settings)}, {Counted.Of(settings.Queries.Count, "query", "queries")}; "
@@ -101,9 +101,6 @@ public static class DryRunCommand
         {
             Print(name, text, output);
         }
-
-        static long Numbers(IEnumerable<Spec> specs) =>
-            specs.Sum(spec => spec.Shape.Aggregate(1L, (product, side) => product * side));
     }
 
     private static void Need(TrainingSetup setup, DryRun run, TextWriter output)

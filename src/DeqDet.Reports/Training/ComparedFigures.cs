@@ -52,7 +52,7 @@ public static class ComparedFigures
                 new(
                     $"{title} of the validation",
                     new("epoch", Whole: true),
-                    new(title, Low: 0, High: 1),
+                    new(title, Low: 0),
                     [
                         .. records.Select(
                             (record, i) =>

@@ -183,7 +183,7 @@ public static class TrainingFigures
             new(
                 "AP of the validation",
                 epochs,
-                new("AP", Low: 0, High: 1),
+                new("AP", Low: 0),
                 [
                     .. new[] { "AP", "AP50", "AP75" }.Select(
                         (name, i) => Curve(name, i, history.Validations, validation => validation.Score(name))
@@ -205,7 +205,7 @@ public static class TrainingFigures
             new(
                 "AP by class",
                 epochs,
-                new("AP", Low: 0, High: 1),
+                new("AP", Low: 0),
                 [
                     .. names.Select(
                         (name, i) =>

@@ -154,7 +154,7 @@ public static class TrainingPage
                     [
                         (TrainingTables.Number(good[^1].Loss), "last loss"),
                         (
-                            TrainingTables.Number(1000 * TrainingNumbers.Mean(good.Select(s => s.Time))) + " ms",
+                            TrainingTables.Number(TrainingNumbers.Mean(good.Select(s => s.Time))) + " s",
                             "a step, on average"
                         ),
                         (TrainingTables.Percent(TrainingNumbers.Waiting(good)), "of it waiting for data"),
