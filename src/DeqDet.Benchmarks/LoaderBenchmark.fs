@@ -47,7 +47,7 @@ module LoaderBenchmark =
         let settings = { settings with CacheMb = 0 }
 
         let data =
-            DataPart.Find(settings.Root, settings.Train).Load().ForTraining settings.Filter
+            DataPart.Find(settings.Root, settings.Train, settings.AutoSplit).Load().ForTraining settings.Filter
 
         let loader = DataLoader(data, settings)
         let mutable pixels = 0L

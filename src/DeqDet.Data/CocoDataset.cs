@@ -1,4 +1,5 @@
 using DeqDet.Coco;
+using DeqDet.Data.Check;
 using DeqDet.Settings;
 
 namespace DeqDet.Data;
@@ -165,6 +166,12 @@ public sealed record CocoDataset(
         return
         [
             .. file.BoxesLook() is { } look ? [$"{file.Path}: the boxes {look}"] : (string[])[],
+            .. file
+                .Remarks.GroupBy(remark => remark.Kind)
+                .OrderBy(group => group.Key)
+                .Select(group =>
+                    $"{file.Path}: {IssueKind.Of(group.Key).Text}: {group.Count()}, the first is {group.First()}"
+                ),
             .. Fate(
                 BoxFate.Clipped,
                 "reaches beyond its image and is clipped",

@@ -72,5 +72,5 @@ public sealed record DataRoot(string Root, string? Notice)
 
     // A generated data set has to be that of the settings; another one would have to be drawn anew.
     private static bool Stands(string place, DataSettings data) =>
-        data.Shapes?.Value is { } shapes ? ShapesDataSet.IsMade(place, shapes) : DataPart.IsThere(place, data.Val);
+        data.Shapes?.Value is { } shapes ? ShapesDataSet.IsMade(place, shapes) : DataPart.IsThereIn(place, data.Val);
 }

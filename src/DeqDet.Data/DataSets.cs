@@ -1,4 +1,3 @@
-using DeqDet.Coco;
 using DeqDet.Coco.Evaluation;
 using DeqDet.Data.Shapes;
 using DeqDet.Settings;
@@ -21,7 +20,7 @@ public static class DataSets
     /// <summary>The training images.</summary>
     /// <exception cref="InputError">Something is missing or malformed, or nothing is left to train on.</exception>
     public static CocoDataset ForTraining(DataSettings data) =>
-        MissingImages.Refuse(DataPart.Find(data.Root, data.Train).Load().ForTraining(data.Filter));
+        MissingImages.Refuse(DataPart.Find(data.Root, data.Train, data.AutoSplit).Load().ForTraining(data.Filter));
 
     /// <summary>The validation images that settings name, with their truth, for a model with these classes.</summary>
     /// <exception cref="InputError">Something is missing or malformed, or the classes differ.</exception>
@@ -30,7 +29,11 @@ public static class DataSets
         IReadOnlyList<ObjectClass> classes
     )
     {
-        var (set, truth) = ForTest(DataPart.Find(data.Root, data.Val), classes, annotationsOptional: false);
+        var (set, truth) = ForTest(
+            DataPart.Find(data.Root, data.Val, data.AutoSplit),
+            classes,
+            annotationsOptional: false
+        );
         return (set, truth!);
     }
 
@@ -47,7 +50,7 @@ public static class DataSets
         bool annotationsOptional
     )
     {
-        var file = AnnotationFile.Read(part.AnnotationFile, AnnotationUse.Images, annotationsOptional);
+        var file = part.ReadFor(classes, annotationsOptional);
         return (MissingImages.Refuse(part.LoadFor(file, classes)), file.HasAnnotations ? GroundTruth.Of(file) : null);
     }
 }

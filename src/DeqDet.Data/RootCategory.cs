@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text.Json;
+using DeqDet.Coco;
 
 namespace DeqDet.Data;
 
@@ -10,9 +11,8 @@ namespace DeqDet.Data;
 internal static class RootCategory
 {
     /// <summary>The data set without that class; itself where it has none.</summary>
-    public static CocoDataset LeaveOut(CocoDataset data, string annotationFile) =>
-        data.Images.Any(image => image.Boxes.Any(box => box.Label == 0))
-        || !IsRoot(data.Categories[0].Id, annotationFile)
+    public static CocoDataset LeaveOut(CocoDataset data, IAnnotationSource source) =>
+        data.Images.Any(image => image.Boxes.Any(box => box.Label == 0)) || !IsRoot(data.Categories[0].Id, source)
             ? data
             : data with
             {
@@ -29,9 +29,9 @@ internal static class RootCategory
             };
 
     /// <summary>Whether a class without boxes is the root of all others of its file.</summary>
-    public static bool IsRoot(CocoId id, string annotationFile)
+    public static bool IsRoot(CocoId id, IAnnotationSource source)
     {
-        if (id != 0)
+        if (id != 0 || source is not CocoFile { Path: var annotationFile })
         {
             return false;
         }

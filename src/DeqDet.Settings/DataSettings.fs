@@ -11,6 +11,19 @@ type SplitSettings =
         Annotations: string
     }
 
+/// The share of a data set without a validation part that is kept for validation.
+type AutoSplitSettings =
+    {
+        [<Setting "Share of the images that is kept for validation where the data set has no part for it; classes keep their shares. 0: such a data set is refused.";
+          AtLeast 0;
+          AtMost 0.9>]
+        Val: float
+        [<Setting "Seed of the draw: equal seeds keep the same images, whatever the order of the files."; AtLeast 0>]
+        Seed: int
+    }
+
+    static member Default = { Val = 0.2; Seed = 0 }
+
 /// The generated data set "shapes".
 type ShapesSettings =
     {
@@ -187,6 +200,8 @@ type DataSettings =
         Train: SplitSettings
         [<Setting("The validation images.", Within = "validation")>]
         Val: SplitSettings
+        [<Setting "Validation images of a data set that is found by itself and has no part for validation.">]
+        AutoSplit: AutoSplitSettings
         [<Setting "Make the data set \"shapes\" in data.root if it is not there. null: never."; FreeAtResume>]
         Shapes: ShapesSettings option
         [<Setting "Keep-ratio resize.">]

@@ -43,6 +43,7 @@ module Settings =
                             Images = "val2017"
                             Annotations = "annotations/instances_val2017.json"
                         }
+                    AutoSplit = AutoSplitSettings.Default
                     Shapes = None
                     Resize = { ShortSide = 800; LongMax = 1333 }
                     Augment = AugmentSettings.Published

@@ -85,7 +85,14 @@ let roboflow =
                             notice
                             "validation on the test part is said"
 
-                    let message = inputError (fun () -> find (export folder [ "train" ]) |> ignore)
+                    let train, other = find (export folder [ "train" ])
+                    Expect.equal (train.Load().Images.Count, other.Load().Images.Count) (2, 1) "a share to validate on"
+
+                    let message =
+                        inputError (fun () ->
+                            DataPart.Find(export folder [ "train" ], coco.Val, { Val = 0.0; Seed = 0 })
+                            |> ignore)
+
                     Expect.stringContains message "valid, val, validation or test" "nothing to validate on"
 
                     let message =

@@ -83,6 +83,7 @@ let private settings workers cache : DataSettings =
         Root = ""
         Train = { Images = ""; Annotations = "" }
         Val = { Images = ""; Annotations = "" }
+        AutoSplit = AutoSplitSettings.Default
         Shapes = None
         Resize = { ShortSide = 48; LongMax = 96 }
         Augment =

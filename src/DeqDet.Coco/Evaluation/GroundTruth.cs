@@ -151,6 +151,6 @@ public sealed class GroundTruth
             );
 
         /// <summary>The finished set. Every box must name an image and a category that were added.</summary>
-        public GroundTruth Build() => new(reader.Finish());
+        public GroundTruth Build() => new(reader.Finish([]));
     }
 }

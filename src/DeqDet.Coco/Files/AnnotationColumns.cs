@@ -20,6 +20,22 @@ internal sealed class AnnotationColumns
     public Column<bool> IsCrowd { get; } = new();
     public Column<bool> IsIgnored { get; } = new();
 
+    /// <summary>Adds a box of other columns, of an image and a class at another place.</summary>
+    public void Add(AnnotationColumns other, int box, int image, int label)
+    {
+        Record.Add(other.Record.AsSpan()[box]);
+        Id.Add(other.Id.AsSpan()[box]);
+        Image.Add(image);
+        Label.Add(label);
+        X.Add(other.X.AsSpan()[box]);
+        Y.Add(other.Y.AsSpan()[box]);
+        Width.Add(other.Width.AsSpan()[box]);
+        Height.Add(other.Height.AsSpan()[box]);
+        Area.Add(other.Area.AsSpan()[box]);
+        IsCrowd.Add(other.IsCrowd.AsSpan()[box]);
+        IsIgnored.Add(other.IsIgnored.AsSpan()[box]);
+    }
+
     /// <summary>Drops the boxes whose key is negative.</summary>
     public void Drop(ReadOnlySpan<int> keys)
     {

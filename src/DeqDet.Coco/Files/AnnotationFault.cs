@@ -29,6 +29,30 @@ public enum FaultKind
 
     /// <summary>The annotation's category is not listed.</summary>
     UnknownCategory,
+
+    /// <summary>The size of an image has to be looked up in its file, and that is not there.</summary>
+    MissingImage,
+
+    /// <summary>The size of an image has to be looked up in its file, and that cannot be read.</summary>
+    UnreadableImage,
+
+    /// <summary>A remark: annotations are there of an image that is not.</summary>
+    LabelWithoutImage,
+
+    /// <summary>A remark: an image has no annotations, as those of one that shows nothing.</summary>
+    ImageWithoutLabel,
+
+    /// <summary>A remark: two images have the same annotations, for their names differ only by their endings.</summary>
+    SharedLabel,
+
+    /// <summary>A remark: something in the annotations is no box, or not used.</summary>
+    NotUsed,
+
+    /// <summary>A remark: files were found at another place than the one that is written.</summary>
+    Elsewhere,
+
+    /// <summary>A remark: the folder holds annotations of a second format, which are not read.</summary>
+    SecondFormat,
 }
 
 /// <summary>A fault of an annotation file.</summary>
@@ -38,6 +62,9 @@ public enum FaultKind
 /// <param name="Evaluation">Whether the evaluation minds it too, and not only who opens the images.</param>
 public readonly record struct AnnotationFault(FaultKind Kind, string Place, string Reason, bool Evaluation = true)
 {
+    /// <summary>Whether it is worth a remark, and nothing that anybody refuses.</summary>
+    public bool IsRemark => Kind >= FaultKind.LabelWithoutImage;
+
     /// <inheritdoc/>
     public override string ToString() => Place.Length == 0 ? Reason : $"{Place}: {Reason}";
 }

@@ -18,11 +18,21 @@ public readonly record struct ListedImage(int Record, CocoId Id, string FileName
 /// </summary>
 public sealed class AnnotationFile
 {
-    internal AnnotationFile(string path, AnnotationColumns columns, IReadOnlyList<ObjectClass> classes)
+    private readonly Func<string, int, CocoId?, string> placeOf;
+
+    internal AnnotationFile(
+        string path,
+        AnnotationColumns columns,
+        IReadOnlyList<ObjectClass> classes,
+        Func<string, int, CocoId?, string> placeOf,
+        IReadOnlyList<AnnotationFault> remarks
+    )
     {
         Path = path;
         Columns = columns;
         Classes = classes;
+        Remarks = remarks;
+        this.placeOf = placeOf;
     }
 
     /// <summary>Where it was read from, for messages.</summary>
@@ -76,10 +86,87 @@ public sealed class AnnotationFile
     /// <summary>Boxes with a true <c>ignore</c>: no training targets. The evaluation takes them like any other, as the reference does.</summary>
     public ReadOnlySpan<bool> IsIgnored => Columns.IsIgnored.AsSpan();
 
+    /// <summary>Remarks of its reader: nothing that is refused, but worth a word to the user.</summary>
+    public IReadOnlyList<AnnotationFault> Remarks { get; }
+
     internal AnnotationColumns Columns { get; }
 
     /// <summary>Place of a box for messages, as in <c>annotations[17] (id 5)</c>.</summary>
-    public string PlaceOf(int box) => AnnotationReader.Place("annotations", Record[box], Id[box]);
+    public string PlaceOf(int box) => placeOf("annotations", Record[box], Id[box]);
+
+    /// <summary>Place of an image's record for messages, as in <c>images[17] (id 5)</c>.</summary>
+    public string PlaceOf(in ListedImage image) => placeOf("images", image.Record, image.Id);
+
+    /// <summary>The images that are <paramref name="kept"/>, by their position, with their boxes; everything else stays.</summary>
+    public AnnotationFile Only(ReadOnlySpan<bool> kept)
+    {
+        var columns = new AnnotationColumns { HasAnnotations = HasAnnotations, WithoutArea = WithoutArea };
+        var position = new int[Images.Count];
+        for (var i = 0; i < position.Length; i++)
+        {
+            position[i] = kept[i] ? columns.Images.Count : -1;
+            if (kept[i])
+            {
+                columns.Images.Add(Images[i]);
+            }
+        }
+
+        for (var i = 0; i < Count; i++)
+        {
+            if (position[Image[i]] >= 0)
+            {
+                columns.Add(Columns, i, position[Image[i]], Label[i]);
+            }
+        }
+
+        return new(Path, columns, Classes, placeOf, Remarks);
+    }
+
+    /// <summary>
+    /// The same boxes with other classes, found by their names; null where a class has no namesake among them, or more than one.
+    /// </summary>
+    public AnnotationFile? ByName(IReadOnlyList<ObjectClass> classes)
+    {
+        var label = new int[Classes.Count];
+        for (var i = 0; i < label.Length; i++)
+        {
+            var name = Classes[i].Name;
+            label[i] = Position(classes, name);
+            if (label[i] < 0 || Position(Classes, name) < 0)
+            {
+                return null;
+            }
+        }
+
+        var columns = new AnnotationColumns { HasAnnotations = HasAnnotations, WithoutArea = WithoutArea };
+        columns.Images.AddRange(Images);
+        for (var i = 0; i < Count; i++)
+        {
+            columns.Add(Columns, i, Image[i], label[Label[i]]);
+        }
+
+        return new(Path, columns, classes, placeOf, Remarks);
+    }
+
+    // The one class of a name, or -1.
+    private static int Position(IReadOnlyList<ObjectClass> classes, string name)
+    {
+        var found = -1;
+        for (var i = 0; i < classes.Count; i++)
+        {
+            if (classes[i].Name == name)
+            {
+                if (found >= 0)
+                {
+                    return -1;
+                }
+
+                found = i;
+            }
+        }
+
+        return found;
+    }
 
     /// <summary>What becomes of a box in its image, and its corners inside. The image has to be usable.</summary>
     public (BoxFate Fate, Box Inside) Placed(int box)
@@ -104,42 +191,62 @@ public sealed class AnnotationFile
         return form.Look();
     }
 
-    /// <summary>Reads a file (plain or gzip).</summary>
+    /// <summary>Reads a file of COCO's format (plain or gzip).</summary>
     /// <param name="path">The file.</param>
     /// <param name="use">What for; it decides which faults are refused.</param>
     /// <param name="annotationsOptional">Whether the list of annotations may be missing, as in COCO's test files.</param>
     /// <exception cref="InputError">Names the file, the record and the remedy.</exception>
-    public static AnnotationFile Read(string path, AnnotationUse use, bool annotationsOptional = false)
+    public static AnnotationFile Read(string path, AnnotationUse use, bool annotationsOptional = false) =>
+        Read(new CocoFile(path), use, annotationsOptional);
+
+    /// <summary>Reads annotations of any format.</summary>
+    /// <param name="source">Where they are.</param>
+    /// <param name="use">What for; it decides which faults are refused.</param>
+    /// <param name="annotationsOptional">Whether annotations may be missing.</param>
+    /// <exception cref="InputError">Names the file, the record and the remedy.</exception>
+    public static AnnotationFile Read(IAnnotationSource source, AnnotationUse use, bool annotationsOptional = false)
     {
+        var remarks = new List<AnnotationFault>();
         var reader = new AnnotationReader(
-            path,
+            source.Path,
             fault =>
             {
-                if (fault.Evaluation || use == AnnotationUse.Images)
+                if (fault.IsRemark)
                 {
-                    throw new InputError($"{path}: {fault}");
+                    remarks.Add(fault);
                 }
-            }
+                else if (fault.Evaluation || use == AnnotationUse.Images)
+                {
+                    throw new InputError($"{source.Path}: {fault}");
+                }
+            },
+            source.PlaceOf
         );
-        reader.HasAnnotations = CocoJson.ReadAnnotations(path, reader, annotationsOptional);
-        return reader.Finish();
+        reader.HasAnnotations = source.Read(reader, annotationsOptional);
+        return reader.Finish(remarks);
     }
 
-    /// <summary>Reads a file as far as it can be read; records with a fault are left out.</summary>
+    /// <summary>Reads a file of COCO's format as far as it can be read; records with a fault are left out.</summary>
     /// <param name="path">The file.</param>
     /// <param name="found">Receives every fault, those of single records in the order of the file.</param>
-    public static AnnotationFile Survey(string path, Action<AnnotationFault> found)
+    public static AnnotationFile Survey(string path, Action<AnnotationFault> found) =>
+        Survey(new CocoFile(path), found);
+
+    /// <summary>Reads annotations of any format as far as they can be read; records with a fault are left out.</summary>
+    /// <param name="source">Where they are.</param>
+    /// <param name="found">Receives every fault and every remark, those of single records in the order of the files.</param>
+    public static AnnotationFile Survey(IAnnotationSource source, Action<AnnotationFault> found)
     {
-        var reader = new AnnotationReader(path, found);
+        var reader = new AnnotationReader(source.Path, found, source.PlaceOf);
         try
         {
-            CocoJson.ReadAnnotations(path, reader, annotationsOptional: false);
+            source.Read(reader, annotationsOptional: false);
         }
         catch (InputError error)
         {
             found(new(FaultKind.Unreadable, "", error.Message));
         }
 
-        return reader.Finish();
+        return reader.Finish([]);
     }
 }

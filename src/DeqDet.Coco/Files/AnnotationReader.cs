@@ -6,8 +6,16 @@ namespace DeqDet.Coco;
 /// Collects the records of an annotation file, in whatever order its lists come, into an <see cref="AnnotationFile"/>. The rules are
 /// applied here and nowhere else; <paramref name="found"/> decides whether a fault ends the reading (by raising) or only its record.
 /// </summary>
-internal sealed class AnnotationReader(string path, Action<AnnotationFault> found) : ICocoVisitor
+/// <param name="path">What the annotations are called in messages.</param>
+/// <param name="found">Receives faults and remarks.</param>
+/// <param name="place">Place of a record, for messages; null: as in a JSON file.</param>
+internal sealed class AnnotationReader(
+    string path,
+    Action<AnnotationFault> found,
+    Func<string, int, CocoId?, string>? place = null
+) : IAnnotationSink
 {
+    private readonly Func<string, int, CocoId?, string> placeOf = place ?? CocoFile.Place;
     private readonly AnnotationColumns columns = new();
     private readonly List<ObjectClass> classes = [];
     private readonly IdSlots images = new();
@@ -16,6 +24,8 @@ internal sealed class AnnotationReader(string path, Action<AnnotationFault> foun
 
     /// <summary>Whether the file has a list of annotations.</summary>
     public bool HasAnnotations { get; set; } = true;
+
+    public void Found(in AnnotationFault fault) => found(fault);
 
     public void Visit(in CocoImage image)
     {
@@ -32,25 +42,25 @@ internal sealed class AnnotationReader(string path, Action<AnnotationFault> foun
         }
 
         // It is listed all the same: its boxes are not of an unknown image.
-        var place = Place("images", image.Record, image.Id);
+        var where = placeOf("images", image.Record, image.Id);
         var (size, name) = (
             image.Unusable is null ? CocoRules.SizeFault(image) : "",
             CocoRules.NameFault(image.FileName)
         );
         if (image.Unusable is { } unusable)
         {
-            found(new(FaultKind.Malformed, $"images[{image.Record}]", unusable, Evaluation: false));
+            found(new(FaultKind.Malformed, placeOf("images", image.Record, null), unusable, Evaluation: false));
         }
         else
         {
             if (size is not null)
             {
-                found(new(FaultKind.BadSize, place, size, Evaluation: false));
+                found(new(FaultKind.BadSize, where, size, Evaluation: false));
             }
 
             if (name is not null)
             {
-                found(new(FaultKind.BadName, place, name, Evaluation: false));
+                found(new(FaultKind.BadName, where, name, Evaluation: false));
             }
         }
 
@@ -91,13 +101,13 @@ internal sealed class AnnotationReader(string path, Action<AnnotationFault> foun
 
         if (CocoRules.BoxFault(annotation.Width, annotation.Height) is { } box)
         {
-            found(new(FaultKind.NegativeBox, Place("annotations", annotation.Record, annotation.Id), box));
+            found(new(FaultKind.NegativeBox, placeOf("annotations", annotation.Record, annotation.Id), box));
             return;
         }
 
         if (annotation.Area is { } stated && CocoRules.AreaFault(stated) is { } area)
         {
-            found(new(FaultKind.NegativeArea, Place("annotations", annotation.Record, annotation.Id), area));
+            found(new(FaultKind.NegativeArea, placeOf("annotations", annotation.Record, annotation.Id), area));
             return;
         }
 
@@ -106,7 +116,7 @@ internal sealed class AnnotationReader(string path, Action<AnnotationFault> foun
             found(
                 new(
                     FaultKind.DoubledId,
-                    Place("annotations", annotation.Record, annotation.Id),
+                    placeOf("annotations", annotation.Record, annotation.Id),
                     "has an id that occurred before; ids of annotations have to differ"
                 )
             );
@@ -128,7 +138,7 @@ internal sealed class AnnotationReader(string path, Action<AnnotationFault> foun
     }
 
     /// <summary>The file, once its records are read: images and categories of boxes are looked up now, for they may follow their boxes.</summary>
-    public AnnotationFile Finish()
+    public AnnotationFile Finish(IReadOnlyList<AnnotationFault> remarks)
     {
         annotationIds.Clear();
         annotationIds.TrimExcess();
@@ -141,11 +151,8 @@ internal sealed class AnnotationReader(string path, Action<AnnotationFault> foun
         }
 
         Resolve(label);
-        return new(path, columns, [.. order.Select(i => classes[i])]);
+        return new(path, columns, [.. order.Select(i => classes[i])], placeOf, remarks);
     }
-
-    /// <summary>Place of a record for messages.</summary>
-    public static string Place(string list, int record, CocoId id) => $"{list}[{record}] (id {id})";
 
     private void Resolve(int[] label)
     {
@@ -180,17 +187,19 @@ internal sealed class AnnotationReader(string path, Action<AnnotationFault> foun
     private void Unknown(FaultKind kind, int box, IdSlots slots, int slot, string what, string list)
     {
         var id = slots.IdOf(slot);
-        var place = Place("annotations", columns.Record.AsSpan()[box], columns.Id.AsSpan()[box]);
+        var where = placeOf("annotations", columns.Record.AsSpan()[box], columns.Id.AsSpan()[box]);
         var reason =
             IdKind.Difference(id, slots.Listed, what, $"\"{list}\"")
             ?? $"names {what} {id}, which is not in \"{list}\"; add the {what} or remove the annotation";
-        found(new(kind, place, reason));
+        found(new(kind, where, reason));
     }
 
     // The id of a malformed record is unreliable.
     private void Malformed(string list, int record, string problem) =>
-        found(new(FaultKind.Malformed, $"{list}[{record}]", problem));
+        found(new(FaultKind.Malformed, placeOf(list, record, null), problem));
 
     private void Doubled(string list, int record, CocoId id) =>
-        found(new(FaultKind.DoubledId, $"{list}[{record}]", $"id {id} occurs twice; ids of {list} have to differ"));
+        found(
+            new(FaultKind.DoubledId, placeOf(list, record, null), $"id {id} occurs twice; ids of {list} have to differ")
+        );
 }

@@ -11,12 +11,13 @@ internal sealed class AnnotationSurvey
     private const int SmallSide = 32;
 
     private readonly string part;
+    private readonly IAnnotationSource source;
     private readonly IssueLog log;
 
-    private AnnotationSurvey(string part, string file, IssueLog log)
+    private AnnotationSurvey(string part, DataPart files, IssueLog log)
     {
-        (this.part, this.log) = (part, log);
-        File = AnnotationFile.Survey(file, fault => Note(IssueKind.Of(fault.Kind), fault.ToString()));
+        (this.part, source, this.log) = (part, files.Source, log);
+        File = files.Survey(fault => Note(IssueKind.Of(fault.Kind), fault.ToString()));
     }
 
     /// <summary>What could be read.</summary>
@@ -29,9 +30,9 @@ internal sealed class AnnotationSurvey
     public List<(int Box, Box Inside)> Boxes { get; } = [];
 
     /// <summary>Reads a file to where it can be read.</summary>
-    public static AnnotationSurvey Read(string part, string file, IssueLog log)
+    public static AnnotationSurvey Read(string part, DataPart files, IssueLog log)
     {
-        var survey = new AnnotationSurvey(part, file, log);
+        var survey = new AnnotationSurvey(part, files, log);
         survey.PlaceBoxes();
         survey.CheckImages();
         survey.CheckCategories();
@@ -110,7 +111,7 @@ internal sealed class AnnotationSurvey
 
             if (!names.Add(image.FileName))
             {
-                Note(IssueKind.DoubledName, $"images[{image.Record}] (id {image.Id}): {image.FileName}");
+                Note(IssueKind.DoubledName, $"{File.PlaceOf(image)}: {image.FileName}");
             }
 
             if (!trained[i])
@@ -142,7 +143,7 @@ internal sealed class AnnotationSurvey
             var kind = File.Classes[label];
             if (!used.Contains(label))
             {
-                var isRoot = RootCategory.IsRoot(kind.Id, File.Path);
+                var isRoot = RootCategory.IsRoot(kind.Id, source);
                 Note(isRoot ? IssueKind.RootCategory : IssueKind.UnusedCategory, $"{kind.Id} {kind.Name}");
             }
 

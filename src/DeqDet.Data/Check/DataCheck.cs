@@ -19,7 +19,7 @@ public static class DataCheck
         var surveys = new List<AnnotationSurvey>();
         for (var i = 0; i < parts.Count; i++)
         {
-            var survey = AnnotationSurvey.Read(names[i], parts[i].AnnotationFile, log);
+            var survey = AnnotationSurvey.Read(names[i], parts[i], log);
             var formats = ImageSurvey.Check(names[i], parts[i].ImageFolder, [.. survey.Images], decode, log);
             surveys.Add(survey);
             reports.Add(Report(names[i], parts[i], survey, formats));
@@ -75,7 +75,7 @@ public static class DataCheck
         }
     }
 
-    // Parts may share a folder: what one of them names is named.
+    // Parts may share a folder, or have one inside another's: what any of them names is named.
     private static void CheckUnnamed(
         IReadOnlyList<DataPart> parts,
         List<string> names,
@@ -85,12 +85,14 @@ public static class DataCheck
     {
         foreach (var shared in Enumerable.Range(0, parts.Count).GroupBy(i => parts[i].ImageFolder))
         {
-            ImageSurvey.CheckUnnamed(
-                string.Join(", ", shared.Select(i => names[i])),
-                shared.Key,
-                shared.SelectMany(i => surveys[i].Images).Select(image => image.FileName),
-                log
-            );
+            var own = shared.SelectMany(i => surveys[i].Images).Select(image => image.FileName).ToList();
+            var others = Enumerable
+                .Range(0, parts.Count)
+                .Where(i => parts[i].ImageFolder != shared.Key)
+                .SelectMany(i =>
+                    surveys[i].Images.Select(image => ImageNames.PathOf(parts[i].ImageFolder, image.FileName))
+                );
+            ImageSurvey.CheckUnnamed(string.Join(", ", shared.Select(i => names[i])), shared.Key, own, others, log);
         }
     }
 

@@ -42,12 +42,26 @@ internal static class ImageSurvey
         ];
     }
 
-    /// <summary>Notes image files of a folder that none of the parts with that folder names.</summary>
-    public static void CheckUnnamed(string part, string folder, IEnumerable<string> names, IssueLog log)
+    /// <summary>Notes image files of a folder that none of the parts names.</summary>
+    /// <param name="part">The parts with this folder.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="named">What they name, relative to it.</param>
+    /// <param name="others">What other parts name, as paths.</param>
+    /// <param name="log">Receives what is found.</param>
+    public static void CheckUnnamed(
+        string part,
+        string folder,
+        IReadOnlyList<string> named,
+        IEnumerable<string> others,
+        IssueLog log
+    )
     {
-        var named = names.ToList();
         var real = new RealPaths();
-        var paths = named.Select(name => real.Of(ImageNames.PathOf(folder, name))).ToHashSet(StringComparer.Ordinal);
+        var paths = named
+            .Select(name => ImageNames.PathOf(folder, name))
+            .Concat(others)
+            .Select(real.Of)
+            .ToHashSet(StringComparer.Ordinal);
         var missing = new MissingImages(folder, named.Where(name => !File.Exists(ImageNames.PathOf(folder, name))));
         var (files, _) = FolderFiles.Of(folder);
         foreach (var file in files.Where(file => ImageSearch.IsNamedAsImage(file.Path) && !paths.Contains(file.Real)))

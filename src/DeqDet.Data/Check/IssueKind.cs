@@ -107,6 +107,48 @@ public sealed record IssueKind(string Code, bool Spoils, string Text, string Adv
         "use the images that were annotated, or correct width and height"
     );
 
+    /// <summary>A label file has no image.</summary>
+    public static readonly IssueKind LabelWithoutImage = Remark(
+        "label-without-image",
+        "label files have no image",
+        "they are not used; put the images there, or remove the files"
+    );
+
+    /// <summary>An image has no label file.</summary>
+    public static readonly IssueKind ImageWithoutLabel = Remark(
+        "image-without-label",
+        "images have no label file",
+        "they are taken as images without objects"
+    );
+
+    /// <summary>Two images have one label file.</summary>
+    public static readonly IssueKind SharedLabel = Remark(
+        "shared-label",
+        "images have the label file of another, for their names differ by the ending alone",
+        "both get its boxes; remove or rename one of them"
+    );
+
+    /// <summary>A label file holds more than boxes.</summary>
+    public static readonly IssueKind NotUsed = Remark(
+        "not-used",
+        "entries of label files are not used",
+        "only boxes are trained on"
+    );
+
+    /// <summary>Files are at another place than the one written.</summary>
+    public static readonly IssueKind Elsewhere = Remark(
+        "elsewhere",
+        "files were found at another place than the one that is written",
+        "make sure that these are the ones that are meant"
+    );
+
+    /// <summary>The folder has annotations of a second format.</summary>
+    public static readonly IssueKind SecondFormat = Remark(
+        "second-format",
+        "annotations of another format lie in the folder",
+        "they are not read; move them away if they are the ones that are meant"
+    );
+
     /// <summary>A file is in two parts of the data.</summary>
     public static readonly IssueKind SharedFile = Remark(
         "shared-file",
@@ -259,7 +301,15 @@ public sealed record IssueKind(string Code, bool Spoils, string Text, string Adv
             FaultKind.NegativeBox => NegativeBox,
             FaultKind.NegativeArea => NegativeArea,
             FaultKind.UnknownImage => UnknownImage,
-            _ => UnknownCategory,
+            FaultKind.UnknownCategory => UnknownCategory,
+            FaultKind.MissingImage => MissingImage,
+            FaultKind.UnreadableImage => UnreadableImage,
+            FaultKind.LabelWithoutImage => LabelWithoutImage,
+            FaultKind.ImageWithoutLabel => ImageWithoutLabel,
+            FaultKind.SharedLabel => SharedLabel,
+            FaultKind.NotUsed => NotUsed,
+            FaultKind.Elsewhere => Elsewhere,
+            _ => SecondFormat,
         };
 
     private static IssueKind Problem(string code, string text, string advice) => new(code, true, text, advice);

@@ -39,7 +39,7 @@ public static class DataCommand
         {
             var data = SettingsFile.load(config, []).Data;
             var root = request.Folder?.Value ?? data.Root;
-            return [DataPart.Find(root, data.Train), DataPart.Find(root, data.Val)];
+            return [DataPart.Find(root, data.Train, data.AutoSplit), DataPart.Find(root, data.Val, data.AutoSplit)];
         }
 
         return request.Folder is { Value: var folder }

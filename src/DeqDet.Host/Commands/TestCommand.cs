@@ -107,15 +107,14 @@ public static class TestCommand
             output.WriteLine($"note: {notice}");
         }
 
-        var part = DataPart.Find(settings.Data.Root, settings.Data.Val);
+        var part = DataPart.Find(settings.Data.Root, settings.Data.Val, settings.Data.AutoSplit);
         return request is { Annotations: null, Images: null }
             ? (settings, part)
             : (
                 settings,
-                DataFolder.Pair(
-                    request.Annotations?.Value ?? part.AnnotationFile,
-                    request.Images?.Value ?? part.ImageFolder
-                )
+                request.Annotations is { Value: var annotations }
+                    ? DataFolder.Pair(annotations, part.ImageFolder)
+                    : part.WithImages(request.Images.Value)
             );
     }
 

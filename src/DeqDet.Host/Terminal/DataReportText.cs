@@ -35,7 +35,9 @@ public sealed class DataReportText(Screen screen)
     {
         screen.Print(
             new Piece(part.Name, bold),
-            Piece.Faint($"  {Human.Path(part.Files.AnnotationFile)}, images in {Human.Path(part.Files.ImageFolder)}")
+            Piece.Faint(
+                $"  {part.Files.Source.Format}: {Human.Path(part.Files.AnnotationFile)}, images in {Human.Path(part.Files.ImageFolder)}"
+            )
         );
         var formats = string.Concat(part.Formats.Select(format => $"; {format.Key} {format.Value}"));
         Line(

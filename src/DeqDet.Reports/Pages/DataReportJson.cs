@@ -42,6 +42,7 @@ internal sealed record DataReportRecord(
 /// <summary>A part of the data.</summary>
 internal sealed record DataPartRecord(
     string Name,
+    string Format,
     string Annotations,
     string ImageFolder,
     int Images,
@@ -61,6 +62,7 @@ internal sealed record DataPartRecord(
     public static DataPartRecord Of(PartReport part) =>
         new(
             part.Name,
+            part.Files.Source.Format,
             part.Files.AnnotationFile,
             part.Files.ImageFolder,
             part.Images,

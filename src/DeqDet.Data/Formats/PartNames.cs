@@ -1,0 +1,46 @@
+namespace DeqDet.Data.Formats;
+
+/// <summary>The names that parts of data sets usually have.</summary>
+internal static class PartNames
+{
+    /// <summary>Of what is trained on.</summary>
+    public static readonly string[] Training = ["train", "training"];
+
+    /// <summary>Of what is validated on.</summary>
+    public static readonly string[] Validation = ["valid", "val", "validation"];
+
+    /// <summary>Of what is tested on.</summary>
+    public static readonly string[] Test = ["test"];
+
+    /// <summary>All of them, those for training first.</summary>
+    public static IEnumerable<string> All => [.. Training, .. Validation, .. Test];
+
+    /// <summary>The role that a name stands for, digits at its end left away (<c>val2017</c>); null for any other name.</summary>
+    public static PartRole? RoleOf(string name)
+    {
+        var word = name.ToLowerInvariant().TrimEnd("0123456789-_".ToCharArray());
+        return Training.Contains(word) ? PartRole.Training
+            : Validation.Contains(word) ? PartRole.Validation
+            : Test.Contains(word) ? PartRole.Test
+            : null;
+    }
+
+    /// <summary>The folders directly below one that are named as parts, those for training first.</summary>
+    public static IReadOnlyList<(PartRole Role, string Folder)> FoldersIn(string folder) =>
+        !Directory.Exists(folder)
+            ? []
+            :
+            [
+                .. Directory
+                    .EnumerateDirectories(folder)
+                    .Select(below => (Role: RoleOf(Path.GetFileName(below)), below))
+                    .Where(entry => entry.Role is not null)
+                    .Select(entry => (entry.Role!.Value, entry.below))
+                    .OrderBy(entry => entry.Value)
+                    .ThenBy(entry => entry.below, StringComparer.Ordinal),
+            ];
+
+    /// <summary>Names as a choice: "valid, val or validation".</summary>
+    public static string Or(string[] names) =>
+        names.Length == 1 ? names[0] : $"{string.Join(", ", names[..^1])} or {names[^1]}";
+}

@@ -1,0 +1,140 @@
+using DeqDet.Coco;
+
+namespace DeqDet.Data.Formats.Yolo;
+
+/// <summary>
+/// A part of a YOLO data set: image files, and for each a text file with a line a box. That one lies in <c>labels</c> where the image lies in
+/// <c>images</c> (of the folders of its path the last one of that name), or else beside the image. An image without it shows nothing.
+/// </summary>
+/// <param name="path">What messages call the whole: data.yaml or the list of classes.</param>
+/// <param name="folder">Folder that file names are relative to.</param>
+/// <param name="images">The image files, full paths below it, in ordinal order.</param>
+/// <param name="classes">Names of the classes by their numbers.</param>
+/// <param name="keyPoints">Numbers of key points a box; 0 but for data sets of poses.</param>
+internal sealed class YoloLabels(
+    string path,
+    string folder,
+    Lazy<IReadOnlyList<string>> images,
+    IReadOnlyList<string> classes,
+    int keyPoints
+) : LabelFiles
+{
+    /// <summary>Greatest length of a label file, bytes.</summary>
+    public const long MostBytes = 16 << 20;
+
+    /// <inheritdoc/>
+    public override string Path => path;
+
+    /// <inheritdoc/>
+    public override string Format => YoloFormat.FormatName;
+
+    /// <inheritdoc/>
+    protected override int Count => images.Value.Count;
+
+    /// <summary>The label file of an image: in <c>labels</c> beside <c>images</c>, or beside the image, whichever is there.</summary>
+    public static string LabelOf(string image)
+    {
+        var beside = System.IO.Path.ChangeExtension(image, ".txt");
+        var parts = beside.Split('/', '\\');
+        var at = Array.FindLastIndex(
+            parts,
+            parts.Length - 2,
+            part => part.Equals("images", StringComparison.OrdinalIgnoreCase)
+        );
+        if (at < 0)
+        {
+            return beside;
+        }
+
+        parts[at] = "labels";
+        var apart = string.Join('/', parts);
+        return File.Exists(apart) || !File.Exists(beside) ? apart : beside;
+    }
+
+    /// <inheritdoc/>
+    protected override LabelledImage ReadImage(int number)
+    {
+        var file = images.Value[number];
+        var label = LabelOf(file);
+        var image = new LabelledImage(FolderImages.NameIn(folder, file), FolderImages.NameIn(Root, label));
+        if (!image.FindSize(file))
+        {
+            return image;
+        }
+
+        if (!File.Exists(label))
+        {
+            image.Faults.Add(new(FaultKind.ImageWithoutLabel, image.FileName, $"there is no {image.Label}"));
+            return image;
+        }
+
+        try
+        {
+            var lines = TextFile.Lines(label, MostBytes);
+            for (var i = 0; i < lines.Length; i++)
+            {
+                if (!string.IsNullOrWhiteSpace(lines[i]))
+                {
+                    YoloLine.Read(lines[i], i + 1, keyPoints, image);
+                }
+            }
+        }
+        catch (InputError error)
+        {
+            image.Fault(error, label);
+        }
+
+        return image;
+    }
+
+    /// <inheritdoc/>
+    protected override IReadOnlyList<(string Key, string Name)> Classes(IReadOnlyList<LabelledImage> images) =>
+        [.. classes.Select((name, number) => (YoloLine.Key(number), name))];
+
+    /// <inheritdoc/>
+    protected override string UnknownClass(string key) =>
+        $"class {key} is not among the {Counted.Of(classes.Count, "class", "classes")} of {System.IO.Path.GetFileName(path)}, which are numbered from 0; "
+        + "add its name there, or correct the line";
+
+    /// <inheritdoc/>
+    protected override void Remark(IAnnotationSink sink)
+    {
+        foreach (var shared in images.Value.GroupBy(LabelOf, StringComparer.Ordinal).Where(group => group.Count() > 1))
+        {
+            var names = shared.Select(file => FolderImages.NameIn(folder, file)).ToList();
+            sink.Found(
+                new(
+                    FaultKind.SharedLabel,
+                    names[1],
+                    $"has the label file of {names[0]}, {FolderImages.NameIn(Root, shared.Key)}"
+                )
+            );
+        }
+
+        var taken = images.Value.Select(LabelOf).ToHashSet(StringComparer.Ordinal);
+        var folders = taken.Select(label => System.IO.Path.GetDirectoryName(label)!).Distinct(StringComparer.Ordinal);
+        foreach (var label in folders.Where(Directory.Exists).Order(StringComparer.Ordinal).SelectMany(Labels))
+        {
+            if (!taken.Contains(label))
+            {
+                sink.Found(
+                    new(FaultKind.LabelWithoutImage, FolderImages.NameIn(Root, label), "there is no image of its name")
+                );
+            }
+        }
+    }
+
+    private string Root => System.IO.Path.GetDirectoryName(path)!;
+
+    // Lists of classes and of images, and notes, lie beside labels.
+    private static IEnumerable<string> Labels(string folder) =>
+        Directory.EnumerateFiles(folder, "*.txt").Where(IsLabel).Order(StringComparer.Ordinal);
+
+    private static bool IsLabel(string file)
+    {
+        using var reader = new StreamReader(file);
+        var buffer = new char[64];
+        var start = new string(buffer, 0, reader.Read(buffer)).TrimStart();
+        return start.Length > 0 && (char.IsAsciiDigit(start[0]) || start[0] == '-') && start.Contains(' ');
+    }
+}
