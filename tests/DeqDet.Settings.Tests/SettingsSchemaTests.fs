@@ -170,6 +170,7 @@ let private data =
                         Images = names[3]
                         Annotations = names[4]
                     }
+                AutoSplit = { Val = flip * 0.9; Seed = numbers[3] }
                 Shapes =
                     if shapes then
                         Some
