@@ -25,8 +25,8 @@ public static class DataExport
         ExportSet.Of([
             .. parts.Select(part =>
             {
-                var file = AnnotationFile.Read(part.AnnotationFile, AnnotationUse.Images, annotationsOptional: true);
-                var isGroup = file.Classes.Count > 0 && RootCategory.IsRoot(file.Classes[0].Id, part.AnnotationFile);
+                var file = part.Read(annotationsOptional: true);
+                var isGroup = file.Classes.Count > 0 && RootCategory.IsRoot(file.Classes[0].Id, part.Source);
                 return (part.Name, part.ImageFolder, file, isGroup);
             }),
         ]);
