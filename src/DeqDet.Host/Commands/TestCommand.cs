@@ -114,7 +114,7 @@ public static class TestCommand
                 settings,
                 request.Annotations is { Value: var annotations }
                     ? DataFolder.Pair(annotations, part.ImageFolder)
-                    : part.WithImages(request.Images.Value)
+                    : part.WithImages(request.Images!.Value)
             );
     }
 
