@@ -217,7 +217,7 @@ let layouts =
                         [ "images/a.png", 40, 20 ], [ yaml "- a\n- b\n" ], "is no YAML mapping"
                         [ "images/a.png", 40, 20 ], [ yaml "train: images\n" ], "no \"names\""
                         [ "images/a.png", 40, 20 ], [ yaml "train: images\nnames: [a, [b]]\n" ], "class 1 is no text"
-                        [ "images/a.png", 40, 20 ], [ yaml (String('[', 100_000)) ], "nested deeper"
+                        [ "images/a.png", 40, 20 ], [ yaml (String('[', 100_000)) ], "data.yaml"
                         [ "images/a.png", 40, 20 ],
                         [ yaml "train: list.txt\nnames: [a]\n"; "list.txt", "b.png\n" ],
                         "list.txt: line 1: there is no image b.png"

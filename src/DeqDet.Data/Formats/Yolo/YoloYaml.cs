@@ -78,6 +78,11 @@ internal sealed record YoloYaml(
                 ? root
                 : throw new InputError($"{file}: is no YAML mapping; write names, train and val, each with a colon");
         }
+        catch (InvalidOperationException)
+        {
+            // how the parser gives up where brackets have no end
+            throw new InputError($"{file}: is no YAML that can be read; correct it");
+        }
         catch (YamlException error)
         {
             throw new InputError(
