@@ -198,6 +198,39 @@ let tests =
                     Expect.isFalse (image.TryGetProperty "picture" |> fst) "empty"
                     Expect.stringContains (page.GetProperty("notes").GetRawText()) "1 picture cannot be read" "said")
 
+            testCase "what a data check remarks stands at its image, also where training would refuse the data"
+            <| fun () ->
+                within (fun folder data ->
+                    let outside = "[60,2,20,30]"
+                    make data [ "a.png"; "b.png"; "c.png" ] [ "cat" ] [ 0, 1, outside; 1, 1, ""; 1, 1, "[1,2,-4,30]" ]
+                    let _, page = browse folder []
+
+                    let kinds =
+                        [ for kind in page.GetProperty("remarks").EnumerateArray() -> kind.GetString() ]
+
+                    let remarks =
+                        [
+                            for image in page.GetProperty("images").EnumerateArray() ->
+                                [
+                                    for remark in image.GetProperty("remarks").EnumerateArray() ->
+                                        kinds[remark[0].GetInt32()]
+                                ]
+                        ]
+
+                    let doubled = "image files are the same as another, byte for byte"
+
+                    Expect.equal
+                        remarks
+                        [
+                            [ "boxes reach beyond their images" ]
+                            [ doubled ]
+                            [ "images have no box"; doubled ]
+                        ]
+                        "image by image"
+
+                    let notes = page.GetProperty("notes").GetRawText()
+                    Expect.stringContains notes "boxes have a negative size: 1 in train" "and what is in no image")
+
             testCase "a page of the same name is replaced, anything else stays"
             <| fun () ->
                 within (fun folder data ->

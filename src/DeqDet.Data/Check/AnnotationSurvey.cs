@@ -58,12 +58,12 @@ internal sealed class AnnotationSurvey
                 Boxes.Add((i, inside));
                 if (File.IsIgnored[i])
                 {
-                    Note(IssueKind.IgnoredBox, $"{File.PlaceOf(i)} in {image.FileName}");
+                    Note(IssueKind.IgnoredBox, $"{File.PlaceOf(i)} in {image.FileName}", image.FileName);
                 }
 
                 if (!seen.Add((File.Image[i], File.Label[i], inside)))
                 {
-                    Note(IssueKind.DoubledBox, $"{File.PlaceOf(i)} in {image.FileName}");
+                    Note(IssueKind.DoubledBox, $"{File.PlaceOf(i)} in {image.FileName}", image.FileName);
                 }
             }
         }
@@ -85,7 +85,8 @@ internal sealed class AnnotationSurvey
                 kind,
                 FormattableString.Invariant(
                     $"{File.PlaceOf(box)}: [{File.X[box]}, {File.Y[box]}, {File.Width[box]}, {File.Height[box]}] in {image.FileName}, {image.Width} x {image.Height}"
-                )
+                ),
+                image.FileName
             );
         }
 
@@ -111,17 +112,17 @@ internal sealed class AnnotationSurvey
 
             if (!names.Add(image.FileName))
             {
-                Note(IssueKind.DoubledName, $"{File.PlaceOf(image)}: {image.FileName}");
+                Note(IssueKind.DoubledName, $"{File.PlaceOf(image)}: {image.FileName}", image.FileName);
             }
 
             if (!trained[i])
             {
-                Note(others[i] ? IssueKind.CrowdImage : IssueKind.EmptyImage, image.FileName);
+                Note(others[i] ? IssueKind.CrowdImage : IssueKind.EmptyImage, image.FileName, image.FileName);
             }
 
             if (Math.Min(image.Width, image.Height) < SmallSide)
             {
-                Note(IssueKind.SmallImage, $"{image.FileName}: {image.Width} x {image.Height}");
+                Note(IssueKind.SmallImage, $"{image.FileName}: {image.Width} x {image.Height}", image.FileName);
             }
         }
 
@@ -154,5 +155,5 @@ internal sealed class AnnotationSurvey
         }
     }
 
-    private void Note(IssueKind kind, string place) => log.Add(kind, part, place);
+    private void Note(IssueKind kind, string place, string? image = null) => log.Add(kind, part, place, image);
 }

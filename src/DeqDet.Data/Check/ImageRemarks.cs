@@ -10,6 +10,26 @@ public sealed class ImageRemarks
 {
     private readonly Dictionary<string, List<ImageRemark>> byName = new(StringComparer.Ordinal);
 
+    /// <summary>The findings of a report about the images of one part, by its position.</summary>
+    public ImageRemarks(DataReport report, int part)
+    {
+        foreach (var issue in report.Issues.Where(issue => issue.Part == report.Parts[part].Name))
+        {
+            foreach (var (place, image) in issue.Places.Zip(issue.Images))
+            {
+                if (image is not null)
+                {
+                    if (!byName.TryGetValue(image, out var list))
+                    {
+                        byName.Add(image, list = []);
+                    }
+
+                    list.Add(new(issue.Kind.Text, place == image ? issue.Kind.Text : $"{issue.Kind.Text}: {place}"));
+                }
+            }
+        }
+    }
+
     /// <summary>The kinds of the findings, each once.</summary>
     public IEnumerable<string> Kinds => byName.Values.SelectMany(list => list).Select(remark => remark.Kind).Distinct();
 

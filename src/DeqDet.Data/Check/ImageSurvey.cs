@@ -28,7 +28,8 @@ internal static class ImageSurvey
                 log.Add(
                     kind,
                     part,
-                    kind == IssueKind.MissingImage ? missing.Value.Explain(images[i].FileName) : found[i].Text
+                    kind == IssueKind.MissingImage ? missing.Value.Explain(images[i].FileName) : found[i].Text,
+                    images[i].FileName
                 );
             }
         }
@@ -78,7 +79,7 @@ internal static class ImageSurvey
         {
             foreach (var other in named.DistinctBy(file => file.Part).Skip(1))
             {
-                log.Add(IssueKind.SharedFile, other.Part, $"{other.Name} is in {named.First().Part} too");
+                log.Add(IssueKind.SharedFile, other.Part, $"{other.Name} is in {named.First().Part} too", other.Name);
             }
         }
 
@@ -94,7 +95,8 @@ internal static class ImageSurvey
                 log.Add(
                     within ? IssueKind.DoubledFile : IssueKind.SharedFile,
                     other.Part,
-                    $"{other.Name} is {first.Name}{(within ? "" : $" of {first.Part}")}"
+                    $"{other.Name} is {first.Name}{(within ? "" : $" of {first.Part}")}",
+                    other.Name
                 );
             }
         }

@@ -4,24 +4,29 @@ namespace DeqDet.Data.Check;
 /// <param name="Kind">What they are.</param>
 /// <param name="Part">Name of the part; empty where it is about all of them.</param>
 /// <param name="Places">Where, one entry a finding, in the order of the files.</param>
-public sealed record Issue(IssueKind Kind, string Part, IReadOnlyList<string> Places);
+public sealed record Issue(IssueKind Kind, string Part, IReadOnlyList<string> Places)
+{
+    /// <summary>For each place the image that it is in, by its name in the annotations; null where it is in none.</summary>
+    public required IReadOnlyList<string?> Images { get; init; }
+}
 
 /// <summary>Gathers findings.</summary>
 public sealed class IssueLog
 {
-    private readonly Dictionary<(IssueKind, string), List<string>> places = [];
+    private readonly Dictionary<(IssueKind, string), (List<string> Places, List<string?> Images)> found = [];
     private readonly List<Issue> issues = [];
 
-    /// <summary>One more of a kind.</summary>
-    public void Add(IssueKind kind, string part, string place)
+    /// <summary>One more of a kind, and the image that it is in, if it is in one.</summary>
+    public void Add(IssueKind kind, string part, string place, string? image = null)
     {
-        if (!places.TryGetValue((kind, part), out var list))
+        if (!found.TryGetValue((kind, part), out var entry))
         {
-            places.Add((kind, part), list = []);
-            issues.Add(new(kind, part, list));
+            found.Add((kind, part), entry = ([], []));
+            issues.Add(new(kind, part, entry.Places) { Images = entry.Images });
         }
 
-        list.Add(place);
+        entry.Places.Add(place);
+        entry.Images.Add(image);
     }
 
     /// <summary>What was found, what spoils training first, otherwise in the order of finding.</summary>

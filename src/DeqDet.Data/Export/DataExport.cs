@@ -21,15 +21,41 @@ public static class DataExport
 {
     /// <summary>Reads the parts of a data set.</summary>
     /// <exception cref="InputError">Something in them is missing or malformed.</exception>
-    public static ExportSet Read(IReadOnlyList<DataPart> parts) =>
+    public static ExportSet Read(IReadOnlyList<DataPart> parts)
+    {
+        var remarks = new List<string>();
+        var set = Of(
+            parts,
+            part =>
+            {
+                var file = part.Read(annotationsOptional: true);
+                remarks.AddRange(Remarks(part, file));
+                return file;
+            }
+        );
+        return set with { Notices = [.. remarks, .. set.Notices] };
+    }
+
+    /// <summary>Reads the parts of a data set as far as they can be read; records with a fault are left out.</summary>
+    /// <exception cref="InputError">There is no image.</exception>
+    public static ExportSet Survey(IReadOnlyList<DataPart> parts) => Of(parts, part => part.Survey(_ => { }));
+
+    private static ExportSet Of(IReadOnlyList<DataPart> parts, Func<DataPart, AnnotationFile> read) =>
         ExportSet.Of([
             .. parts.Select(part =>
             {
-                var file = part.Read(annotationsOptional: true);
+                var file = read(part);
                 var isGroup = file.Classes.Count > 0 && RootCategory.IsRoot(file.Classes[0].Id, part.Source);
                 return (part.Name, part.ImageFolder, file, isGroup);
             }),
         ]);
+
+    // What the reader of a format has to say: a line for each kind, with its number and the first.
+    private static IEnumerable<string> Remarks(DataPart part, AnnotationFile file) =>
+        part
+            .Found.Concat(file.Remarks)
+            .GroupBy(remark => remark.Kind)
+            .Select(same => $"{IssueKind.Of(same.Key).Text}: {same.Count()} in {part.Name}, the first: {same.First()}");
 
     /// <summary>
     /// Writes a data set into a new or empty folder: all of it, or nothing. Every image has to be there and of the size that its annotations state,

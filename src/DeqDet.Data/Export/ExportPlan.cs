@@ -3,10 +3,11 @@ using DeqDet.Coco;
 namespace DeqDet.Data.Export;
 
 /// <summary>A part of a data set that is to be written.</summary>
+/// <param name="Place">Its position among the parts of the data set that was read.</param>
 /// <param name="Name">Its name, as in train.</param>
 /// <param name="ImageFolder">Folder that the images' names are relative to.</param>
 /// <param name="Images">The images; a box's label is a place among the classes of the whole set.</param>
-public sealed record ExportPart(string Name, string ImageFolder, IReadOnlyList<ExportImage> Images);
+public sealed record ExportPart(int Place, string Name, string ImageFolder, IReadOnlyList<ExportImage> Images);
 
 /// <summary>An image file that goes along.</summary>
 /// <param name="Source">Where it is.</param>

@@ -38,10 +38,11 @@ public sealed record ExportSet(
             notices.Add($"{empty.File.Path}: lists no image, and is left out");
         }
 
-        parts = [.. parts.Where(part => part.File.Images.Count > 0)];
+        var places = Enumerable.Range(0, parts.Count).Where(i => parts[i].File.Images.Count > 0).ToList();
+        parts = [.. places.Select(i => parts[i])];
         if (parts.Count == 0)
         {
-            throw new InputError("there is no image in the data set; there is nothing to convert");
+            throw new InputError("there is no image in the data set; nothing can be shown or converted");
         }
 
         var leavesOut = parts.All(part => part.FirstIsGroup && !part.File.Label.Contains(0));
@@ -61,6 +62,7 @@ public sealed record ExportSet(
                 .. parts.Select(
                     (part, i) =>
                         new ExportPart(
+                            places[i],
                             NameOf(parts, i),
                             part.ImageFolder,
                             Relabelled(ExportImage.Of(part.File), labels[i], leavesOut ? 1 : 0)

@@ -19,20 +19,14 @@ public static class DataBrowseCommand
         name = name.Length == 0 ? "data" : name;
         var page = request.Out?.Value ?? $"{name}.html";
         Outputs.Check("--out", page, parts.Select(part => part.AnnotationFile), Outputs.IsPage);
-        var set = DataExport.Read(parts);
+        var set = DataExport.Survey(parts);
+        var report = DataCheck.Run(parts, decode: false);
         var most = request.Images?.Value ?? BrowsedDataSet.DefaultImages;
         var line = new ProgressLine(new(console), TimeProvider.System, "drawing", "images");
         using var interruption = new Interruption();
         var all = Math.Min(most, set.Parts.Sum(part => part.Images.Count));
         BrowsedDataSet
-            .Of(
-                name,
-                set,
-                [.. set.Parts.Select(_ => new ImageRemarks())],
-                most,
-                new Told(done => line.Report(done, all)),
-                interruption.Token
-            )
+            .Of(name, set, report, most, new Told(done => line.Report(done, all)), interruption.Token)
             .Save(page);
         var size = new FileInfo(page).Length / 1e6;
         output.WriteLine(FormattableString.Invariant($"{Counted.Of(all, "image")} on a page of {size:0.#} MB: {page}"));

@@ -25,14 +25,14 @@ public static class BrowsedDataSet
     /// </summary>
     /// <param name="name">Name of the data set.</param>
     /// <param name="set">The data set.</param>
-    /// <param name="report">What a check says of the same parts in the same order.</param>
+    /// <param name="report">What a check says of the same parts.</param>
     /// <param name="most">Most images that are shown.</param>
     /// <param name="progress">Told the number of pictures that are done.</param>
     /// <param name="cancellation">Ends it.</param>
     public static BrowsePage Of(
         string name,
         ExportSet set,
-        IReadOnlyList<ImageRemarks> report,
+        DataReport report,
         int most,
         IProgress<int> progress,
         CancellationToken cancellation
@@ -58,7 +58,8 @@ public static class BrowsedDataSet
             }
         );
         var unread = pictures.Count(picture => picture is null);
-        var kinds = report.SelectMany(part => part.Kinds).Distinct().ToList();
+        var remarks = set.Parts.Select(part => new ImageRemarks(report, part.Place)).ToList();
+        var kinds = remarks.SelectMany(part => part.Kinds).Distinct().ToList();
         var boxes = set
             .Parts.SelectMany(part => part.Images)
             .SelectMany(image => image.Boxes)
@@ -94,7 +95,7 @@ public static class BrowsedDataSet
                             entry.i,
                             entry.image,
                             [
-                                .. report[entry.i]
+                                .. remarks[entry.i]
                                     .Of(entry.image.Name)
                                     .Select(remark => (kinds.IndexOf(remark.Kind), remark.Text)),
                             ],
@@ -104,6 +105,9 @@ public static class BrowsedDataSet
             ],
             [
                 .. set.Notices,
+                .. report.Issues.Select(issue =>
+                    $"{issue.Kind.Text}: {issue.Places.Count}{(issue.Part.Length == 0 ? "" : $" in {issue.Part}")}"
+                ),
                 .. unread == 0
                     ? (string[])[]
                     :

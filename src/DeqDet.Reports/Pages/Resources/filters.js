@@ -14,7 +14,10 @@ function overview() {
   at("summary").append(element("div", { className: "tiles" },
     ...parts.map((part) => tile(part.name, whole(part.images), `${counted(part.boxes, "box", "boxes")}, ${counted(part.empty, "image")} without`)),
     tile("objects an image", fixed(total.images === 0 ? null : total.boxes / total.images, 1), `${whole(data.most_objects)} at most`)));
-  if (data.notes.length > 0) at("summary").append(element("ul", { className: "notes" }, ...data.notes.map((note) => element("li", {}, note))));
+  if (data.notes.length > 0) {
+    const list = element("ul", {}, ...data.notes.map((note) => element("li", {}, note)));
+    at("summary").append(element("details", { open: data.notes.length <= 4 }, element("summary", {}, counted(data.notes.length, "remark on the data", "remarks on the data")), list));
+  }
   const widest = Math.max(1, ...classes.map((kind) => kind.boxes));
   const rows = classes.map((kind, i) => ({ ...kind, i })).sort((a, b) => b.boxes - a.boxes || a.i - b.i).flatMap((kind) => [
     element("div", { className: "name", title: kind.name }, kind.name),
