@@ -32,14 +32,14 @@ let private boxes: Gen<(int * float list) list> =
     |> Gen.resize 5
 
 let private part (prefix: string) : Gen<Drawn> =
-    Gen.choose (1, 3)
-    |> Gen.bind (fun count ->
-        [
-            for i in 1..count ->
-                Gen.zip (Gen.choose (0, sizes.Length - 1)) boxes
-                |> Gen.map (fun (size, boxes) -> $"{prefix}/{i} x.png", size, boxes)
-        ]
-        |> Gen.sequence)
+    gen {
+        let! count = Gen.choose (1, 3)
+
+        let! images =
+            Gen.listOfLength count (Gen.zip (Gen.choose (0, sizes.Length - 1)) boxes)
+
+        return images |> List.mapi (fun i (size, boxes) -> $"{prefix}/{i} x.png", size, boxes)
+    }
 
 type private DrawnSet = Drawn of train: Drawn * value: Drawn
 

@@ -13,8 +13,8 @@ public static class DetectionCsv
     private const string LineEnd = "\r\n";
 
     /// <summary>
-    /// All lines: the image's name, the class's name, score, corners in px, and the residual where it is known. Numbers have a point and all
-    /// their digits. A text that a spreadsheet would take for a formula (it begins with =, +, -, @, a tab or a line break) has an apostrophe before it.
+    /// All lines: the image's name, the class's name, score, corners in px, and the residual where it is known. Numbers have a point; scores and
+    /// residuals have all their digits, edges six decimals at most. A text that a spreadsheet would take for a formula (it begins with =, +, -, @, a tab or a line break) has an apostrophe before it.
     /// </summary>
     /// <param name="images">The images; one without boxes has no line.</param>
     /// <param name="classes">The classes.</param>
@@ -30,10 +30,10 @@ public static class DetectionCsv
                         Field(image.Name),
                         Field(classes[box.Label].Name),
                         Number(box.Score),
-                        Number(box.X),
-                        Number(box.Y),
-                        Number(box.Right),
-                        Number(box.Bottom),
+                        Edge(box.X),
+                        Edge(box.Y),
+                        Edge(box.Right),
+                        Edge(box.Bottom),
                         Number(box.Residual)
                     )
                     .Append(LineEnd);
@@ -49,6 +49,9 @@ public static class DetectionCsv
         var safe = text.Length > 0 && text[0] is ('=' or '+' or '-' or '@' or '\t' or '\r' or '\n') ? "'" + text : text;
         return safe.AsSpan().IndexOfAny("\",\r\n") < 0 ? safe : $"\"{safe.Replace("\"", "\"\"")}\"";
     }
+
+    // A sum of two short numbers may have a long tail.
+    private static string Edge(double edge) => Number(Math.Round(edge, 6));
 
     private static string Number(double? number) =>
         number is { } value && double.IsFinite(value) ? value.ToString(CultureInfo.InvariantCulture) : "";

@@ -65,8 +65,9 @@ public static class LabelMeJson
     private static void WritePoint(Utf8JsonWriter json, double x, double y)
     {
         json.WriteStartArray();
-        json.WriteNumberValue(x);
-        json.WriteNumberValue(y);
+        // a sum of two short numbers may have a long tail
+        json.WriteNumberValue(Math.Round(x, 6));
+        json.WriteNumberValue(Math.Round(y, 6));
         json.WriteEndArray();
     }
 }

@@ -17,7 +17,7 @@ public static class DataConvertCommand
         NewFolder.Check(request.Out);
         var set = DataExport.Read(DataFolder.Parts(request.Folder));
         var (inside, outside) = (RealPath.Of(request.Out), RealPath.Of(request.Folder));
-        if ((inside + Path.DirectorySeparatorChar).StartsWith(outside + Path.DirectorySeparatorChar))
+        if (inside == outside || inside.StartsWith(outside + Path.DirectorySeparatorChar, StringComparison.Ordinal))
         {
             throw new InputError(
                 $"{request.Out}: lies in the data set that is read, and would become part of it; name a folder elsewhere"
