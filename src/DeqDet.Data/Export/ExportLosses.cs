@@ -14,7 +14,7 @@ internal static class ExportLosses
         ExportFormat format
     )
     {
-        var (clipped, outside, unsaid) = (0, 0, 0);
+        var (clipped, outside, unsaid, thin) = (0, 0, 0, 0);
         IReadOnlyList<ExportPart> kept =
         [
             .. parts.Select(part =>
@@ -36,6 +36,11 @@ internal static class ExportLosses
                     outside,
                     "box lies wholly outside its image and is left out",
                     "boxes lie wholly outside their images and are left out"
+                ),
+                .. Note(
+                    thin,
+                    "box is less than 1 px wide or high and is left out: VOC counts whole pixels",
+                    "boxes are less than 1 px wide or high and are left out: VOC counts whole pixels"
                 ),
                 .. format == ExportFormat.Voc
                     ? Note(
@@ -59,6 +64,12 @@ internal static class ExportLosses
                 if (box.Clipped(image.Width, image.Height) is not { } inside)
                 {
                     outside++;
+                    continue;
+                }
+
+                if (format == ExportFormat.Voc && !VocXml.CanSay(inside))
+                {
+                    thin++;
                     continue;
                 }
 

@@ -20,7 +20,7 @@ public static class VocXml
     /// <summary>
     /// Writes the file. Corners are VOC's: the first and last pixel of the box, counted from 1, both inside; a box from edge x to edge x + w has
     /// xmin = x + 1 and xmax = x + w. They are whole numbers where the edges are, else they have decimals. Crowd regions and ignored boxes are
-    /// <c>difficult</c>, which VOC's evaluation ignores.
+    /// <c>difficult</c>, which VOC's evaluation ignores. Boxes that <see cref="CanSay"/> refuses are left out.
     /// </summary>
     /// <param name="stream">Where to.</param>
     /// <param name="image">The image; its name's last part is the file name.</param>
@@ -38,7 +38,7 @@ public static class VocXml
         xml.WriteElementString("depth", "3");
         xml.WriteEndElement();
         xml.WriteElementString("segmented", "0");
-        foreach (var box in image.Boxes)
+        foreach (var box in image.Boxes.Where(CanSay))
         {
             xml.WriteStartElement("object");
             xml.WriteElementString("name", names[box.Label]);
@@ -61,6 +61,9 @@ public static class VocXml
 
         xml.WriteEndElement();
     }
+
+    /// <summary>Whether a box has a first and a last pixel: one that is thinner than a pixel would end before it begins.</summary>
+    public static bool CanSay(ExportBox box) => box.Width >= 1 && box.Height >= 1;
 
     private static string Text(double number) => number.ToString("0.######", CultureInfo.InvariantCulture);
 }
