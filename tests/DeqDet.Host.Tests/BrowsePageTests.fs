@@ -231,6 +231,18 @@ let tests =
                     let notes = page.GetProperty("notes").GetRawText()
                     Expect.stringContains notes "boxes have a negative size: 1 in train" "and what is in no image")
 
+            testCase "without an image that can be used there is no page"
+            <| fun () ->
+                within (fun folder data ->
+                    make data [ "a.png" ] [ "cat" ] [ 0, 1, "" ]
+                    let file = Path.Combine(data, "annotations", "instances_train.json")
+                    File.WriteAllText(file, File.ReadAllText(file).Replace("a.png", "../a.png"))
+                    let page = Path.Combine(folder, "page.html")
+                    let code, said = run [ "data"; "browse"; data; "--out"; page ]
+                    Expect.equal code 2 said
+                    Expect.stringContains said "no image can be used; `data check` says what is wrong" "said"
+                    Expect.isFalse (File.Exists page) "no page")
+
             testCase "a page of the same name is replaced, anything else stays"
             <| fun () ->
                 within (fun folder data ->

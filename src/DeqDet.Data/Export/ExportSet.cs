@@ -33,17 +33,17 @@ public sealed record ExportSet(
     )
     {
         var notices = new List<string>();
-        foreach (var empty in parts.Where(part => part.File.Images.Count == 0))
+        var places = Enumerable.Range(0, parts.Count).ToLookup(i => parts[i].File.Images.Any(image => image.IsUsable));
+        notices.AddRange(places[false].Select(i => $"{parts[i].File.Path}: lists no image, and is left out"));
+        var kept = places[true].ToList();
+        if (kept.Count == 0)
         {
-            notices.Add($"{empty.File.Path}: lists no image, and is left out");
+            throw new InputError(
+                $"{string.Join(", ", parts.Select(part => part.File.Path))}: no image can be used; `data check` says what is wrong"
+            );
         }
 
-        var places = Enumerable.Range(0, parts.Count).Where(i => parts[i].File.Images.Count > 0).ToList();
-        parts = [.. places.Select(i => parts[i])];
-        if (parts.Count == 0)
-        {
-            throw new InputError("there is no image in the data set; nothing can be shown or converted");
-        }
+        parts = [.. kept.Select(i => parts[i])];
 
         var leavesOut = parts.All(part => part.FirstIsGroup && !part.File.Label.Contains(0));
         if (leavesOut)
@@ -62,7 +62,7 @@ public sealed record ExportSet(
                 .. parts.Select(
                     (part, i) =>
                         new ExportPart(
-                            places[i],
+                            kept[i],
                             NameOf(parts, i),
                             part.ImageFolder,
                             Relabelled(ExportImage.Of(part.File), labels[i], leavesOut ? 1 : 0)
