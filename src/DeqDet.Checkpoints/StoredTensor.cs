@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace DeqDet.Checkpoints;
 
 /// <summary>
@@ -14,6 +16,7 @@ public sealed class StoredTensor
     private readonly long[] _sizes;
     private readonly long[] _strides;
     private readonly Action? _verify;
+    private readonly float? _everywhere;
 
     /// <summary>The caller has checked that every element lies inside the file.</summary>
     /// <param name="file">The mapped file.</param>
@@ -49,13 +52,22 @@ public sealed class StoredTensor
     {
         (_file, _shape, _verify) = (other._file, other._shape, other._verify);
         _offset = other._offset + first * other.Type.ByteSize();
-        (Type, ElementCount) = (other.Type, other.ElementCount);
+        (Type, ElementCount, _everywhere) = (other.Type, other.ElementCount, other._everywhere);
         (Name, _sizes, _strides) = (name, sizes, strides);
         IsContiguous = ElementCount == 0 || IsRowMajor(sizes, strides);
     }
 
+    private StoredTensor(StoredTensor other, string name, float everywhere)
+        : this(other._file, 0, name, ElementType.Float32, other._shape)
+    {
+        _everywhere = everywhere;
+    }
+
     /// <summary>The same numbers under another name.</summary>
     public StoredTensor Renamed(string name) => new(this, name, _sizes, _strides);
+
+    /// <summary>The same shape under another name, with one float32 everywhere; nothing of the file is read.</summary>
+    public StoredTensor Filled(string name, float everywhere) => new(this, name, everywhere);
 
     /// <summary>
     /// The same shape under another name, the last dimension in another order: it is walked through as if it had several
@@ -135,6 +147,11 @@ public sealed class StoredTensor
         }
         if (count == 0)
         {
+            return;
+        }
+        if (_everywhere is { } value)
+        {
+            MemoryMarshal.Cast<byte, float>(destination).Fill(value);
             return;
         }
         _verify?.Invoke();

@@ -19,10 +19,10 @@ internal static unsafe partial class FusedConvolution
         && AotiTorch.Exists("aoti_torch_cpu_mkldnn__convolution_pointwise_binary_");
 
     /// <summary>
-    /// A kernel [out, in, kh, kw] in the order in which oneDNN reads it for inputs of one shape [B, in, H, W], channels last. Inputs of other shapes
+    /// A kernel [out, in / groups, kh, kw] in the order in which oneDNN reads it for inputs of one shape [B, in, H, W], channels last. Inputs of other shapes
     /// are convolved rightly, too, but may need another order, into which the kernel is brought each time, slowly.
     /// </summary>
-    public static Tensor Pack(Tensor kernel, int stride, int padding, ReadOnlySpan<long> input)
+    public static Tensor Pack(Tensor kernel, int stride, int padding, int groups, ReadOnlySpan<long> input)
     {
         // libtorch frees what is optional
         var optional = (ulong*)NativeMemory.Alloc(sizeof(ulong));
@@ -33,13 +33,13 @@ internal static unsafe partial class FusedConvolution
             List([padding, padding]),
             List([stride, stride]),
             List([1, 1]),
-            1,
+            (ulong)groups,
             (ulong)optional
         );
     }
 
     /// <summary>Convolution with bias, then ReLU where asked for.</summary>
-    public static Tensor? Apply(Tensor x, Tensor kernel, Tensor bias, int stride, int padding, bool rectify)
+    public static Tensor? Apply(Tensor x, Tensor kernel, Tensor bias, int stride, int padding, int groups, bool rectify)
     {
         var strides = stackalloc long[] { stride, stride };
         var paddings = stackalloc long[] { padding, padding };
@@ -60,7 +60,7 @@ internal static unsafe partial class FusedConvolution
                 2,
                 dilations,
                 2,
-                1,
+                groups,
                 activation,
                 &number,
                 0,
@@ -72,7 +72,15 @@ internal static unsafe partial class FusedConvolution
     }
 
     /// <summary>A convolution with bias is added to `sum` in place, then ReLU; a further handle of `sum`.</summary>
-    public static Tensor? AddRectified(Tensor sum, Tensor x, Tensor kernel, Tensor bias, int stride, int padding)
+    public static Tensor? AddRectified(
+        Tensor sum,
+        Tensor x,
+        Tensor kernel,
+        Tensor bias,
+        int stride,
+        int padding,
+        int groups
+    )
     {
         var strides = stackalloc long[] { stride, stride };
         var paddings = stackalloc long[] { padding, padding };
@@ -94,7 +102,7 @@ internal static unsafe partial class FusedConvolution
                 2,
                 dilations,
                 2,
-                1,
+                groups,
                 add,
                 null,
                 (byte**)&activation,

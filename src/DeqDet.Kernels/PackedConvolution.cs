@@ -15,7 +15,8 @@ public sealed record StoredNorm(Tensor Scale, Tensor Shift, Tensor Mean, Tensor 
 /// <param name="computation">How it is computed.</param>
 /// <param name="stride">Of both sides.</param>
 /// <param name="padding">Zeros on all four sides.</param>
-public sealed class PackedConvolution(Computation computation, int stride, int padding) : IDisposable
+/// <param name="groups">Parts of the channels that are convolved apart.</param>
+public sealed class PackedConvolution(Computation computation, int stride, int padding, int groups = 1) : IDisposable
 {
     private readonly ScalarType type =
         computation.Precision == Precision.Bf16 && HasBf16 ? ScalarType.BFloat16 : ScalarType.Float32;
@@ -37,7 +38,7 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
     /// it null, so that libtorch has to: while gradients are recorded, in other types, on other devices.
     /// </summary>
     /// <param name="x">The input, float32 or the precision's type.</param>
-    /// <param name="weight">[out, in, kh, kw].</param>
+    /// <param name="weight">[out, in / groups, kh, kw].</param>
     /// <param name="offset">The bias [out].</param>
     /// <param name="norm">What follows the convolution.</param>
     /// <param name="rectify">Whether ReLU follows.</param>
@@ -54,7 +55,7 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
             var (packed, shift) = Weights(input.shape, weight, offset, norm);
             var y = IsWinograd(weight)
                 ? WinogradKernels.Apply(computation.Instructions, input, packed, shift, null, rectify)
-                : FusedConvolution.Apply(input, packed, shift, stride, padding, rectify);
+                : FusedConvolution.Apply(input, packed, shift, stride, padding, groups, rectify);
             // a map of a single channel or pixel has no order that libtorch could keep
             return y is null ? null : ChannelsLast(y).MoveToOuterDisposeScope();
         }
@@ -77,7 +78,7 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
             var (packed, shift) = Weights(input.shape, weight, offset, norm);
             var y = IsWinograd(weight)
                 ? WinogradKernels.Apply(computation.Instructions, input, packed, shift, sum, true)
-                : FusedConvolution.AddRectified(sum, input, packed, shift, stride, padding);
+                : FusedConvolution.AddRectified(sum, input, packed, shift, stride, padding, groups);
             return y?.MoveToOuterDisposeScope();
         }
     }
@@ -104,11 +105,13 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
         && x.dim() == 4
         && weight.dim() == 4
         && (offset is null || (offset.dim() == 1 && offset.size(0) == weight.size(0)))
-        && x.size(1) == weight.size(1)
+        && x.size(1) == weight.size(1) * groups
         && x.numel() > 0;
 
     private bool IsWinograd(Tensor weight) =>
-        type == ScalarType.Float32 && WinogradKernels.Fits(computation.Instructions, weight, stride, padding);
+        type == ScalarType.Float32
+        && groups == 1
+        && WinogradKernels.Fits(computation.Instructions, weight, stride, padding);
 
     /// <summary>A map in the precision's type with its channels side by side in memory.</summary>
     private Tensor ChannelsLast(Tensor x) => x.to(type).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
@@ -135,7 +138,7 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
         }
         else if (isRepeated && !isPacked && !IsWinograd(weight))
         {
-            var packed = FusedConvolution.Pack(kernel, stride, padding, input);
+            var packed = FusedConvolution.Pack(kernel, stride, padding, groups, input);
             kernel.Dispose();
             (kernel, isPacked) = (packed.DetachFromDisposeScope(), true);
         }

@@ -133,6 +133,42 @@ module Cost =
         convolution 7 3 settings.Width size half
         :: (List.mapFold stage (settings.Width, pooled) (List.indexed form.Blocks) |> fst)
 
+    let private mobileNet width images (form: InvertedForm) (settings: BackboneSettings) (size: ImageSize) : Cost list =
+        let convolution = convolution width images
+
+        /// A 3x3 convolution of each channel by itself.
+        let depthwise channels (before: ImageSize) (after: ImageSize) : Cost =
+            let values (size: ImageSize) =
+                float (images * size.Height * size.Width) * float channels
+
+            {
+                Flops = 2.0 * 9.0 * values after
+                Bytes = width * (values before + 9.0 * float channels) + single * values after
+            }
+
+        let block before (struct (expansion, inputs, outputs, stride)) =
+            let hidden, after = expansion * inputs, strided 3 stride before
+
+            let expand =
+                if expansion > 1 then
+                    convolution 1 inputs hidden before before
+                else
+                    Cost.Zero
+
+            expand
+            + depthwise hidden before after
+            + convolution 1 hidden outputs after after,
+            after
+
+        let stage before blocks =
+            let costs, after = List.mapFold block before blocks
+            List.sum costs, after
+
+        let half = strided 3 2 size
+
+        convolution 3 3 (MobileNet.stem form settings.Width) size half
+        :: (List.mapFold stage half (MobileNet.blocks form settings.Width) |> fst)
+
     let private swin width images (form: SwinForm) (size: ImageSize) : Cost list =
         let linear = linear width
         let window = WindowAttention.window
@@ -184,6 +220,7 @@ module Cost =
         match BackboneForm.ofKind settings.Kind with
         | Residual form -> resNet width images form settings size
         | Windowed form -> swin width images form size
+        | Inverted form -> mobileNet width images form settings size
 
     /// The neck: a convolution on each level.
     let neck (width: float) (settings: DetectorSettings) (images: int) (size: ImageSize) : Cost =

@@ -118,29 +118,36 @@ module Norm =
     let group (groups: int) (affine: Affine) (x: Tensor) =
         torch.nn.functional.group_norm (x, int64 groups, affine.Weight, affine.Bias, 1e-5)
 
-/// Convolution kernel [out, in, kh, kw] with optional bias [out], and how it moves over its input.
+/// Convolution kernel [out, in / groups, kh, kw] with optional bias [out], and how it moves over its input.
 type Convolution =
     {
         Kernel: Tensor
         Bias: Tensor option
         Stride: int
         Padding: int
+        /// Parts of the channels that are convolved apart.
+        Groups: int
         Packing: PackedConvolution
     }
 
 module Convolution =
 
-    /// Convolution without bias, He-initialised by fan-out (ResNet), padded by half its size.
-    let create inputs outputs size stride (source: WeightSource) : Convolution =
+    /// Convolution without bias in groups of channels, He-initialised by fan-out.
+    let createGrouped groups inputs outputs size stride padding (source: WeightSource) : Convolution =
         {
             Kernel =
                 source
-                |> WeightSource.parameter "weight" [ outputs; inputs; size; size ] KaimingNormal
+                |> WeightSource.parameter "weight" [ outputs; inputs / groups; size; size ] KaimingNormal
             Bias = None
             Stride = stride
-            Padding = size / 2
-            Packing = WeightSource.convolutionPacking stride (size / 2) source
+            Padding = padding
+            Groups = groups
+            Packing = WeightSource.convolutionPacking groups stride padding source
         }
+
+    /// Convolution without bias, He-initialised by fan-out (ResNet), padded by half its size.
+    let create inputs outputs size stride (source: WeightSource) : Convolution =
+        createGrouped 1 inputs outputs size stride (size / 2) source
 
     /// Convolution with bias, Xavier-initialised, bias zero (neck), padded by half its size.
     let createBiased inputs outputs size (source: WeightSource) : Convolution =
@@ -151,7 +158,8 @@ module Convolution =
             Bias = Some(source |> WeightSource.parameter "bias" [ outputs ] (Constant 0.0))
             Stride = 1
             Padding = size / 2
-            Packing = WeightSource.convolutionPacking 1 (size / 2) source
+            Groups = 1
+            Packing = WeightSource.convolutionPacking 1 1 (size / 2) source
         }
 
     /// [B, in, H, W] -> [B, out, H', W'], by libtorch, in the input's type.
@@ -161,7 +169,8 @@ module Convolution =
             Cast.like x layer.Kernel,
             layer.Bias |> Option.map (Cast.like x) |> Option.toObj,
             strides = [| int64 layer.Stride; int64 layer.Stride |],
-            padding = [| int64 layer.Padding; int64 layer.Padding |]
+            padding = [| int64 layer.Padding; int64 layer.Padding |],
+            groups = int64 layer.Groups
         )
 
     /// ReLU, where asked for, of the convolution. Where it is computed fast, in the precision's type, channels last.

@@ -90,8 +90,8 @@ module WeightSource =
         packing
 
     /// What a convolution keeps to be computed fast.
-    let convolutionPacking (stride: int) (padding: int) (source: WeightSource) : PackedConvolution =
-        let packing = new PackedConvolution(source.Computation, stride, padding)
+    let convolutionPacking (groups: int) (stride: int) (padding: int) (source: WeightSource) : PackedConvolution =
+        let packing = new PackedConvolution(source.Computation, stride, padding, groups)
         source.Own packing
         packing
 

@@ -20,8 +20,9 @@ type BackboneKind =
     | [<Word "swin_t">] SwinT
     | [<Word "swin_s">] SwinS
     | [<Word "swin_b">] SwinB
+    | [<Word "mobilenet_v2">] MobileNetV2
 
-/// What the batch normalisations of a ResNet do while training.
+/// What the batch normalisations of a ResNet or a MobileNet do while training.
 type BatchNormMode =
     /// Stored statistics, as in every published model: right when the weights come from ImageNet.
     | [<Word "frozen">] Frozen
@@ -29,11 +30,18 @@ type BatchNormMode =
     /// channel has no variance; it is normalised by the stored statistics and does not change them.
     | [<Word "batch">] Batch
 
+/// Where zeros are put around a map before a convolution of stride 2, which needs an uneven number of them where a side is even.
+type PaddingMode =
+    /// As PyTorch does: as many on all sides. The last ones may not be read.
+    | [<Word "symmetric">] Symmetric
+    /// As TensorFlow does with "SAME": no more than needed, the odd one at the right and at the bottom.
+    | [<Word "same">] Same
+
 type BackboneSettings =
     {
         [<Setting "The network that turns an image into feature maps at strides 4, 8, 16 and 32.">]
         Kind: BackboneKind
-        [<Setting "Channels of a ResNet's stem and first stage; each further stage has twice as many. 64 in every published model.";
+        [<Setting "Channels of a ResNet's stem and first stage; each further stage has twice as many. 64 in every published model. A MobileNet has its usual channels times width / 64, rounded to multiples of 8.";
           AtLeast 8;
           AtMost 256>]
         Width: int
@@ -43,8 +51,10 @@ type BackboneSettings =
           AtLeast -1;
           AtMost 4>]
         FrozenStages: int
-        [<Setting "Batch normalisation of a ResNet in training: \"frozen\" uses the stored statistics (published models, with pretrained weights), \"batch\" those of the batch (random weights).">]
+        [<Setting "Batch normalisation of a ResNet or MobileNet in training: \"frozen\" uses the stored statistics (published models, with pretrained weights), \"batch\" those of the batch (random weights).">]
         Norm: BatchNormMode
+        [<Setting "Zeros around the maps of a MobileNet before convolutions of stride 2: \"symmetric\" as PyTorch puts them, \"same\" as TensorFlow does, for weights that were trained there.">]
+        Padding: PaddingMode
         [<Setting "Stochastic depth of a Swin: probability at its last block, growing linearly from 0.";
           AtLeast 0;
           Below 1>]
@@ -282,6 +292,7 @@ module DetectorSettings =
                     Kind = ResNet50
                     FrozenStages = 1
                     Norm = Frozen
+                    Padding = Symmetric
                     Width = 64
                     DropPath = 0.0
                     Weights = None

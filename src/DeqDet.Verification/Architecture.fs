@@ -23,6 +23,8 @@ let private backbone (shapes: IReadOnlyDictionary<string, int64[]>) shape =
         if width = 128 then SwinB
         elif depth = 6 then SwinT
         else SwinS
+    elif shapes.ContainsKey "backbone.features.0.0.weight" then
+        MobileNetV2
     else
         let depth = count (fun i -> $"backbone.layer3.{i}.conv1.weight")
 
@@ -82,6 +84,9 @@ let ofShapes
                 Width =
                     if shapes.ContainsKey "backbone.conv1.weight" then
                         Array.head (shape "backbone.conv1.weight")
+                    elif shapes.ContainsKey "backbone.features.0.0.weight" then
+                        // 32 channels at the width of 64
+                        2 * Array.head (shape "backbone.features.0.0.weight")
                     else
                         64
             }

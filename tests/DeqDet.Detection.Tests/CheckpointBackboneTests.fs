@@ -1,10 +1,14 @@
 module DeqDet.Tests.CheckpointBackboneTests
 
 open System.IO
+open System.Text.Json
 open Expecto
 open TorchSharp
 open DeqDet.Checkpoints
 open DeqDet.Detection
+open DeqDet.Model
+open DeqDet.Model.Backbones
+open DeqDet.Settings
 open DeqDet.Tests.CheckpointFiles
 
 /// Writes tensors as a .pth and hands the converted list to the test.
@@ -143,6 +147,164 @@ let tests =
                         let middle = Array.zeroCreate 16
                         stored.CopyTo(10L, System.Span middle)
                         Expect.equal middle (stored.ToArray()[40..55]) "read from the middle"))
+
+            testCase "torchvision's MobileNetV2 keeps its names, without what only its classifier reads" (fun () ->
+                use _ = torch.NewDisposeScope()
+                let one = torch.zeros (1L)
+
+                let kept =
+                    [
+                        "features.0.0.weight"
+                        "features.0.1.bias"
+                        "features.17.conv.2.weight"
+                        "features.17.conv.3.bias"
+                    ]
+
+                converted
+                    [
+                        for name in kept @ [ "features.18.0.weight"; "features.18.1.bias"; "classifier.1.bias" ] ->
+                            name, one
+                    ]
+                    (fun list ->
+                        Expect.equal (list |> List.map _.Name) (kept |> List.map (fun n -> "backbone." + n)) "names"))
+
+            testCase "a MobileNetV2 with biases in the place of norms gets norms that only shift" (fun () ->
+                use _ = torch.NewDisposeScope()
+                let kernel, bias = torch.randn (4L, 3L, 1L, 1L), torch.randn (4L)
+
+                let layers =
+                    [
+                        "features.0.0", "features.0.1"
+                        "features.1.conv.0.0", "features.1.conv.0.1"
+                        "features.1.conv.1", "features.1.conv.2"
+                        "features.17.conv.2", "features.17.conv.3"
+                    ]
+
+                converted
+                    [
+                        for name in List.map fst layers @ [ "features.18.0"; "classifier.1" ] do
+                            $"{name}.weight", kernel
+                            $"{name}.bias", bias
+                    ]
+                    (fun list ->
+                        let stored = dict [ for tensor in list -> tensor.Name, tensor ]
+
+                        let names =
+                            [
+                                for convolution, norm in layers do
+                                    $"backbone.{convolution}.weight"
+
+                                    for part in [ "weight"; "bias"; "running_mean"; "running_var" ] do
+                                        $"backbone.{norm}.{part}"
+                            ]
+
+                        Expect.equal (List.sort (List.ofSeq stored.Keys)) (List.sort names) "names"
+                        let x = torch.randn (2L, 3L, 5L, 5L)
+
+                        for convolution, norm in layers do
+                            let load part =
+                                Tensors.Load stored[$"backbone.{norm}.{part}"]
+
+                            let normed =
+                                torch.nn.functional.batch_norm (
+                                    torch.nn.functional.conv2d (
+                                        x,
+                                        Tensors.Load stored[$"backbone.{convolution}.weight"]
+                                    ),
+                                    load "running_mean",
+                                    load "running_var",
+                                    load "weight",
+                                    load "bias",
+                                    eps = 1e-5
+                                )
+
+                            let expected = torch.nn.functional.conv2d (x, kernel, bias)
+                            Expect.isLessThan ((normed - expected).abs().max().ToSingle()) 1e-6f convolution))
+
+            testCase "the folded MobileNetV2 computes the features that were recorded of it" (fun () ->
+                let folder = Path.Combine(GoldenFolder.shared "", "..", "weights")
+                let weights = Path.Combine(folder, "mobilenet_v2_imagenet_folded.safetensors")
+
+                if not (File.Exists weights) then
+                    skiptest "there is no ../shared/weights"
+
+                use _ = torch.NewDisposeScope()
+                use _ = torch.no_grad ()
+
+                use check =
+                    JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "check.json")))
+
+                let settings =
+                    SettingsFile.parse
+                        "test"
+                        """{ "backbone": { "kind": "mobilenet_v2", "padding": "same" }, "classes": 2,
+                             "data": { "normalise": { "mean": [127.5, 127.5, 127.5], "std": [127.5, 127.5, 127.5] } } }"""
+                        []
+
+                let detector = Detector.initialise settings.Detector 1UL torch.CPU
+                BackboneWeights.copyInto detector weights settings.Data.Normalise torch.CPU
+
+                for pattern, height, width in [ "pattern_224", 224, 224; "pattern_odd", 203, 229 ] do
+                    let pixels =
+                        [|
+                            for c in 0..2 do
+                                for h in 0 .. height - 1 do
+                                    for w in 0 .. width - 1 ->
+                                        float32 ((7 * h + 13 * w + 29 * c) % 256) / 127.5f - 1.0f
+                        |]
+
+                    let images = torch.tensor(pixels).view(1L, 3L, int64 height, int64 width)
+                    let maps = Backbone.apply None detector.Weights.Backbone images
+
+                    for map, name in List.zip maps [ "features.3"; "features.6"; "features.13"; "features.17" ] do
+                        let recorded =
+                            check.RootElement.GetProperty(pattern).GetProperty("features").GetProperty name
+
+                        let number (key: string) = recorded.GetProperty(key).GetDouble()
+
+                        let shape =
+                            [
+                                for size in recorded.GetProperty("shape").EnumerateArray() -> size.GetInt64()
+                            ]
+
+                        Expect.equal (List.ofArray map.shape) shape $"{pattern} {name}"
+                        let exact = map.``to`` torch.float64
+
+                        let near (found: float) expected what =
+                            // relative to how far the values are spread
+                            Expect.isLessThan (abs (found - expected)) (1e-3 * number "std") $"{pattern} {name} {what}"
+
+                        near (exact.mean().ToDouble()) (number "mean") "mean"
+                        near (exact.std(unbiased = false).ToDouble()) (number "std") "std"
+
+                        for i, first in Seq.indexed (recorded.GetProperty("first").EnumerateArray()) do
+                            near (exact[0L, 0L, 0L, int64 i].ToDouble()) (first.GetDouble()) $"value {i}"
+
+                Detector.dispose detector)
+
+            testCase "what is called ResNet and is none of torchvision's form is refused by its name" (fun () ->
+                use _ = torch.NewDisposeScope()
+                let one = torch.zeros (1L)
+
+                for name, expected in
+                    [
+                        "conv1.0.weight", "ResNet-D"
+                        "layer2.0.downsample.2.weight", "ResNet-D"
+                        "layer1.0.se.fc1.weight", "SE-ResNet"
+                    ] do
+                    inFolder (fun folder ->
+                        let path = Path.Combine(folder, "a.safetensors")
+
+                        SafetensorsWriter.Write(
+                            path,
+                            [|
+                                for name in [ "layer1.0.conv1.weight"; name ] -> Tensors.ToWrite(name, one)
+                            |]
+                        )
+
+                        use file = TensorFile.Open path
+                        let problem = refusal path (fun () -> BackboneNames.convert file |> ignore)
+                        Expect.stringContains problem expected name))
 
             testCase "of a detector only the backbone is taken" (fun () ->
                 use _ = torch.NewDisposeScope()

@@ -124,6 +124,7 @@ let tests =
                                 {
                                     Mean = bgrMean
                                     Std = [ 1.0; 1.0; 1.0 ]
+                                    Padding = Symmetric
                                 })
                             "input"
 
@@ -216,14 +217,30 @@ let tests =
                     for tensor in first.Tensors do
                         Expect.isTrue ((again.Find tensor.Name).ToArray() = tensor.ToArray()) tensor.Name
 
-                    Expect.isEmpty (BackboneWeights.notices converted usual) "means that are nearly the same"
+                    Expect.isEmpty
+                        (BackboneWeights.notices converted Symmetric usual)
+                        "means that are nearly the same"
 
                     let far =
                         { usual with
                             Mean = [ 123.675; 116.28; 100.0 ]
                         }
 
-                    Expect.hasLength (BackboneWeights.notices converted far) 1 "means that are not"))
+                    Expect.hasLength (BackboneWeights.notices converted Symmetric far) 1 "means that are not"))
+
+            testCase "what is said about the input comes back from metadata" (fun () ->
+                for padding in [ Symmetric; Same ] do
+                    let input =
+                        {
+                            Mean = [ 127.5; 0.1; -3.25e-7 ]
+                            Std = [ 127.5; 1.0 / 3.0; 1e9 ]
+                            Padding = padding
+                        }
+
+                    let metadata = readOnlyDict (BackboneInput.toMetadata input)
+                    Expect.equal (BackboneInput.ofMetadata "a" metadata) (Some input) "input"
+
+                Expect.isNone (BackboneInput.ofMetadata "a" (readOnlyDict [ "format", "pt" ])) "nothing said")
 
             testCase "damaged statements about the input are refused" (fun () ->
                 inFolder (fun folder ->

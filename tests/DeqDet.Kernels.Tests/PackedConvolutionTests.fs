@@ -22,10 +22,22 @@ type private Layer =
         Norm: StoredNorm
         Stride: int
         Padding: int
+        Groups: int
         Packed: PackedConvolution
     }
 
-let private layer (computation: Computation) (random: Random) inputs outputs size stride padding biased normed =
+let private grouped
+    (computation: Computation)
+    (random: Random)
+    groups
+    inputs
+    outputs
+    size
+    stride
+    padding
+    biased
+    normed
+    =
     use _ = torch.NewDisposeScope()
     let generator = new torch.Generator(uint64 (random.Next()), torch.CPU)
 
@@ -36,7 +48,7 @@ let private layer (computation: Computation) (random: Random) inputs outputs siz
         (torch.rand ([| int64 outputs |], generator = generator) + (0.5).ToScalar()).DetachFromDisposeScope()
 
     {
-        Kernel = (normal [ outputs; inputs; size; size ]).mul_((0.3).ToScalar())
+        Kernel = (normal [ outputs; inputs / groups; size; size ]).mul_((0.3).ToScalar())
         Bias = if biased then normal [ outputs ] else null
         Norm =
             if normed then
@@ -45,8 +57,11 @@ let private layer (computation: Computation) (random: Random) inputs outputs siz
                 null
         Stride = stride
         Padding = padding
-        Packed = new PackedConvolution(computation, stride, padding)
+        Groups = groups
+        Packed = new PackedConvolution(computation, stride, padding, groups)
     }
+
+let private layer computation random = grouped computation random 1
 
 /// The same by libtorch, in float64.
 let private plain (l: Layer) rectify (sum: Tensor) (x: Tensor) =
@@ -59,7 +74,8 @@ let private plain (l: Layer) rectify (sum: Tensor) (x: Tensor) =
             wide l.Kernel,
             wide l.Bias,
             strides = [| int64 l.Stride; int64 l.Stride |],
-            padding = [| int64 l.Padding; int64 l.Padding |]
+            padding = [| int64 l.Padding; int64 l.Padding |],
+            groups = int64 l.Groups
         )
 
     let y =
@@ -114,12 +130,16 @@ let tests =
                     use _ = torch.no_grad ()
                     let random = Random seed
                     let size = [| 1; 2; 3; 7 |][random.Next 4]
-                    let inputs, outputs = 1 + random.Next 40, 1 + random.Next 40
+                    // one group, several, or each channel by itself
+                    let groups = [| 1; 1; 2; 3; 16 |][random.Next 5]
+                    let each = if groups = 16 then 1 else 1 + random.Next(40 / groups)
+                    let inputs, outputs = groups * each, groups * (1 + random.Next(40 / groups))
 
                     let l =
-                        layer
+                        grouped
                             (Computation(Computation.Best.Instructions, precision))
                             random
+                            groups
                             inputs
                             outputs
                             size

@@ -11,6 +11,7 @@ let private backbone kind =
         Width = 64
         FrozenStages = -1
         Norm = Frozen
+        Padding = Symmetric
         DropPath = 0.0
         Weights = None
     }
@@ -65,7 +66,7 @@ let tests =
     testList
         "Backbones"
         [
-            for kind in [ ResNet18; SwinT ] do
+            for kind in [ ResNet18; SwinT; MobileNetV2 ] do
                 testCase $"{kind}: any image size; an image computes alone what it computes in a batch"
                 <| fun () ->
                     use _ = torch.NewDisposeScope()
@@ -96,10 +97,10 @@ let tests =
                     use _ = torch.NewDisposeScope()
 
                     let stem, first, second =
-                        if kind = ResNet18 then
-                            "conv1", "layer1", "layer2"
-                        else
-                            "patch_embed", "stages.0.blocks", "stages.1"
+                        match kind with
+                        | ResNet18 -> "conv1", "layer1", "layer2"
+                        | MobileNetV2 -> "features.0", "features.3", "features.4"
+                        | _ -> "patch_embed", "stages.0.blocks", "stages.1"
 
                     let leaves = train { backbone kind with FrozenStages = 1 }
                     Expect.all (gradients stem leaves) not "stem"
@@ -110,7 +111,7 @@ let tests =
 
             testCase "channels of all backbones are those of their weights"
             <| fun () ->
-                for kind in [ ResNet18; ResNet34; ResNet50; ResNet101; SwinT; SwinS; SwinB ] do
+                for kind in [ ResNet18; ResNet34; ResNet50; ResNet101; SwinT; SwinS; SwinB; MobileNetV2 ] do
                     let specs = WeightSource.list (Backbone.create (backbone kind))
 
                     let width (name: string) =
@@ -125,6 +126,9 @@ let tests =
                         | ResNet34 -> $"layer{stage + 1}.0.bn2.weight"
                         | ResNet50
                         | ResNet101 -> $"layer{stage + 1}.0.bn3.weight"
+                        | MobileNetV2 ->
+                            let block = [ 3; 6; 13; 17 ][stage]
+                            $"features.{block}.conv.3.weight"
 
                     Expect.equal
                         [ for stage in 0..3 -> int (width (last stage)) ]
@@ -143,11 +147,74 @@ let tests =
                                 tensor.abs().sum().ToDouble()
                     ]
 
-                Expect.all (means (train (backbone ResNet18))) (fun m -> m = 0.0) "frozen"
-                Expect.all (means (train { backbone ResNet18 with Norm = Batch })) (fun m -> m > 0.0) "of the batch"
-                let net, leaves = build { backbone ResNet18 with Norm = Batch }
-                Backbone.apply None net (images [ 1; 3; 32; 32 ]) |> ignore
-                Expect.all (means leaves) (fun m -> m = 0.0) "outside training"
+                for kind in [ ResNet18; MobileNetV2 ] do
+                    Expect.all (means (train (backbone kind))) (fun m -> m = 0.0) "frozen"
+                    Expect.all (means (train { backbone kind with Norm = Batch })) (fun m -> m > 0.0) "of the batch"
+                    let net, leaves = build { backbone kind with Norm = Batch }
+                    Backbone.apply None net (images [ 1; 3; 32; 32 ]) |> ignore
+                    Expect.all (means leaves) (fun m -> m = 0.0) "outside training"
+
+            testCase "MobileNetV2 has torchvision's tensors, and its parameters as published"
+            <| fun () ->
+                let specs = WeightSource.list (Backbone.create (backbone MobileNetV2))
+
+                let numbers (names: Spec -> bool) =
+                    specs
+                    |> List.filter names
+                    |> List.sumBy (fun spec -> Array.fold (*) 1L spec.Shape)
+
+                // 3,504,872 in all with the classifier (1280 x 1000 + 1000) and features.18 (320 x 1280 + 2 x 1280)
+                Expect.equal (numbers (fun spec -> spec.Role = Parameter)) (3504872L - 1281000L - 412160L) "parameters"
+
+                let shape name =
+                    (specs |> List.find (fun spec -> spec.Name = name)).Shape |> List.ofArray
+
+                Expect.equal (shape "features.1.conv.0.0.weight") [ 32L; 1L; 3L; 3L ] "without expansion"
+                Expect.equal (shape "features.1.conv.2.running_mean") [ 16L ] "its last norm"
+                Expect.equal (shape "features.7.conv.0.0.weight") [ 192L; 32L; 1L; 1L ] "expansion"
+                Expect.equal (shape "features.7.conv.1.0.weight") [ 192L; 1L; 3L; 3L ] "depthwise"
+                Expect.equal (shape "features.17.conv.2.weight") [ 320L; 960L; 1L; 1L ] "projection"
+
+            testCase "other widths round as torchvision does"
+            <| fun () ->
+                for width, expected in
+                    [
+                        // of 0.5, 0.75 and 0.125 times the channels
+                        32, [ 16; 16; 48; 160 ]
+                        48, [ 24; 24; 72; 240 ]
+                        8, [ 8; 8; 16; 40 ]
+                    ] do
+                    Expect.equal
+                        (Backbone.channels
+                            { backbone MobileNetV2 with
+                                Width = width
+                            })
+                        expected
+                        $"width {width}"
+
+            testCase "\"same\" is \"symmetric\" shifted at even sides, and the same at odd ones"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                use _ = torch.no_grad ()
+
+                let net padding =
+                    fst (
+                        build
+                            { backbone MobileNetV2 with
+                                Padding = padding
+                            }
+                    )
+
+                let apply padding x = Backbone.apply None (net padding) x
+
+                // 65, 33, 17, 9, 5: odd at every convolution of stride 2
+                for a, b in List.zip (apply Same (images [ 1; 3; 65; 65 ])) (apply Symmetric (images [ 1; 3; 65; 65 ])) do
+                    Expect.isLessThan (Small.difference a b) 1e-4 "odd"
+
+                let even = images [ 1; 3; 64; 64 ]
+                let same, symmetric = apply Same even, apply Symmetric even
+                Expect.equal (shapes same) (shapes symmetric) "shapes"
+                Expect.isGreaterThan (Small.difference same.Head symmetric.Head) 1e-3 "even"
 
             testCase "a single value per channel leaves the stored statistics alone, and still trains"
             <| fun () ->
@@ -197,7 +264,8 @@ let tests =
                 let settings = { backbone SwinT with DropPath = 0.4 }
 
                 match fst (build settings) with
-                | ResNetWeights _ -> failtest "no Swin Transformer"
+                | ResNetWeights _
+                | MobileNetWeights _ -> failtest "no Swin Transformer"
                 | SwinWeights net ->
                     use generator = Small.generator 2
                     let factors = Swin.drawDropPath net 4000L generator

@@ -15,6 +15,7 @@ let private settings kind =
         Width = 16
         FrozenStages = -1
         Norm = Frozen
+        Padding = if kind = MobileNetV2 then Same else Symmetric
         DropPath = 0.0
         Weights = None
     }
@@ -76,7 +77,7 @@ let tests =
     testList
         "Fast backbones"
         [
-            for kind in [ ResNet18; ResNet50; SwinT ] do
+            for kind in [ ResNet18; ResNet50; SwinT; MobileNetV2 ] do
                 testCase $"{kind}: what libtorch computes step by step, at any size, channels last"
                 <| fun () ->
                     use _ = torch.NewDisposeScope()

@@ -39,6 +39,15 @@ let private detector =
         let! norm = Gen.elements (if isSwin then [ Frozen ] else [ Frozen; Batch ])
         let! dropPath = if isSwin then belowOne else Gen.constant 0.0
         let! stem = if isSwin then Gen.constant 64 else Gen.choose (8, 256)
+
+        let! padding =
+            Gen.elements (
+                if backbone = MobileNetV2 then
+                    [ Symmetric; Same ]
+                else
+                    [ Symmetric ]
+            )
+
         let! frozen = Gen.choose (-1, 4)
         let! weights = Gen.optionOf name
         let! classes = Gen.choose (0, 100)
@@ -95,6 +104,7 @@ let private detector =
                         Width = stem
                         FrozenStages = frozen
                         Norm = norm
+                        Padding = padding
                         DropPath = dropPath
                         Weights = weights
                     }

@@ -4,21 +4,32 @@ open System
 open System.Collections.Generic
 open System.Text.Json
 open DeqDet.Checkpoints
+open DeqDet.Model
 
 /// What a backbone's weights were trained to see: (value - mean) / deviation of the channels red, green, blue in grey levels of 0 to 255.
-type BackboneInput = { Mean: float list; Std: float list }
+type BackboneInput =
+    {
+        Mean: float list
+        Std: float list
+        /// Where their training put zeros around the maps.
+        Padding: PaddingMode
+    }
 
 /// What a file says about the input of its weights.
 module BackboneInput =
 
     let private meanKey = "input_mean"
     let private stdKey = "input_std"
+    let private paddingKey = "padding"
+    let private samePadding = "same"
 
     /// As metadata of a safetensors file.
     let toMetadata (input: BackboneInput) : (string * string) list =
         [
             meanKey, JsonSerializer.Serialize input.Mean
             stdKey, JsonSerializer.Serialize input.Std
+            if input.Padding = Same then
+                paddingKey, samePadding
         ]
 
     /// From metadata of a safetensors file; None where they say nothing about it. Raises CheckpointError where they are malformed.
@@ -46,6 +57,10 @@ module BackboneInput =
                 {
                     Mean = numbers meanKey (fun _ -> true)
                     Std = numbers stdKey (fun x -> x > 0.0)
+                    Padding =
+                        match metadata.TryGetValue paddingKey with
+                        | true, text when text = samePadding -> Same
+                        | _ -> Symmetric
                 }
         else
             None

@@ -4,6 +4,7 @@ open System
 open System.Text.RegularExpressions
 open DeqDet.Checkpoints
 open DeqDet.Checkpoints.Onnx
+open DeqDet.Model
 
 /// The backbone in a file of weights.
 type BackboneFile =
@@ -17,7 +18,7 @@ type BackboneFile =
     }
 
 /// Brings the weights of image classifiers, as their authors publish them, under the names (and into the order) that detectors use:
-/// torchvision's ResNet (also in an ONNX file of CNTK's) and the original Swin Transformer. Nothing is copied; a reordered tensor is a view on the file.
+/// torchvision's ResNet (also in an ONNX file of CNTK's) and MobileNetV2, and the original Swin Transformer. Nothing is copied; a reordered tensor is a view on the file.
 module BackboneNames =
 
     /// What the names of a detector's backbone start with.
@@ -34,6 +35,25 @@ module BackboneNames =
     let isBookkeeping (name: string) : bool =
         name.EndsWith(".num_batches_tracked", StringComparison.Ordinal)
         || name.EndsWith(".relative_position_index", StringComparison.Ordinal)
+
+    // What timm and others call ResNets too, by a tensor of theirs that torchvision's form has not.
+    let private otherResNets =
+        [
+            "conv1.0.weight", "a stem of several convolutions (ResNet-C, ResNet-D)"
+            "layer2.0.downsample.2.weight", "pooling in its shortcuts (ResNet-D)"
+            "layer1.0.se.fc1.weight", "squeeze-and-excitation blocks (SE-ResNet)"
+        ]
+
+    let private checkForm (file: ITensorFile) : unit =
+        for name, what in otherResNets do
+            if not (isNull (file.Find name)) then
+                raise (
+                    CheckpointError(
+                        file.Path,
+                        $"is a ResNet with {what}, as '{name}' shows; only torchvision's form is known here, which timm has as resnet18, resnet34, "
+                        + "resnet50 and resnet101 without a letter behind"
+                    )
+                )
 
     // torchvision/models/resnet.py has the detectors' names already; fc is the classifier.
     let private resNet (tensor: StoredTensor) : StoredTensor option =
@@ -82,11 +102,53 @@ module BackboneNames =
             else
                 Some(tensor.Renamed own)
 
+    // torchvision/models/mobilenetv2.py; features.18 widens the last map for the classifier.
+    let private mobileNet (tensor: StoredTensor) : StoredTensor option =
+        if tensor.Name.StartsWith "classifier." || tensor.Name.StartsWith "features.18." then
+            None
+        else
+            Some(tensor.Renamed(prefix + tensor.Name))
+
+    /// The norm after a convolution stands beside it, under the next number.
+    let private normAfter (convolution: string) : string =
+        Regex.Replace(convolution, @"\d+$", (fun (number: Match) -> string (Int32.Parse number.Value + 1)))
+
+    /// A MobileNetV2 whose normalisations were taken into the convolutions, with biases instead: one that leaves everything as it is, but for
+    /// a shift by the bias.
+    let private unfolded (tensors: StoredTensor list) : StoredTensor list =
+        let biasEnd = ".bias"
+        // 1e-5 is added to it
+        let one = float32 (1.0 - 1e-5)
+
+        tensors
+        |> List.choose mobileNet
+        |> List.collect (fun tensor ->
+            if tensor.Name.EndsWith(biasEnd, StringComparison.Ordinal) then
+                let norm = normAfter (tensor.Name.Substring(0, tensor.Name.Length - biasEnd.Length))
+
+                [
+                    tensor.Filled($"{norm}.weight", 1.0f)
+                    tensor.Renamed $"{norm}.bias"
+                    tensor.Filled($"{norm}.running_mean", 0.0f)
+                    tensor.Filled($"{norm}.running_var", one)
+                ]
+            else
+                [ tensor ])
+
     /// The input of the ResNet that CNTK wrote: BGR, less the mean of ImageNet's training set.
     let private cntkInput: BackboneInput =
         {
             Mean = [ 123.15; 115.9; 103.06 ]
             Std = [ 1.0; 1.0; 1.0 ]
+            Padding = Symmetric
+        }
+
+    /// The input of TensorFlow's MobileNetV2.
+    let private tensorFlowInput: BackboneInput =
+        {
+            Mean = [ 127.5; 127.5; 127.5 ]
+            Std = [ 127.5; 127.5; 127.5 ]
+            Padding = Same
         }
 
     let private ofGraph (file: OnnxFile) : BackboneFile =
@@ -128,7 +190,21 @@ module BackboneNames =
         if tensors |> List.exists isBackbone then
             tensors |> List.filter isBackbone |> named file
         elif has "layer1.0.conv1.weight" then
+            checkForm file
             tensors |> List.choose resNet |> named file
+        elif has "features.0.0.weight" && has "features.17.conv.2.weight" then
+            if has "features.0.0.bias" then
+                let backbone = unfolded tensors |> named file
+
+                { backbone with
+                    Input = backbone.Input |> Option.orElse (Some tensorFlowInput)
+                    Notices =
+                        [
+                            "its batch normalisations were taken into its convolutions, as TensorFlow's are: they become ones that only shift"
+                        ]
+                }
+            else
+                tensors |> List.choose mobileNet |> named file
         elif has "layers.0.blocks.0.attn.qkv.weight" then
             tensors |> List.choose (swin file.Path) |> named file
         else
@@ -140,7 +216,7 @@ module BackboneNames =
                 raise (
                     CheckpointError(
                         file.Path,
-                        $"holds no known backbone and no detector, but {WeightNames.Summary names}; known are torchvision's ResNet, "
+                        $"holds no known backbone and no detector, but {WeightNames.Summary names}; known are torchvision's ResNet and MobileNetV2, "
                         + "the original Swin Transformer, and detectors with 'backbone.' names"
                     )
                 )

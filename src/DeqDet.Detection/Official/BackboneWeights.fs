@@ -15,6 +15,7 @@ module BackboneWeights =
     let private firstLayers =
         [
             "backbone.conv1.weight", "backbone.bn1.running_mean", -1.0
+            "backbone.features.0.0.weight", "backbone.features.0.1.running_mean", -1.0
             "backbone.patch_embed.projection.weight", "backbone.patch_embed.projection.bias", 1.0
         ]
 
@@ -91,8 +92,8 @@ module BackboneWeights =
             entry.Value.Dispose()
 
     /// What a person should know about a file before it is copied into a detector: what was left out of it, and that its weights have seen
-    /// images with other means, grey levels further away than 1. Raises CheckpointError where it cannot be read.
-    let notices (path: string) (normalise: NormaliseSettings) : string list =
+    /// images with other means, grey levels further away than 1, or zeros at other edges. Raises CheckpointError where it cannot be read.
+    let notices (path: string) (padding: PaddingMode) (normalise: NormaliseSettings) : string list =
         use file = TensorFile.Open path
         let backbone = BackboneNames.convert file
 
@@ -109,5 +110,10 @@ module BackboneWeights =
 
                 $"{path}: these weights were trained with {BackboneInput.describe input}; their first layer is fitted to data.normalise, "
                 + $"which leaves a difference at the edges of images; --set data.normalise.mean=[{mean}] leaves none"
+            | _ -> ()
+
+            match backbone.Input with
+            | Some { Padding = Same } when padding <> Same ->
+                $"{path}: these weights were trained with zeros at the right and the bottom alone; --set backbone.padding=same puts them there"
             | _ -> ()
         ]

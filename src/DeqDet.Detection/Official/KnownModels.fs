@@ -20,6 +20,7 @@ module KnownModels =
             "swin_t"
             "swin_s"
             "swin_b"
+            "mobilenet_v2"
         ]
 
     /// Whether the tensors are those of a whole detector, not of a backbone alone.

@@ -139,7 +139,7 @@ module Overfit =
         backbone.Weights.IsNone
         && settings.Weights.Load.IsNone
         && (backbone.FrozenStages >= 0
-            || backbone.Norm = Frozen && (BackboneForm.ofKind backbone.Kind).IsResidual)
+            || backbone.Norm = Frozen && not (BackboneForm.ofKind backbone.Kind).IsWindowed)
 
     /// Boxes that are missed, and how many of them are tiny.
     let private missed (settings: DataSettings) (data: CocoDataset) (found: Coco.Evaluation.Detections) : int * int =

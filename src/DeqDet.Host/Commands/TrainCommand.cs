@@ -128,7 +128,12 @@ public static class TrainCommand
                 return (
                     setup,
                     checkpoint is not null ? TrainingStateModule.notices(setup, checkpoint)
-                    : backbone is { Value: var file } ? Detection.BackboneWeights.notices(file, complete.Data.Normalise)
+                    : backbone is { Value: var file }
+                        ? Detection.BackboneWeights.notices(
+                            file,
+                            complete.Detector.Backbone.Padding,
+                            complete.Data.Normalise
+                        )
                     : [],
                     checkpoint is null
                         ? TrainingRun.Start(setup, maxSteps)

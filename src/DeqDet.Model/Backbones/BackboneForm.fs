@@ -22,10 +22,30 @@ type SwinForm =
         Heads: int list
     }
 
+/// A group of inverted residual blocks of which the first may halve the map.
+type InvertedGroup =
+    {
+        /// How many times as many channels a block has between its convolutions.
+        Expansion: int
+        Channels: int
+        Blocks: int
+        Stride: int
+    }
+
+/// How a network of inverted residual blocks is built.
+type InvertedForm =
+    {
+        /// Channels of the first convolution.
+        Stem: int
+        /// The groups of each of the four stages.
+        Stages: InvertedGroup list list
+    }
+
 /// The architectures that backbones have, with their sizes.
 type BackboneForm =
     | Residual of ResNetForm
     | Windowed of SwinForm
+    | Inverted of InvertedForm
 
 module BackboneForm =
 
@@ -44,6 +64,25 @@ module BackboneForm =
                 Heads = [ for stage in 0..3 -> width / 32 <<< stage ]
             }
 
+    let private inverted stem stages =
+        Inverted
+            {
+                Stem = stem
+                Stages =
+                    [
+                        for stage in stages ->
+                            [
+                                for expansion, channels, blocks, stride in stage ->
+                                    {
+                                        Expansion = expansion
+                                        Channels = channels
+                                        Blocks = blocks
+                                        Stride = stride
+                                    }
+                            ]
+                    ]
+            }
+
     /// The form of each kind of backbone, as its paper lists it.
     let ofKind (kind: BackboneKind) : BackboneForm =
         match kind with
@@ -54,3 +93,12 @@ module BackboneForm =
         | SwinT -> windowed 96 6
         | SwinS -> windowed 96 18
         | SwinB -> windowed 128 18
+        | MobileNetV2 ->
+            inverted
+                32
+                [
+                    [ 1, 16, 1, 1; 6, 24, 2, 2 ]
+                    [ 6, 32, 3, 2 ]
+                    [ 6, 64, 4, 2; 6, 96, 3, 1 ]
+                    [ 6, 160, 3, 2; 6, 320, 1, 1 ]
+                ]

@@ -139,9 +139,11 @@ module Swin =
                     Bias = Some bias
                     Stride = patch
                     Padding = 0
+                    Groups = 1
                     // the norm after it reads float32, and it is small
                     Packing =
                         WeightSource.convolutionPacking
+                            1
                             patch
                             0
                             { projection with

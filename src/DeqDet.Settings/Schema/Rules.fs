@@ -14,7 +14,14 @@ module Rules =
     let private isSwin kind =
         match BackboneForm.ofKind kind with
         | Windowed _ -> true
-        | Residual _ -> false
+        | Residual _
+        | Inverted _ -> false
+
+    let private isMobileNet kind =
+        match BackboneForm.ofKind kind with
+        | Inverted _ -> true
+        | Residual _
+        | Windowed _ -> false
 
     let private backbone (backbone: BackboneSettings) =
         [
@@ -26,7 +33,12 @@ module Rules =
             if isSwin backbone.Kind && backbone.Width <> 64 then
                 {
                     Keys = [ "width"; "kind" ]
-                    Text = $"is {backbone.Width}, but only a ResNet's width can be set; leave it at 64"
+                    Text = $"is {backbone.Width}, but a Swin's width cannot be set; leave it at 64"
+                }
+            if not (isMobileNet backbone.Kind) && backbone.Padding = Same then
+                {
+                    Keys = [ "padding"; "kind" ]
+                    Text = "is \"same\", but only a MobileNet's padding can be set; leave it at \"symmetric\""
                 }
             if not (isSwin backbone.Kind) && backbone.DropPath > 0.0 then
                 {
