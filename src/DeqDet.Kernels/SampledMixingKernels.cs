@@ -11,7 +11,7 @@ public static class SampledMixingKernels
     /// [B, Q, C], and the samples without gradient, [B, Q, G, P, C / G]. Gradients of points and contents go on through the graph; those of the
     /// layers' weights and of the levels are added to their `grad`, which levels must have already. For one backward pass. In bfloat16 are the inputs,
     /// weights and results of both layers.
-    /// Null where no gradients are recorded or asked to be computed so, or the kernels cannot do it.
+    /// Null where no gradients are recorded or asked to be computed so, those of the levels alone are wanted, or the kernels cannot do it.
     /// </summary>
     public static (Tensor Mixed, Tensor Sampled)? TryApply(
         Computation computation,
@@ -31,6 +31,7 @@ public static class SampledMixingKernels
             || !Fits(levels[0], groups, points, content, layers)
             || !levels.All(SamplingKernels.TakesGradient)
             || !AotiTorch.IsPlainFloat(content)
+            || !IsInGraph(levels, points, content, layers)
             || !Weights(layers).All(weight => AotiTorch.IsPlainFloat(weight) && weight.is_leaf)
             || SampledMixing.TryCreate(
                 computation,
@@ -81,6 +82,21 @@ public static class SampledMixingKernels
             && content.size(2) == layers.GeneratorWeight.size(1)
             && layers.ProjectionWeight.size(1) == groups * width * (ofPoints / perGroup);
     }
+
+    /// <summary>
+    /// Whether a backward pass comes by at the node: the graph knows of points, contents and weights alone, so that with all of these frozen it would
+    /// never reach the levels.
+    /// </summary>
+    private static bool IsInGraph(
+        IReadOnlyList<Tensor> levels,
+        Tensor points,
+        Tensor content,
+        MixingLayers layers
+    ) =>
+        points.requires_grad
+        || content.requires_grad
+        || Weights(layers).Any(weight => weight.requires_grad)
+        || !levels.Any(level => level.requires_grad);
 
     private static Tensor[] Weights(MixingLayers layers) =>
         [layers.GeneratorWeight, layers.GeneratorBias, layers.ProjectionWeight, layers.ProjectionBias];

@@ -143,6 +143,20 @@ module Detector =
         else
             withComputation computation detector
 
+    /// The same detector, of whose parameters those do not train for whose names `isFrozen` holds: they get no gradients, nothing is kept for a backward
+    /// pass below which all is frozen, and batch normalisations among them keep their statistics.
+    let freeze (isFrozen: string -> bool) (detector: Detector) : Detector =
+        let freeze (spec: Spec, tensor: Tensor) =
+            if spec.Role = Parameter && isFrozen spec.Name then
+                tensor.requires_grad <- false
+                { spec with Trainable = false }, tensor
+            else
+                spec, tensor
+
+        { detector with
+            Tensors = List.map freeze detector.Tensors
+        }
+
     /// Frees what the layers keep beside their weights; it is made again where it is needed.
     let release (detector: Detector) : unit =
         for kept in detector.Kept do

@@ -116,9 +116,11 @@ module Supervision =
 
         entries stage weighted, Losses.total weighted
 
-    /// Back-propagates a loss, times the share's factor.
+    /// Back-propagates a loss, times the share's factor. Where all is frozen that it depends on, there is nothing to do.
     let private backward (share: Share) (loss: Tensor) : unit =
-        if share.LossScale = 1.0 then
+        if not loss.requires_grad then
+            ()
+        elif share.LossScale = 1.0 then
             loss.backward ()
         else
             (loss * scalar share.LossScale).backward()

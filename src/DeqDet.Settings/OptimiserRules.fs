@@ -2,7 +2,7 @@ namespace DeqDet.Settings
 
 open System
 
-/// Learning rate and weight decay of each parameter.
+/// Which parameters train, each with its learning rate and weight decay.
 module OptimiserRules =
 
     /// Whether `pattern` occurs in `name`, `*` standing for any run of characters.
@@ -16,6 +16,10 @@ module OptimiserRules =
                 | at -> at + part.Length
 
         pattern.Split '*' |> Array.fold next 0 >= 0
+
+    /// Whether a parameter does not train, by its official name: some pattern of `freeze` matches it.
+    let isFrozen (optimiser: OptimiserSettings) (name: string) : bool =
+        optimiser.Freeze |> List.exists (fun pattern -> matches pattern name)
 
     /// Learning rate and weight decay of a parameter by its official name. Of the rules that match, the longest counts, of
     /// equally long ones the first in ordinal order (mmengine's custom_keys); without one, the base values hold.

@@ -73,6 +73,7 @@ module Settings =
                                 Decay = 10.0
                             }
                         ]
+                    Freeze = []
                 }
             Schedule =
                 {

@@ -37,6 +37,9 @@ type OptimiserSettings =
         [<Setting "Other rates and decays for some parameters: of the rules that match a name the longest `match` counts, of equally long ones the alphabetically first.";
           NoticedAtResume>]
         Rules: OptimiserRule list
+        [<Setting "Parameters that do not train, by parts of their official names such as \"backbone\"; `*` stands for any run of characters. They get no gradients, and batch normalisations among them keep their statistics.";
+          Items "a list of texts">]
+        Freeze: string list
     }
 
 /// How the learning rate moves after warm-up.

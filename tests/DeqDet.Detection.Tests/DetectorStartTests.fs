@@ -120,6 +120,24 @@ let private inFolder (action: string -> unit) =
     finally
         folder.Delete true
 
+/// Trains a run in a folder, and gives its weights.
+let private train (folder: string) (run: TrainingRun) (name: string) =
+    use run = run
+    let work = WorkFolder.at (Directory.CreateDirectory(Path.Combine(folder, name)).FullName)
+
+    let silent =
+        { new ITrainingObserver with
+            member _.Stepped _ = ()
+            member _.Skipped(_, _, _) = ()
+            member _.Noticed _ = ()
+            member _.Saving() = ()
+            member _.Validating(_, _) = ()
+            member _.Validated(_, _, _) = ()
+        }
+
+    run.Train(work, silent, CancellationToken.None) |> ignore
+    weightsOf run.Detector, work
+
 let private row (width: int) (number: int) (values: float32[]) =
     values[number * width .. (number + 1) * width - 1]
 
@@ -275,34 +293,48 @@ let tests =
                     Expect.isNone settings.Data.Shapes "other data are not made"
                     Expect.isSome (DetectorStart.settingsOf path false []).Data.Shapes "its own are")
 
+            testCase "what is frozen stays bit for bit, has no optimiser state, and a resumed run keeps it so"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let path, file = written folder "a.safetensors" [] shapes
+
+                    let setup =
+                        setupOf
+                            folder
+                            [
+                                $"weights.load={path}"
+                                """optimiser.freeze=["backbone","neck.*","attention"]"""
+                                "train.ema=0.9"
+                            ]
+
+                    let isFrozen (name: string) =
+                        name.Contains "backbone" || name.Contains "neck." || name.Contains "attention"
+
+                    let whole, _ = train folder (TrainingRun.Start(setup, Some 3L)) "whole"
+                    let _, work = train folder (TrainingRun.Start(setup, Some 2L)) "parts"
+                    let parts, _ = train folder (TrainingRun.Resume(setup, Some 3L, work.Latest)) "parts"
+                    Expect.equal parts whole "resumed"
+
+                    for entry in whole do
+                        let same = entry.Value = file[entry.Key]
+                        // all boxes are the whole image, and no gradient reaches them
+                        let isFixed = isFrozen entry.Key || entry.Key.Contains "init_proposal_bboxes"
+                        Expect.equal same isFixed entry.Key
+
+                    use checkpoint = CheckpointFile.Open work.Latest
+
+                    for tensor in checkpoint.State do
+                        Expect.isFalse (isFrozen tensor.Name) tensor.Name)
+
             testCase "a resumed run does not need the file any more, and repeats the uninterrupted one"
             <| fun () ->
                 inFolder (fun folder ->
                     let path, _ = written folder "a.safetensors" [] [ "disc"; "star" ]
                     let setup = setupOf folder [ $"weights.load={path}" ]
 
-                    let train (run: TrainingRun) (name: string) =
-                        use run = run
-
-                        let work =
-                            WorkFolder.at (Directory.CreateDirectory(Path.Combine(folder, name)).FullName)
-
-                        let silent =
-                            { new ITrainingObserver with
-                                member _.Stepped _ = ()
-                                member _.Skipped(_, _, _) = ()
-                                member _.Noticed _ = ()
-                                member _.Saving() = ()
-                                member _.Validating(_, _) = ()
-                                member _.Validated(_, _, _) = ()
-                            }
-
-                        run.Train(work, silent, CancellationToken.None) |> ignore
-                        weightsOf run.Detector, work
-
-                    let whole, _ = train (TrainingRun.Start(setup, Some 3L)) "whole"
-                    let _, work = train (TrainingRun.Start(setup, Some 2L)) "parts"
+                    let whole, _ = train folder (TrainingRun.Start(setup, Some 3L)) "whole"
+                    let _, work = train folder (TrainingRun.Start(setup, Some 2L)) "parts"
                     File.Delete path
-                    let parts, _ = train (TrainingRun.Resume(setup, Some 3L, work.Latest)) "parts"
+                    let parts, _ = train folder (TrainingRun.Resume(setup, Some 3L, work.Latest)) "parts"
                     Expect.equal parts whole "weights")
         ]

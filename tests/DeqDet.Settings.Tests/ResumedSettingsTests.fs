@@ -35,6 +35,7 @@ let private single =
         "data.normalise.mean=[0,0,0]", Fixed
         "data.filter.drop_empty=false", Fixed
         "optimiser.betas=[0.8,0.999]", Fixed
+        "optimiser.freeze=[\"backbone\"]", Fixed
         "train.batch_size=4", Fixed
         "train.seed=1", Fixed
         "train.epochs=12", Noticed

@@ -278,6 +278,7 @@ let private settings: Gen<Settings> =
         let! kind = Gen.elements [ ScheduleKind.Step; ScheduleKind.Cosine ]
         let! numbers = Gen.listOfLength 8 (Gen.choose (1, 1000))
         let! milestones = Gen.listOf positive
+        let! freeze = Gen.elements [ []; [ "backbone" ]; [ "neck.*bias"; "fc_cls" ] ]
         let! load = Gen.optionOf (Gen.elements [ "work/shapes"; "a \"b\".pth" ])
         let! renames = Gen.listOf (Gen.elements [ "cat", "puma"; "dog", "wolf" ])
         let! shares = Gen.listOfLength 3 fraction
@@ -302,6 +303,7 @@ let private settings: Gen<Settings> =
                         Eps = rates[2]
                         ClipNorm = rates[3]
                         Rules = rules
+                        Freeze = freeze
                     }
                 Schedule =
                     {

@@ -76,6 +76,7 @@ module TrainingState =
 
     let private forTraining (setup: TrainingSetup) : Detector -> Detector =
         Detector.forTraining (precisionOf setup)
+        >> Detector.freeze (OptimiserRules.isFrozen setup.Settings.Optimiser)
 
     /// A run from the start: weights drawn from the seed, those of a whole detector or of a backbone from a file where there is one.
     /// Raises InputError where that file is missing or damaged, or does not fit.

@@ -8,6 +8,7 @@ using DeqDet.Detection;
 using DeqDet.Model;
 using DeqDet.Reports;
 using DeqDet.Reports.Training;
+using DeqDet.Settings;
 
 namespace DeqDet.Host.Commands;
 
@@ -19,7 +20,7 @@ public static class InfoCommand
     /// <summary>Runs the command.</summary>
     /// <param name="request">What was asked for: a checkpoint of any origin, or a work folder.</param>
     /// <param name="output">Where the lines go.</param>
-    /// <exception cref="Settings.InputError">It is missing, damaged or of no known kind.</exception>
+    /// <exception cref="InputError">It is missing, damaged or of no known kind.</exception>
     public static void Run(InfoRequest request, TextWriter output)
     {
         if (request.Page is { Value: var page })
@@ -74,25 +75,31 @@ public static class InfoCommand
             ("model", $"{ModelNames.Of(settings)}, {settings.Queries.Count} queries, {applied}"),
             ("classes", $"{info.Classes.Count}: {Some(info.Classes)}"),
         };
-        lines.AddRange(Counts(official));
+        lines.AddRange(Counts(official, detector.Settings.Optimiser));
         lines.AddRange(ModelParts.Parameters(settings));
         lines.AddRange(ModelParts.Costs(settings, size ?? ImageBatching.largestSize(detector.Settings.Data)));
         lines.AddRange(Training(detector));
         return lines;
     }
 
-    private static IEnumerable<(string, string)> Counts(IEnumerable<OfficialTensor> official)
+    private static IEnumerable<(string, string)> Counts(
+        IEnumerable<OfficialTensor> official,
+        OptimiserSettings optimiser
+    )
     {
         var parameters = official.Where(tensor => tensor.Spec.Role.IsParameter).ToList();
         var dead = Sum(tensor => tensor.Dead);
         (string Name, string Number, string Note)[] rows =
         [
             ("parameters", Grouped(Sum(_ => true)), "in all, as the official code counts"),
-            ("", Grouped(Sum(tensor => !tensor.Dead && tensor.Spec.Trainable)), "trainable"),
+            ("", Grouped(Sum(IsTrained)), "trainable"),
             ("", Grouped(dead), "dead: nothing reads them, and they are not kept here"),
         ];
         var width = rows.Max(row => row.Number.Length);
         return rows.Select(row => (row.Name, $"{row.Number.PadLeft(width)}  {row.Note}"));
+
+        bool IsTrained(OfficialTensor tensor) =>
+            !tensor.Dead && tensor.Spec.Trainable && !OptimiserRules.isFrozen(optimiser, tensor.Spec.Name);
 
         long Sum(Func<OfficialTensor, bool> which) =>
             parameters.Where(which).Sum(tensor => tensor.Spec.Shape.Aggregate(1L, (product, size) => product * size));

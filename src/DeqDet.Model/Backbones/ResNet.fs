@@ -72,6 +72,10 @@ module BatchNorm =
         else
             normalise norm false x
 
+    /// Whether training takes the statistics of the batch: one whose scale is frozen keeps its own.
+    let private followsBatch (norm: BatchNorm) =
+        norm.UsesBatch && norm.Scale.requires_grad
+
     /// [B, C, H, W] -> the same shape; eps 1e-5, momentum .1. A single value per channel (one image, one pixel) has no variance: it is
     /// normalised by the stored statistics, which stay as they are. (PyTorch raises "Expected more than 1 value per channel"; the
     /// function underneath divides 0 by 0 and leaves NaN in the stored variance.)
@@ -80,10 +84,10 @@ module BatchNorm =
         | Some {
                    Exchange = Some exchange
                    Counts = counts
-               } when norm.UsesBatch -> together exchange counts norm x
+               } when followsBatch norm -> together exchange counts norm x
         | _ ->
             let values = x.size 0 * x.size 2 * x.size 3
-            normalise norm (training.IsSome && norm.UsesBatch && values > 1L) x
+            normalise norm (training.IsSome && followsBatch norm && values > 1L) x
 
     /// The same outside training, as a convolution before it takes it in.
     let stored (norm: BatchNorm) : StoredNorm =

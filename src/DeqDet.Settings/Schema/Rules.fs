@@ -173,6 +173,51 @@ module Rules =
                 }
         ]
 
+    /// Names and beginnings of names that a pattern may have meant.
+    let private near (names: string list) (pattern: string) : string =
+        let word = pattern.Replace("*", "").Trim '.'
+
+        let beginnings (name: string) =
+            let parts = name.Split '.'
+            [ for length in 1 .. parts.Length -> String.concat "." parts[.. length - 1] ]
+
+        names
+        |> List.collect beginnings
+        |> List.distinct
+        |> List.sortBy (Nearest.distance word)
+        |> List.truncate 3
+        |> String.concat ", "
+
+    let private freeze (settings: Settings) =
+        let optimiser = settings.Optimiser
+
+        if optimiser.Freeze.IsEmpty then
+            []
+        else
+            let parameters =
+                Detector.specs settings.Detector |> List.filter (fun spec -> spec.Role = Parameter)
+
+            let names = parameters |> List.map _.Name
+
+            [
+                for pattern in optimiser.Freeze do
+                    if not (names |> List.exists (OptimiserRules.matches pattern)) then
+                        {
+                            Keys = [ "optimiser.freeze" ]
+                            Text =
+                                $"holds \"{pattern}\", which occurs in no parameter's name; near are {near names pattern}"
+                        }
+
+                if
+                    parameters
+                    |> List.forall (fun spec -> not spec.Trainable || OptimiserRules.isFrozen optimiser spec.Name)
+                then
+                    {
+                        Keys = [ "optimiser.freeze" ]
+                        Text = "leaves nothing to train; take a pattern out"
+                    }
+            ]
+
     /// What is wrong with a section, given its record.
     let check (section: obj) : Finding list =
         match section with
@@ -185,5 +230,5 @@ module Rules =
         | :? DataSettings as section -> data section
         | :? OptimiserRule as section -> rule section
         | :? ClassRename as section -> rename section
-        | :? Settings as section -> supervised section.Detector
+        | :? Settings as section -> supervised section.Detector @ freeze section
         | _ -> []
