@@ -95,6 +95,7 @@ module Settings =
                     Seed = 0
                     LogEvery = 50
                     EvaluateEvery = 1
+                    Patience = 0
                     SaveSteps = 0
                     SaveMinutes = 0.0
                     Keep = 1

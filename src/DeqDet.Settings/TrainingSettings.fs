@@ -118,6 +118,11 @@ type TrainSettings =
           AtMost 100_000;
           FreeAtResume>]
         EvaluateEvery: int
+        [<Setting "Validations in a row without a better AP after which training ends early. 0: never.";
+          AtLeast 0;
+          AtMost 100_000;
+          NoticedAtResume>]
+        Patience: int
         [<Setting "Steps between saves of the latest checkpoint inside an epoch. 0: only when an epoch ends.";
           AtLeast 0;
           AtMost 100_000_000;

@@ -130,9 +130,25 @@ let private plans =
                 StepsPerEpoch = int64 perEpoch
                 End = int64 (max 1 (perEpoch * epochs - cut))
                 ValidateEvery = every
+                Patience = 0
                 SaveSteps = saveSteps |> Option.map int64
                 SaveEvery = None
                 BadSteps = 3
+            }
+    }
+
+/// The same with some patience.
+let private patient =
+    gen {
+        let! plan = plans
+        let! patience = Gen.choose (0, 3)
+        let! epochs = Gen.choose (1, 15)
+        let! cut = Gen.choose (0, 5)
+
+        return
+            { plan with
+                Patience = patience
+                End = max 1L (plan.StepsPerEpoch * int64 epochs - int64 cut)
             }
     }
 
@@ -149,6 +165,14 @@ let private fates =
 let private cases =
     gen {
         let! plan = plans
+        let! fates = fates
+        let! seed = Gen.choose (0, 1000)
+        return plan, fates, seed
+    }
+
+let private patientCases =
+    gen {
+        let! plan = patient
         let! fates = fates
         let! seed = Gen.choose (0, 1000)
         return plan, fates, seed
@@ -180,10 +204,67 @@ let tests =
             testPropertyWithConfig
                 config
                 "whatever ends the processes on the way, the files are those of the undisturbed run"
-            <| Prop.forAll (Arb.fromGen cases) (fun (plan, ends, seed) ->
+            <| Prop.forAll (Arb.fromGen patientCases) (fun (plan, ends, seed) ->
                 let expected, _ = undisturbed plan seed
                 let found, finished = disturbed plan seed ends
                 finished && found = expected)
+
+            testPropertyWithConfig
+                config
+                "training ends at the validation with which patience does, and never without patience"
+            <| Prop.forAll (Arb.fromGen patientCases) (fun (plan, _, seed) ->
+                let disk, finished = undisturbed plan seed
+                let every = plan.StepsPerEpoch * int64 plan.ValidateEvery
+
+                let validations =
+                    [
+                        for step in 1L .. plan.End do
+                            if step = plan.End || step % every = 0L then
+                                step
+                    ]
+
+                let rec last (best: float) (since: int) (steps: int64 list) =
+                    match steps with
+                    | [] -> plan.End
+                    | step :: rest ->
+                        let best, since =
+                            if ap seed step > best then
+                                ap seed step, 0
+                            else
+                                best, since + 1
+
+                        if since = plan.Patience && plan.Patience > 0 then
+                            step
+                        else
+                            last best since rest
+
+                let last = last -1.0 0 validations
+                let progress = disk.Latest.Value
+
+                finished
+                && List.rev disk.Steps = [ 1L .. last ]
+                && List.rev disk.Validations = (validations |> List.filter (fun step -> step <= last))
+                && disk.Best =
+                    (validations
+                     |> List.filter (fun step -> step <= last)
+                     |> List.maxBy (fun step -> ap seed step, -step))
+                && (Progress.endsEarly plan progress).IsSome = (last < plan.End))
+
+            testPropertyWithConfig config "best weights beside a resumed state do not change where patience ends"
+            <| Prop.forAll (Arb.fromGen patientCases) (fun (plan, ends, seed) ->
+                let expected, _ = undisturbed plan seed
+                let at = ends |> List.tryHead |> Option.map fst |> Option.defaultValue 9
+
+                let killed, _ =
+                    run plan seed (fun number -> if number = at then Killed else Runs) empty
+
+                let beside =
+                    { killed with
+                        Latest = killed.Latest |> Option.map (fun progress -> { progress with BestAp = 2.0 })
+                    }
+
+                let found, _ = run plan seed (fun _ -> Runs) beside
+                found.Steps = expected.Steps && found.Validations = expected.Validations)
 
             testPropertyWithConfig
                 config
@@ -258,6 +339,7 @@ let tests =
                         StepsPerEpoch = 100L
                         End = 1000L
                         ValidateEvery = 1
+                        Patience = 0
                         SaveSteps = None
                         SaveEvery = Some(TimeSpan.FromMinutes 5.0)
                         BadSteps = 3

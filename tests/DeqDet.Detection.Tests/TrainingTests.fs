@@ -476,6 +476,7 @@ let tests =
                             BadSteps = 3
                             End = 6L
                             ValidateEvery = 1
+                            Patience = 0
                             SaveSteps = None
                             SaveEvery = None
                         }

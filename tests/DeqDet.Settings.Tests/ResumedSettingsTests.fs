@@ -39,6 +39,7 @@ let private single =
         "train.batch_size=4", Fixed
         "train.seed=1", Fixed
         "train.epochs=12", Noticed
+        "train.patience=3", Noticed
         "optimiser.lr=0.0005", Noticed
         "optimiser.clip_norm=0.1", Noticed
         "optimiser.rules=[{\"match\":\"backbone\",\"lr\":0.1}]", Noticed

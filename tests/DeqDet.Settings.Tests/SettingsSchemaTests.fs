@@ -324,6 +324,7 @@ let private settings: Gen<Settings> =
                         TryLargest = numbers[0] % 2 = 0
                         Seed = numbers[3]
                         LogEvery = numbers[4]
+                        Patience = numbers[1]
                         EvaluateEvery = numbers[5]
                         SaveSteps = numbers[0] - 1
                         SaveMinutes = rates[3]

@@ -16,6 +16,9 @@ module MetricNames =
             "coco/bbox_mAP_l", "AP_large"
         ]
 
+    /// Why a run has ended early; tells the line that says so.
+    let ended = "ended"
+
     let private before, private behind = "coco/", "_precision"
 
     /// The names of classes' AP, in their order. Of equal names those after the first have their number, from 1.

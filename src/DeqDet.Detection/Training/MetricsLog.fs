@@ -9,7 +9,7 @@ open DeqDet.Coco.Evaluation
 
 /// metrics.jsonl: one JSON object a line, flushed as soon as it is written. Lines of training steps hold `epoch, step, lr, loss`, each part
 /// of the loss by its official name, `grad_norm, time, data_time` (s) and `memory` (MiB), and where the step was bad and changed nothing `skipped`, its images; lines of validations `epoch, step,
-/// coco/bbox_mAP, coco/bbox_mAP_50, _75, _s, _m, _l`, of each class `coco/NAME_precision`, its AP, and `time` (s); -1 where there is nothing to average. A number that is not finite, which JSON cannot
+/// coco/bbox_mAP, coco/bbox_mAP_50, _75, _s, _m, _l`, of each class `coco/NAME_precision`, its AP, and `time` (s); -1 where there is nothing to average; the last line of a run that ends early `epoch, step, ended`, why. A number that is not finite, which JSON cannot
 /// hold, is null. A line that cannot be written is an InputError; it is kept and tried again at the next one.
 [<Sealed>]
 type MetricsLog private (file: LineFile) =
@@ -56,7 +56,8 @@ type MetricsLog private (file: LineFile) =
             use json = JsonDocument.Parse line
             let root = json.RootElement
 
-            if root.ValueKind <> JsonValueKind.Object then
+            // what ended a run has not ended the one that goes on
+            if root.ValueKind <> JsonValueKind.Object || fst (root.TryGetProperty MetricNames.ended) then
                 None
             else
                 match root.TryGetProperty "step" with
@@ -136,6 +137,13 @@ type MetricsLog private (file: LineFile) =
                 number writer name (entry.Statistics |> Seq.find (fun s -> s.Name = "AP")).Value
 
             number writer "time" (Math.Round(time.TotalSeconds, 6)))
+
+    /// Appends the line of a run that ends after so many epochs and steps, before its last step, and why.
+    member _.Ended(epoch: int, step: int64, reason: string) : unit =
+        append (fun writer ->
+            writer.WriteNumber("epoch", epoch)
+            writer.WriteNumber("step", step)
+            writer.WriteString(MetricNames.ended, reason))
 
     /// Every line that was appended is on the disk when this returns, also those that could not be written before. Raises InputError where
     /// one still cannot.

@@ -1,6 +1,7 @@
 namespace DeqDet.Detection
 
 open System
+open DeqDet
 
 /// What a training is to do, counted in optimiser steps.
 type TrainingPlan =
@@ -10,6 +11,8 @@ type TrainingPlan =
         End: int64
         /// Epochs between validations; the end is always validated.
         ValidateEvery: int
+        /// Validations in a row without a better AP after which training ends early; 0: never.
+        Patience: int
         /// Steps after which the state is saved within an epoch; None: only at epochs.
         SaveSteps: int64 option
         /// Time after which the state is saved within an epoch.
@@ -31,6 +34,11 @@ type Progress =
         BestStep: int64
         /// The step that best.safetensors is of; 0 while there is none.
         BestSaved: int64
+        /// The best AP that the run itself has met; NaN before the first validation. Best weights that lie beside a resumed state raise BestAp, and
+        /// not this, so that patience ends where it would have ended undisturbed.
+        PeakAp: float
+        /// Validations since then.
+        SincePeak: int
         /// Steps up to the last one that were bad in a row: not finite, so that they changed nothing.
         BadSteps: int
         /// Step and last validation that latest.safetensors is of; None while there is none.
@@ -74,6 +82,8 @@ module Progress =
             BestAp = nan
             BestStep = 0L
             BestSaved = 0L
+            PeakAp = nan
+            SincePeak = 0
             BadSteps = 0
             Saved = None
         }
@@ -86,6 +96,18 @@ module Progress =
             let every = plan.StepsPerEpoch * int64 plan.ValidateEvery
             step / every * every
 
+    /// Whether too many validations in a row were without a better AP.
+    let isOutOfPatience (plan: TrainingPlan) (progress: Progress) : bool =
+        plan.Patience > 0 && progress.SincePeak >= plan.Patience
+
+    /// Why training ends before its last step; None where it does not.
+    let endsEarly (plan: TrainingPlan) (progress: Progress) : string option =
+        if progress.Step < plan.End && isOutOfPatience plan progress then
+            let validations = Counted.Of(progress.SincePeak, "validation")
+            Some $"no better AP in {validations} (train.patience), the best was {progress.PeakAp:``0.000``}"
+        else
+            None
+
     let private isSaved (progress: Progress) =
         progress.Saved = Some(progress.Step, progress.Validated)
 
@@ -95,6 +117,7 @@ module Progress =
 
         progress.Step % plan.StepsPerEpoch = 0L
         || progress.Step >= plan.End
+        || isOutOfPatience plan progress
         || plan.SaveSteps |> Option.exists (fun steps -> since >= steps)
         || plan.SaveEvery
            |> Option.exists (fun time -> since > 0L && circumstances.SinceSaved >= time)
@@ -119,7 +142,7 @@ module Progress =
             save @ [ Validate ]
         elif not save.IsEmpty && progress.Step > 0L && isSaveDue plan circumstances progress then
             save
-        elif progress.Step < plan.End then
+        elif progress.Step < plan.End && not (isOutOfPatience plan progress) then
             [ TrainBatch ]
         else
             [ Finish ]
@@ -141,11 +164,14 @@ module Progress =
     /// After a validation with this AP. The first one counts as the best whatever it found.
     let validated (ap: float) (progress: Progress) : Progress =
         let isBetter = not (ap <= progress.BestAp)
+        let isPeak = not (ap <= progress.PeakAp)
 
         { progress with
             Validated = progress.Step
             BestAp = if isBetter then ap else progress.BestAp
             BestStep = if isBetter then progress.Step else progress.BestStep
+            PeakAp = if isPeak then ap else progress.PeakAp
+            SincePeak = if isPeak then 0 else progress.SincePeak + 1
         }
 
     /// After the best weights were written.

@@ -12,12 +12,14 @@ open DeqDet.Settings
 /// How a training ended.
 type TrainingOutcome =
     {
-        /// Whether it came to its last step; false: it was interrupted and can be resumed.
+        /// Whether it came to its end; false: it was interrupted and can be resumed.
         Finished: bool
         /// The last validation of this run, if there was one.
         Last: ValidationResult option
         /// The best AP of all validations; NaN where there was none.
         BestAp: float
+        /// Why it came there before its last step, if it did.
+        EndedEarly: string option
     }
 
 /// Callbacks of a training, on the training thread.
@@ -298,6 +300,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
             BadSteps = train.BadSteps
             End = min setup.StepsInAll (defaultArg maxSteps Int64.MaxValue)
             ValidateEvery = train.EvaluateEvery
+            Patience = train.Patience
             SaveSteps =
                 if train.SaveSteps > 0 then
                     Some(int64 train.SaveSteps)
@@ -357,6 +360,11 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                 Finished = finished
                 Last = last
                 BestAp = state.Progress.BestAp
+                EndedEarly =
+                    if finished then
+                        Progress.endsEarly plan state.Progress
+                    else
+                        None
             }
         finally
             closeBatches ()

@@ -136,11 +136,15 @@ module TrainingState =
 
         Resumption.sign setup.Loader.Fingerprint setup.Validation.Fingerprint training
 
-        training["best_ap"] <-
-            (if Double.IsFinite progress.BestAp then
-                 JsonValue.Create progress.BestAp
-             else
-                 null)
+        let ap (value: float) : JsonNode =
+            if Double.IsFinite value then
+                JsonValue.Create value
+            else
+                null
+
+        training["best_ap"] <- ap progress.BestAp
+        training["peak_ap"] <- ap progress.PeakAp
+        training["since_peak"] <- progress.SincePeak
 
         let tensors =
             [
@@ -234,23 +238,34 @@ module TrainingState =
 
         let bestAp = number info.Training "best_ap" |> Option.defaultValue nan
 
-        {
-            Step = step
-            // a run that is resumed at its end shows once more what it came to
-            Validated =
-                if step >= plan.End then
-                    min validated (step - 1L)
-                else
-                    validated
-            BestAp = bestAp
-            BestStep = validated
-            BestSaved = validated
-            BadSteps =
-                let steps = int (number info.Training "bad_steps" |> Option.defaultValue 0.0)
-                // a run that was given up and is resumed has another chance
-                if steps >= plan.BadSteps then 0 else steps
-            Saved = Some(step, validated)
-        }
+        let saved =
+            {
+                Step = step
+                Validated = validated
+                BestAp = bestAp
+                BestStep = validated
+                BestSaved = validated
+                // files of earlier versions do not say
+                PeakAp = number info.Training "peak_ap" |> Option.defaultValue bestAp
+                SincePeak = int (number info.Training "since_peak" |> Option.defaultValue 0.0)
+                BadSteps =
+                    let steps = int (number info.Training "bad_steps" |> Option.defaultValue 0.0)
+                    // a run that was given up and is resumed has another chance
+                    if steps >= plan.BadSteps then 0 else steps
+                Saved = Some(step, validated)
+            }
+
+        // a run that is resumed at its end shows once more what it came to
+        if
+            validated >= step
+            && (step >= plan.End || Progress.isOutOfPatience plan saved)
+        then
+            { saved with
+                Validated = step - 1L
+                SincePeak = max 0 (saved.SincePeak - 1)
+            }
+        else
+            saved
 
     let private lossScaleOf (setup: TrainingSetup) (info: CheckpointInfo) : LossScale =
         let first = LossScale.start (precisionOf setup)

@@ -183,6 +183,14 @@ public static class TrainCommand
             return processes.Largest(interruption.ExitCode);
         }
 
+        if (outcome.EndedEarly is { Value: var reason })
+        {
+            var epoch = (int)(run.Progress.Step / setup.StepsPerEpoch);
+            metrics?.Ended(epoch, run.Progress.Step, reason);
+            metrics?.Save();
+            display.Notice($"training ends after epoch {epoch} of {setup.Settings.Train.Epochs}: {reason}");
+        }
+
         if (tracked is not null)
         {
             Finish(setup, outcome, folder, display, tracked);
