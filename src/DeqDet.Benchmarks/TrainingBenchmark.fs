@@ -142,6 +142,7 @@ module TrainingBenchmark =
                 Optimiser = new Optimiser(detector, subject.Settings.Optimiser)
                 Averages = None
                 LossScale = LossScale.start detector.Computation.Precision
+                Thresholds = None
                 Progress = Progress.start
             }
 

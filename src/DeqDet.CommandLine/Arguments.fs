@@ -170,7 +170,7 @@ type DetectArgument =
                 "detect work/shapes photos --format yolo")>] Format of string
     | [<Unique;
         Explain("T",
-                "Least score of a detection that is kept, 0 to 1. Default: 0.3.",
+                "Least score of a detection that is kept, 0 to 1. Default: for each class that of the best F1 in its validation, 0.3 where the checkpoint has none.",
                 "detect work/shapes photo.jpg --threshold 0.5");
         AtLeast 0;
         AtMost 1>] Threshold of float

@@ -211,7 +211,7 @@ module RequestParser =
                     |> List.map (fun word -> wordOf<ResultFormat> "--format" "yolo" (word.Trim()))
                     |> List.distinct
                     |> Array.ofList
-                Threshold = results.GetResult(DetectArgument.Threshold, 0.3)
+                Threshold = results.TryGetResult DetectArgument.Threshold
                 Solver =
                     solver
                         (results.TryGetResult DetectArgument.Solver)

@@ -169,8 +169,8 @@ type DetectRequest =
         Out: string
         /// Each once.
         Formats: ResultFormat[]
-        /// Least score of a detection that is kept.
-        Threshold: float
+        /// Least score of a detection that is kept; None: what the checkpoint says for each class.
+        Threshold: float option
         Solver: SolverRequest
         /// Whether each image begins where the one before it ended.
         WarmStart: bool

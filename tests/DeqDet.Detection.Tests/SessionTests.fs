@@ -47,6 +47,7 @@ let private model (assignments: string list) : TrainedModel =
         Settings = settings
         Classes = classes
         TrainedOn = None
+        Thresholds = None
     }
 
 let private picture (seed: int) (width: int) (height: int) : RgbImage =

@@ -80,7 +80,7 @@ let private detected: DetectRequest =
         Images = [| "a.jpg" |]
         Out = "detections"
         Formats = [||]
-        Threshold = 0.3
+        Threshold = None
         Solver = asIs
         WarmStart = false
         Precision = None
@@ -298,7 +298,7 @@ let private understood =
             { detected with
                 Images = [| "a.jpg"; "b.jpg"; "c" |]
                 Out = "o"
-                Threshold = 0.5
+                Threshold = Some 0.5
             }
         [ "detect"; "w"; "a.jpg" ], Request.Detect detected
         [

@@ -36,12 +36,26 @@ public readonly record struct OperatingPoint(double Score, int Right, int Wrong,
             }
             return new(chosen, right, wrong, boxes - right, true);
         }
-        return Best(judgement, detections, boxes);
+        return Best(judgement, detections, [.. Enumerable.Range(0, detections.Count)], boxes);
     }
 
-    private static OperatingPoint Best(Judgement judgement, Detections detections, int boxes)
+    /// <summary>The point of the highest F1 among detections and boxes of each class by itself, in the order of the judgement's classes.</summary>
+    public static IReadOnlyList<OperatingPoint> OfClasses(Judgement judgement, Detections detections)
     {
-        var counted = Enumerable.Range(0, detections.Count).Where(judgement.Counts).ToArray();
+        var boxes = new int[judgement.Classes.Count];
+        for (var box = 0; box < judgement.ToBeFound.Length; box++)
+        {
+            if (judgement.ToBeFound[box])
+            {
+                boxes[judgement.BoxClass[box]]++;
+            }
+        }
+        return [.. judgement.Ranked.Select((ranked, k) => Best(judgement, detections, ranked, boxes[k]))];
+    }
+
+    private static OperatingPoint Best(Judgement judgement, Detections detections, int[] candidates, int boxes)
+    {
+        var counted = candidates.Where(judgement.Counts).ToArray();
         var keys = new double[counted.Length];
         for (var i = 0; i < keys.Length; i++)
         {

@@ -4,6 +4,7 @@ open System.Text.Json.Nodes
 open TorchSharp
 open DeqDet
 open DeqDet.Checkpoints
+open DeqDet.Coco.Analysis
 open DeqDet.Model
 open DeqDet.Settings
 
@@ -16,7 +17,19 @@ type TrainedModel =
         Classes: ObjectClass[]
         /// The image folder that it was trained on, as its checkpoint has it.
         TrainedOn: string option
+        /// From which score on detections of each class are taken, as its validation found; None: nothing is known.
+        Thresholds: ClassThreshold[] option
     }
+
+    /// The score from which on detections of a class are taken, by its label: `Thresholds.usual` where nothing is known.
+    member model.Threshold(label: int) : float =
+        match model.Thresholds with
+        | Some thresholds -> thresholds[label].Score
+        | None -> Thresholds.usual
+
+    /// Whether a detection reaches its class's score.
+    member model.Takes(finding: Finding) : bool =
+        float finding.Score >= model.Threshold finding.Label
 
 module TrainedModel =
 
@@ -50,6 +63,7 @@ module TrainedModel =
                     | true, folder -> Some folder
                     | _ -> None
                 | _ -> None
+            Thresholds = Thresholds.read file.Path settings.Classes detector.Info.Training
         }
 
     /// Loads a detector from an open file of any origin to a device; the file can be closed then. Its weights require no gradients.

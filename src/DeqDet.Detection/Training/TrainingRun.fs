@@ -156,6 +156,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
             Settings = setup.Settings
             Classes = setup.Classes
             TrainedOn = Some setup.Loader.Data.ImageFolder
+            Thresholds = None
         }
 
     /// A validation that is interrupted has not happened.
@@ -181,6 +182,13 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                 let epochs = (state.Progress.Step + plan.StepsPerEpoch - 1L) / plan.StepsPerEpoch
                 observer.Validated(int epochs, state.Progress.Step, result)
                 last <- Some result
+
+                state <-
+                    { state with
+                        Thresholds =
+                            Thresholds.ofValidation setup.Validation.Truth result.Detections setup.Classes
+                    }
+
                 let ap = result.Evaluation |> Option.map (fun evaluation -> evaluation["AP"])
                 update (Progress.validated (defaultArg ap nan))
             with :? OperationCanceledException ->

@@ -6,6 +6,7 @@ open System.Text.Json.Nodes
 open TorchSharp
 open DeqDet
 open DeqDet.Checkpoints
+open DeqDet.Coco.Analysis
 open DeqDet.Data
 open DeqDet.Kernels
 open DeqDet.Model
@@ -50,6 +51,8 @@ type TrainingState =
         Averages: WeightAverages option
         /// Factor on the loss.
         LossScale: LossScale
+        /// What the last validation found of the scores from which on detections are taken.
+        Thresholds: ClassThreshold[] option
         Progress: Progress
     }
 
@@ -99,6 +102,7 @@ module TrainingState =
             Optimiser = new Optimiser(detector, setup.Settings.Optimiser)
             Averages = averagesOf setup detector
             LossScale = LossScale.start (precisionOf setup)
+            Thresholds = None
             Progress = Progress.start
         }
 
@@ -142,6 +146,7 @@ module TrainingState =
             else
                 null
 
+        Thresholds.write training state.Thresholds
         training["best_ap"] <- ap progress.BestAp
         training["peak_ap"] <- ap progress.PeakAp
         training["since_peak"] <- progress.SincePeak
@@ -322,5 +327,6 @@ module TrainingState =
             Optimiser = optimiser
             Averages = averages
             LossScale = lossScaleOf setup file.Info
+            Thresholds = Thresholds.read file.Path settings.Classes file.Info.Training
             Progress = progressOf plan file.Info
         }

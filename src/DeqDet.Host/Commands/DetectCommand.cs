@@ -39,6 +39,7 @@ public static class DetectCommand
             );
         }
 
+        var filter = new ScoreFilter(model, request.Threshold is { Value: var asked } ? asked : null);
         Outputs.MakeFolder("--out", request.Out);
         var json = Path.Combine(request.Out, "results.json");
         var pictures = PictureNames(request.Out, json, files);
@@ -95,7 +96,7 @@ public static class DetectCommand
         }
 
         output.WriteLine(
-            $"{Counted.Of(results.Images.Sum(image => image.Found.Count), "detection")} of at least {request.Threshold:0.##} in {Counted.Of(results.Images.Count, "image")}: {json}"
+            $"{Counted.Of(results.Images.Sum(image => image.Found.Count), "detection")} {filter.Words} in {Counted.Of(results.Images.Count, "image")}: {json}"
         );
         foreach (var place in proposals.Places)
         {
@@ -141,7 +142,7 @@ public static class DetectCommand
                 output.WriteLine($"note: {file}: {notice}");
             }
 
-            var found = prediction.Findings.Where(finding => finding.Score >= request.Threshold).ToList();
+            var found = prediction.Findings.Where(filter.Keeps).ToList();
             refinements.Add(prediction.Refinement);
             var picture = Path.Combine(request.Out, pictures[file]);
             Draw(image, found).Save(picture);

@@ -133,6 +133,22 @@ public static class InfoCommand
         {
             yield return ("best AP", ap);
         }
+        if (Thresholds.read(detector.File.Path, info.Classes.Count, training) is { Value: var thresholds })
+        {
+            var shown = info
+                .Classes.Zip(thresholds)
+                .Take(ClassesShown)
+                .Select(pair =>
+                    $"{pair.First.Name} {pair.Second.Score:0.00}"
+                    + (pair.Second.F1 is { } f1 ? $" (F1 {f1:0.00})" : " (as all classes together)")
+                );
+            yield return (
+                "scores",
+                "from which detect keeps: "
+                    + string.Join(", ", shown)
+                    + (thresholds.Length > ClassesShown ? ", ..." : "")
+            );
+        }
         var source = Text(training["source"]) is { } name ? $"{name}, model {Text(training["model"])}" : null;
         if ((source ?? detector.Settings.Weights.Load?.Value) is { } from)
         {
