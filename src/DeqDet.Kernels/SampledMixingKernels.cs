@@ -87,12 +87,7 @@ public static class SampledMixingKernels
     /// Whether a backward pass comes by at the node: the graph knows of points, contents and weights alone, so that with all of these frozen it would
     /// never reach the levels.
     /// </summary>
-    private static bool IsInGraph(
-        IReadOnlyList<Tensor> levels,
-        Tensor points,
-        Tensor content,
-        MixingLayers layers
-    ) =>
+    private static bool IsInGraph(IReadOnlyList<Tensor> levels, Tensor points, Tensor content, MixingLayers layers) =>
         points.requires_grad
         || content.requires_grad
         || Weights(layers).Any(weight => weight.requires_grad)

@@ -118,12 +118,9 @@ module Supervision =
 
     /// Back-propagates a loss, times the share's factor. Where all is frozen that it depends on, there is nothing to do.
     let private backward (share: Share) (loss: Tensor) : unit =
-        if not loss.requires_grad then
-            ()
-        elif share.LossScale = 1.0 then
-            loss.backward ()
-        else
-            (loss * scalar share.LossScale).backward()
+        if not loss.requires_grad then ()
+        elif share.LossScale = 1.0 then loss.backward ()
+        else (loss * scalar share.LossScale).backward()
 
     let private sum (totals: Tensor list) : Tensor = List.reduce (fun a b -> a + b) totals
 

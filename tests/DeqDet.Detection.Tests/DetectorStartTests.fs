@@ -123,7 +123,9 @@ let private inFolder (action: string -> unit) =
 /// Trains a run in a folder, and gives its weights.
 let private train (folder: string) (run: TrainingRun) (name: string) =
     use run = run
-    let work = WorkFolder.at (Directory.CreateDirectory(Path.Combine(folder, name)).FullName)
+
+    let work =
+        WorkFolder.at (Directory.CreateDirectory(Path.Combine(folder, name)).FullName)
 
     let silent =
         { new ITrainingObserver with
@@ -312,7 +314,10 @@ let tests =
 
                     let whole, _ = train folder (TrainingRun.Start(setup, Some 3L)) "whole"
                     let _, work = train folder (TrainingRun.Start(setup, Some 2L)) "parts"
-                    let parts, _ = train folder (TrainingRun.Resume(setup, Some 3L, work.Latest)) "parts"
+
+                    let parts, _ =
+                        train folder (TrainingRun.Resume(setup, Some 3L, work.Latest)) "parts"
+
                     Expect.equal parts whole "resumed"
 
                     for entry in whole do
@@ -335,6 +340,9 @@ let tests =
                     let whole, _ = train folder (TrainingRun.Start(setup, Some 3L)) "whole"
                     let _, work = train folder (TrainingRun.Start(setup, Some 2L)) "parts"
                     File.Delete path
-                    let parts, _ = train folder (TrainingRun.Resume(setup, Some 3L, work.Latest)) "parts"
+
+                    let parts, _ =
+                        train folder (TrainingRun.Resume(setup, Some 3L, work.Latest)) "parts"
+
                     Expect.equal parts whole "weights")
         ]

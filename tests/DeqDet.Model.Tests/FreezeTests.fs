@@ -82,8 +82,7 @@ let tests =
                         let settings = settings gradient Frozen
                         let whole = trained settings computation []
 
-                        let expected =
-                            dict [ for spec, tensor in whole.Tensors -> spec.Name, tensor.grad ]
+                        let expected = dict [ for spec, tensor in whole.Tensors -> spec.Name, tensor.grad ]
 
                         for frozen in parts do
                             let detector = trained settings computation frozen
@@ -108,7 +107,8 @@ let tests =
                                             2e-3
                                             $"{what}: gradient of {spec.Name}"
 
-            testCase "batch normalisations keep their statistics where they do not train, and follow the batch elsewhere"
+            testCase
+                "batch normalisations keep their statistics where they do not train, and follow the batch elsewhere"
             <| fun () ->
                 use _ = torch.NewDisposeScope()
                 let settings = settings RagGradient Batch

@@ -36,7 +36,13 @@ module Thresholds =
             for threshold in thresholds do
                 let entry = JsonObject()
                 entry["score"] <- threshold.Score
-                entry["f1"] <- (if threshold.F1.HasValue then JsonValue.Create threshold.F1.Value else null)
+
+                entry["f1"] <-
+                    (if threshold.F1.HasValue then
+                         JsonValue.Create threshold.F1.Value
+                     else
+                         null)
+
                 list.Add entry
 
             training[key] <- list

@@ -185,8 +185,7 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
 
                 state <-
                     { state with
-                        Thresholds =
-                            Thresholds.ofValidation setup.Validation.Truth result.Detections setup.Classes
+                        Thresholds = Thresholds.ofValidation setup.Validation.Truth result.Detections setup.Classes
                     }
 
                 let ap = result.Evaluation |> Option.map (fun evaluation -> evaluation["AP"])

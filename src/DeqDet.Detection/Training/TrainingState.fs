@@ -261,10 +261,7 @@ module TrainingState =
             }
 
         // a run that is resumed at its end shows once more what it came to
-        if
-            validated >= step
-            && (step >= plan.End || Progress.isOutOfPatience plan saved)
-        then
+        if validated >= step && (step >= plan.End || Progress.isOutOfPatience plan saved) then
             { saved with
                 Validated = step - 1L
                 SincePeak = max 0 (saved.SincePeak - 1)

@@ -195,7 +195,8 @@ module Rules =
             []
         else
             let parameters =
-                Detector.specs settings.Detector |> List.filter (fun spec -> spec.Role = Parameter)
+                Detector.specs settings.Detector
+                |> List.filter (fun spec -> spec.Role = Parameter)
 
             let names = parameters |> List.map _.Name
 
