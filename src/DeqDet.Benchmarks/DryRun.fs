@@ -140,6 +140,7 @@ module DryRun =
                     Settings = setup.Settings
                     Classes = setup.Classes
                     TrainedOn = None
+                    Thresholds = None
                 }
 
             use session = DetectorSession.Over(model, setup.Device)

@@ -251,6 +251,7 @@ module Overfit =
                         Settings = setup.Settings
                         Classes = setup.Classes
                         TrainedOn = None
+                        Thresholds = None
                     }
 
                 use session = DetectorSession.Over(model, setup.Device)
