@@ -23,6 +23,7 @@ let private settings: OptimiserSettings =
         Betas = [ 0.9; 0.99 ]
         Eps = 1e-8
         ClipNorm = 1.0
+        Freeze = []
         Rules =
             [
                 {
