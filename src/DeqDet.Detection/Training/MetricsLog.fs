@@ -57,7 +57,10 @@ type MetricsLog private (file: LineFile) =
             let root = json.RootElement
 
             // what ended a run has not ended the one that goes on
-            if root.ValueKind <> JsonValueKind.Object || fst (root.TryGetProperty MetricNames.ended) then
+            if
+                root.ValueKind <> JsonValueKind.Object
+                || fst (root.TryGetProperty MetricNames.ended)
+            then
                 None
             else
                 match root.TryGetProperty "step" with

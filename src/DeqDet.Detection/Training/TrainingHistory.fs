@@ -121,7 +121,10 @@ module TrainingHistory =
                     | _ -> None
                 | _ -> None
 
-            if root.ValueKind <> JsonValueKind.Object || fst (root.TryGetProperty MetricNames.ended) then
+            if
+                root.ValueKind <> JsonValueKind.Object
+                || fst (root.TryGetProperty MetricNames.ended)
+            then
                 None
             else
                 match whole "step", whole "epoch" with
