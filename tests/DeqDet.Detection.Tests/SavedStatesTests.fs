@@ -193,6 +193,7 @@ let tests =
                             BestAp = 0.25
                             BestStep = 20L
                             BestSaved = 20L
+                            PeakAp = 0.25
                         }
 
                     let found () =
