@@ -328,7 +328,7 @@ let private names =
                 let root = Path.GetFullPath "/x/y"
 
                 for stem in stems do
-                    let path = Path.GetFullPath(Path.Combine(root, stem.Replace("\000", "") + ".txt"))
+                    let path = Path.GetFullPath(Path.Combine(root, stem.Replace("\000", "_") + ".txt"))
                     Expect.isTrue (path.StartsWith(root + "/", StringComparison.Ordinal)) $"{stem} stays below"
 
                 Expect.equal
