@@ -458,8 +458,8 @@ type BenchArgument =
 [<RequireQualifiedAccess>]
 type DataArgument =
     | [<MainCommand;
-        Explain("check|convert|browse DIR [OUT]",
-                "check looks a data set through, convert writes it in another format into the new folder OUT, browse makes a page of its images. DIR is its folder, as train --data takes it; annotation files and image folders in it are found.",
+        Explain("check|convert|split|merge|browse DIR... [OUT]",
+                "check looks a data set through, convert writes it in another format into the new folder OUT, split divides it into parts there, merge puts several together there, browse makes a page of its images. DIR is its folder, as train --data takes it; annotation files and image folders in it are found.",
                 "data check data/bccd")>] What of string list
     | [<Unique;
         Explain("FILE",
@@ -483,8 +483,27 @@ type DataArgument =
                 "data convert data/bccd --to yolo data/bccd-yolo")>] To of string
     | [<Unique;
         Explain("",
-                "convert gives image files a second name (a hard link) instead of copying them, where the disk can.",
+                "convert, split and merge give image files a second name (a hard link) instead of copying them, where the disk can.",
                 "data convert data/bccd --to yolo data/bccd-yolo --link")>] Link
+    | [<Unique;
+        Explain("SHARE",
+                "Share of the images that split keeps for validation. Default: 0.2.",
+                "data split data/all data/divided --val 0.1");
+        Above 0;
+        Below 1>] Val of float
+    | [<Unique;
+        Explain("SHARE",
+                "Share of the images that split keeps for a test part. Default: none.",
+                "data split data/all data/divided --val 0.1 --test 0.1");
+        Above 0;
+        Below 1>] Test of float
+    | [<Unique;
+        Explain("PATTERN",
+                "split keeps images together whose names have equal matches of this regular expression, or of its first group.",
+                "data split data/all data/divided --by '^[^_]+'")>] By of string
+    | [<Unique;
+        Explain("N", "Seed of split's draw. Default: 0.", "data split data/all data/divided --seed 1");
+        AtLeast 0>] Seed of int
     | [<Unique;
         Explain("PAGE.html",
                 "The page that browse writes. Default: named after DIR, in the current folder.",
@@ -562,7 +581,7 @@ type Command =
                 "bench step")>] Bench of ParseResults<BenchArgument>
     | [<CliPrefix(CliPrefix.None);
         Explain("",
-                "checks a data set, converts it into another format, or makes a page of its images.",
+                "checks a data set, converts, divides or merges it, or makes a page of its images.",
                 "data check data/bccd")>] Data of ParseResults<DataArgument>
     | [<SubCommand;
         CliPrefix(CliPrefix.None);

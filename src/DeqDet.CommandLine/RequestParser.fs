@@ -365,6 +365,40 @@ module RequestParser =
         | [] -> refuse "data browse: name the data set's folder; for example: data browse data/bccd"
         | _ :: extra :: _ -> refuse $"data browse: '{extra}' is one folder too many"
 
+    let private dataSplit (results: ParseResults<DataArgument>) (folders: string list) : DataSplitRequest =
+        let example = "data split data/all data/divided --val 0.2"
+        let share = results.GetResult(DataArgument.Val, 0.2)
+        let test = results.GetResult(DataArgument.Test, 0.0)
+
+        if share + test >= 1.0 then
+            refuse $"data split: --val {share} and --test {test} leave nothing to train on; give smaller shares"
+
+        match folders with
+        | [ folder; out ] ->
+            {
+                Folder = folder
+                Out = out
+                Val = share
+                Test = test
+                Seed = results.GetResult(DataArgument.Seed, 0)
+                By = results.TryGetResult DataArgument.By
+                Link = results.Contains DataArgument.Link
+            }
+        | _ :: _ :: extra :: _ -> refuse $"data split: '{extra}' is one folder too many; for example: {example}"
+        | _ -> refuse $"data split: name the data set's folder and the folder to write; for example: {example}"
+
+    let private dataMerge (results: ParseResults<DataArgument>) (folders: string list) : DataMergeRequest =
+        match List.rev folders with
+        | out :: (_ :: _ :: _ as sets) ->
+            {
+                Folders = List.rev sets |> Array.ofList
+                Out = out
+                Link = results.Contains DataArgument.Link
+            }
+        | _ ->
+            refuse
+                "data merge: name two or more data sets and the folder to write; for example: data merge data/a data/b data/both"
+
     let private dataCheck (results: ParseResults<DataArgument>) : DataCheckRequest =
         let annotations = results.GetResults DataArgument.Annotations
         let images = results.GetResults DataArgument.Images
@@ -414,10 +448,16 @@ module RequestParser =
                 "--json", results.Contains DataArgument.Json
             ]
 
-        let ofConvert =
+        let ofConvert = [ "--to", results.Contains DataArgument.To ]
+
+        let ofWriting = [ "--link", results.Contains DataArgument.Link ]
+
+        let ofSplit =
             [
-                "--to", results.Contains DataArgument.To
-                "--link", results.Contains DataArgument.Link
+                "--val", results.Contains DataArgument.Val
+                "--test", results.Contains DataArgument.Test
+                "--by", results.Contains DataArgument.By
+                "--seed", results.Contains DataArgument.Seed
             ]
 
         let ofBrowse =
@@ -428,13 +468,19 @@ module RequestParser =
 
         match results.GetResults DataArgument.What |> List.concat with
         | "convert" :: folders ->
-            only "convert" (ofCheck @ ofBrowse)
+            only "convert" (ofCheck @ ofBrowse @ ofSplit)
             Request.DataConvert(dataConvert results folders)
+        | "split" :: folders ->
+            only "split" (ofCheck @ ofBrowse @ ofConvert)
+            Request.DataSplit(dataSplit results folders)
+        | "merge" :: folders ->
+            only "merge" (ofCheck @ ofBrowse @ ofConvert @ ofSplit)
+            Request.DataMerge(dataMerge results folders)
         | "browse" :: folders ->
-            only "browse" (ofCheck @ ofConvert)
+            only "browse" (ofCheck @ ofConvert @ ofWriting @ ofSplit)
             Request.DataBrowse(dataBrowse results folders)
         | _ ->
-            only "check" (ofConvert @ ofBrowse)
+            only "check" (ofConvert @ ofWriting @ ofBrowse @ ofSplit)
             Request.DataCheck(dataCheck results)
 
     let private bench (results: ParseResults<BenchArgument>) : BenchRequest =

@@ -347,6 +347,33 @@ type DataConvertRequest =
         Link: bool
     }
 
+type DataSplitRequest =
+    {
+        /// Folder of the data set.
+        Folder: string
+        /// Folder to write, new or empty.
+        Out: string
+        /// Share of the images for validation.
+        Val: float
+        /// Share of the images for a test part; 0: there is none.
+        Test: float
+        Seed: int
+        /// Regular expression: images whose names have equal matches stay together.
+        By: string option
+        /// Whether images become second names of the originals.
+        Link: bool
+    }
+
+type DataMergeRequest =
+    {
+        /// Folders of the data sets.
+        Folders: string[]
+        /// Folder to write, new or empty.
+        Out: string
+        /// Whether images become second names of the originals.
+        Link: bool
+    }
+
 type DataBrowseRequest =
     {
         /// Folder of the data set.
@@ -371,6 +398,8 @@ type Request =
     | Bench of BenchRequest
     | DataCheck of DataCheckRequest
     | DataConvert of DataConvertRequest
+    | DataSplit of DataSplitRequest
+    | DataMerge of DataMergeRequest
     | DataBrowse of DataBrowseRequest
     | Doctor
     /// Text to print.

@@ -84,6 +84,12 @@ public static class Program
             case Request.DataConvert convert:
                 DataConvert(convert.Item);
                 break;
+            case Request.DataSplit split:
+                DataSplitCommand.Split(split.Item, Spectre.Console.AnsiConsole.Console, Console.Out);
+                break;
+            case Request.DataMerge merge:
+                DataSplitCommand.Merge(merge.Item, Spectre.Console.AnsiConsole.Console, Console.Out);
+                break;
             case Request.DataBrowse browse:
                 DataBrowse(browse.Item);
                 break;

@@ -247,9 +247,16 @@ let tests =
                 Expect.equal report.Parts[0].Images 5 "images"
                 Expect.isFalse report.Spoiled "nothing is wrong"
                 Expect.isEmpty (places IssueKind.UnnamedFile part) "all are named"
+                let alone = Seq.exactlyOne (DataFolder.Parts folder)
+                Expect.equal alone.ImageFolder part.ImageFolder "the only folder with images"
                 // The command that is suggested names the files in quotes.
-                let message = inputError (fun () -> DataFolder.Parts folder |> ignore)
-                Expect.stringContains message $"--images '{part.ImageFolder}'" "can be pasted"
+                inFolder (fun copy ->
+                    let folder = Path.Combine(copy, "two files")
+                    FieldFiles.copy (FieldFiles.folder "20-file-and-class-names") folder
+                    File.Copy(Path.Combine(folder, "train.json"), Path.Combine(folder, "other.json"))
+                    let message = inputError (fun () -> DataFolder.Parts folder |> ignore)
+                    let images = Path.Combine(folder, "Bilder für Test")
+                    Expect.stringContains message $"--images '{images}'" "can be pasted")
             }
 
             test "links in the image folder are followed, and lead to no file twice" {

@@ -48,6 +48,9 @@ public enum FaultKind
     /// <summary>A remark: something in the annotations is no box, or not used.</summary>
     NotUsed,
 
+    /// <summary>A remark: what numbers mean is not said, and was found out from all of them.</summary>
+    Convention,
+
     /// <summary>A remark: files were found at another place than the one that is written.</summary>
     Elsewhere,
 

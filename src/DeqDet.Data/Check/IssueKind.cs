@@ -135,6 +135,13 @@ public sealed record IssueKind(string Code, bool Spoils, string Text, string Adv
         "only boxes are trained on"
     );
 
+    /// <summary>What the numbers of the files mean was found out from all of them.</summary>
+    public static readonly IssueKind Convention = Remark(
+        "convention",
+        "label files leave open what their corners count from",
+        "look at some boxes, with data browse"
+    );
+
     /// <summary>Files are at another place than the one written.</summary>
     public static readonly IssueKind Elsewhere = Remark(
         "elsewhere",
@@ -308,6 +315,7 @@ public sealed record IssueKind(string Code, bool Spoils, string Text, string Adv
             FaultKind.ImageWithoutLabel => ImageWithoutLabel,
             FaultKind.SharedLabel => SharedLabel,
             FaultKind.NotUsed => NotUsed,
+            FaultKind.Convention => Convention,
             FaultKind.Elsewhere => Elsewhere,
             _ => SecondFormat,
         };

@@ -29,12 +29,14 @@ internal sealed class CocoFormat : IDataFormat
         foreach (var file in files)
         {
             var isBeside = RoboflowLayout.IsPart(file);
-            if ((isBeside ? root : Images(root, file)) is not { } folder)
+            if ((isBeside ? root : Images(root, file) ?? Only(root, files)) is not { } folder)
             {
                 return Finding.Half(NoImages(root, file));
             }
 
-            var part = new DataPart(file, folder);
+            var part = IsOfLabelStudio(file)
+                ? new DataPart(new LabelStudio.LabelStudioFile(file, folder), folder)
+                : new DataPart(file, folder);
             parts.Add(new(PartNames.RoleOf(part.Name) ?? PartRole.Whole, part));
         }
 
@@ -47,6 +49,27 @@ internal sealed class CocoFormat : IDataFormat
         : parts.Count == 1 ? parts
         : parts.Select(part => part.Role == PartRole.Whole ? part with { Role = PartRole.Other } : part);
 
+    // One file, and images in one folder alone, whatever that is called.
+    private static string? Only(string root, List<string> files)
+    {
+        if (files.Count != 1)
+        {
+            return null;
+        }
+
+        var folders = Directory
+            .EnumerateDirectories(root)
+            .Where(folder => Path.GetFileName(folder) != "annotations")
+            .Append(root)
+            .Where(FolderImages.Any)
+            .Take(2)
+            .ToList();
+        return folders is [var only] ? only : null;
+    }
+
+    private static bool IsOfLabelStudio(string file) =>
+        Path.GetFileName(file).StartsWith("result", StringComparison.OrdinalIgnoreCase);
+
     private static List<string> Files(string folder)
     {
         var all = Directory
@@ -57,6 +80,12 @@ internal sealed class CocoFormat : IDataFormat
             )
             .Order(StringComparer.Ordinal)
             .ToList();
+        // A file an image is LabelMe's way.
+        if (all.Take(20).Any(LabelMe.LabelMeFile.IsOne))
+        {
+            return [];
+        }
+
         var instances = all.Where(file => Path.GetFileName(file).StartsWith(CocoPrefix, StringComparison.Ordinal))
             .ToList();
         // One that lies there both plain and compressed is one; training reads the plain one.
@@ -67,7 +96,7 @@ internal sealed class CocoFormat : IDataFormat
     {
         var name = DataPart.NameOf(file);
         var word = name.TrimEnd("0123456789".ToCharArray());
-        string[] places = [name, $"images/{name}", word, $"images/{word}", "images"];
+        string[] places = [name, $"images/{name}", word, $"images/{word}", "images", "data"];
         return [.. places.Where(place => place.Length > 0).Distinct()];
     }
 

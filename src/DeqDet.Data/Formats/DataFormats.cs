@@ -6,7 +6,15 @@ namespace DeqDet.Data.Formats;
 public static class DataFormats
 {
     // The first that is whole is taken: from the one that says most of itself to the one that says least.
-    private static readonly IDataFormat[] formats = [new CocoFormat(), new RoboflowFormat(), new Yolo.YoloFormat()];
+    private static readonly IDataFormat[] formats =
+    [
+        new CocoFormat(),
+        new RoboflowFormat(),
+        new Yolo.YoloFormat(),
+        new Cvat.CvatFormat(),
+        new Voc.VocFormat(),
+        new LabelMe.LabelMeFormat(),
+    ];
 
     /// <summary>The data set of a folder.</summary>
     /// <exception cref="InputError">There is none that is whole: says what was looked for, and what is missing of what is there.</exception>

@@ -20,6 +20,9 @@ internal abstract class LabelFiles : IAnnotationSource
     /// <inheritdoc/>
     public bool StatesClassIds => false;
 
+    /// <summary>Reads what all images share, where there is such a thing; before them.</summary>
+    protected virtual void Prepare() { }
+
     /// <summary>How many images there are to read.</summary>
     protected abstract int Count { get; }
 
@@ -38,9 +41,8 @@ internal abstract class LabelFiles : IAnnotationSource
     /// <inheritdoc/>
     public bool Read(IAnnotationSink sink, bool annotationsOptional)
     {
+        var images = ReadAll();
         Remark(sink);
-        var images = new LabelledImage[Count];
-        Parallel.For(0, images.Length, i => images[i] = ReadImage(i));
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var (key, name) in Classes(images))
         {
@@ -51,12 +53,21 @@ internal abstract class LabelFiles : IAnnotationSource
 
         told.Clear();
         var boxes = 0;
-        for (var i = 0; i < images.Length; i++)
+        for (var i = 0; i < images.Count; i++)
         {
             boxes = Tell(images[i], i, boxes, ids, sink);
         }
 
         return true;
+    }
+
+    /// <summary>All images with their labels, in their order.</summary>
+    internal IReadOnlyList<LabelledImage> ReadAll()
+    {
+        Prepare();
+        var images = new LabelledImage[Count];
+        Parallel.For(0, images.Length, i => images[i] = ReadImage(i));
+        return images;
     }
 
     /// <inheritdoc/>

@@ -26,7 +26,10 @@ internal readonly record struct LabelledBox(
 internal sealed class LabelledImage(string fileName, string label)
 {
     /// <summary>Its path below the image folder.</summary>
-    public string FileName { get; init; } = fileName;
+    public string FileName { get; set; } = fileName;
+
+    /// <summary>Whether its label file is one of the Pascal VOC challenge.</summary>
+    public bool IsOfChallenge { get; set; }
 
     /// <summary>Its label file, as messages name it.</summary>
     public string Label { get; } = label;
