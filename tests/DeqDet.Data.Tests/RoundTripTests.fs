@@ -14,7 +14,8 @@ open DeqDet.Data.Export
 open DeqDet.Images
 open DeqDet.Tests.DataFiles
 
-let private formats = [ ExportFormat.Coco; ExportFormat.Yolo ]
+let private formats =
+    [ ExportFormat.Coco; ExportFormat.Yolo; ExportFormat.Voc; ExportFormat.LabelMe ]
 
 /// Sizes of pictures: small, since only their headers are read.
 let private sizes = [ 64, 48; 33, 95; 7, 500 ]

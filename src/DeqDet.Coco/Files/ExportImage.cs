@@ -69,6 +69,9 @@ public readonly record struct ExportBox(CocoId Id, int Label, double X, double Y
 /// <param name="Boxes">Its boxes.</param>
 public sealed record ExportImage(CocoId Id, string Name, int Width, int Height, IReadOnlyList<ExportBox> Boxes)
 {
+    /// <summary>The image file; null: it has its name in the folder of its part.</summary>
+    public string? Source { get; init; }
+
     /// <summary>The images of an annotation file in its order, each with its boxes; those without a usable name or size are left out.</summary>
     public static IReadOnlyList<ExportImage> Of(AnnotationFile file)
     {

@@ -143,7 +143,11 @@ public static class DataExport
         {
             var faults = new string?[part.Images.Count];
             var isTurned = new bool[part.Images.Count];
-            Parallel.For(0, faults.Length, i => (faults[i], isTurned[i]) = Look(part.ImageFolder, part.Images[i]));
+            Parallel.For(
+                0,
+                faults.Length,
+                i => (faults[i], isTurned[i]) = Look(part.PathOf(part.Images[i]), part.Images[i])
+            );
             turned += isTurned.Count(true);
             var found = Enumerable.Range(0, faults.Length).Where(i => faults[i] is not null).ToList();
             if (found.Count > 0)
@@ -162,9 +166,8 @@ public static class DataExport
     }
 
     // What is wrong with an image file, empty where it is not there; and whether it is annotated as stored though EXIF turns it.
-    private static (string? Fault, bool IsTurned) Look(string folder, ExportImage image)
+    private static (string? Fault, bool IsTurned) Look(string path, ExportImage image)
     {
-        var path = ImageNames.PathOf(folder, image.Name);
         if (!File.Exists(path))
         {
             return ("", false);

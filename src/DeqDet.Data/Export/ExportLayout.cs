@@ -147,7 +147,7 @@ public static class ExportLayout
     }
 
     private static ExportedImage Copy(ExportPart part, ExportImage image, string target) =>
-        new(ImageNames.PathOf(part.ImageFolder, image.Name), target);
+        new(part.PathOf(image), target);
 
     // YOLO's programs find labels by replacing the last folder "images" of a path.
     private static string WithoutImages(string name) =>

@@ -7,7 +7,11 @@ namespace DeqDet.Data.Export;
 /// <param name="Name">Its name, as in train.</param>
 /// <param name="ImageFolder">Folder that the images' names are relative to.</param>
 /// <param name="Images">The images; a box's label is a place among the classes of the whole set.</param>
-public sealed record ExportPart(int Place, string Name, string ImageFolder, IReadOnlyList<ExportImage> Images);
+public sealed record ExportPart(int Place, string Name, string ImageFolder, IReadOnlyList<ExportImage> Images)
+{
+    /// <summary>The file of an image.</summary>
+    public string PathOf(ExportImage image) => image.Source ?? ImageNames.PathOf(ImageFolder, image.Name);
+}
 
 /// <summary>An image file that goes along.</summary>
 /// <param name="Source">Where it is.</param>

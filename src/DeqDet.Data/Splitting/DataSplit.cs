@@ -35,7 +35,7 @@ public static class DataSplit
         CancellationToken cancellation
     )
     {
-        var pool = Together("all", set.Parts);
+        var pool = Numbered([Together("all", set.Parts)])[0];
         var hashes = Hashes(pool, progress, cancellation);
         var near = PictureHash.Groups(hashes);
         var group = Groups(pool, near, plan.By);
@@ -90,7 +90,7 @@ public static class DataSplit
     /// same in two sets are named.
     /// </summary>
     /// <param name="set">The parts of all sets, with one list of classes.</param>
-    /// <param name="origin">The number of the set that each part comes from.</param>
+    /// <param name="origin">The number of the set that each part comes from, by its place.</param>
     /// <param name="progress">Told the number of images that are looked at.</param>
     /// <param name="cancellation">Ends it.</param>
     /// <exception cref="InputError">An image cannot be read.</exception>
@@ -102,7 +102,7 @@ public static class DataSplit
     )
     {
         var everything = Together("all", set.Parts);
-        var from = set.Parts.SelectMany((part, i) => part.Images.Select(_ => origin[i])).ToList();
+        var from = set.Parts.SelectMany(part => part.Images.Select(_ => origin[part.Place])).ToList();
         var near = PictureHash.Groups(Hashes(everything, progress, cancellation));
         var shared = Enumerable.Range(0, near.Length).Where(i => from[near[i]] != from[i]).ToList();
         string[] said =
@@ -130,44 +130,14 @@ public static class DataSplit
             _ => "train",
         };
 
-    // One part, with names relative to the folder that all have in common.
-    private static ExportPart Together(string name, IReadOnlyList<ExportPart> parts)
-    {
-        var folder = parts[0].ImageFolder;
-        while (
-            !parts.All(part =>
-                (part.ImageFolder + Path.DirectorySeparatorChar).StartsWith(WithEnd(folder), StringComparison.Ordinal)
-            )
-        )
-        {
-            folder = Path.GetDirectoryName(folder) ?? Path.GetPathRoot(folder)!;
-        }
-
-        return Numbered([
-            new(
-                name,
-                folder,
-                [
-                    .. parts.SelectMany(part =>
-                        part.Images.Select(image =>
-                            part.ImageFolder == folder
-                                ? image
-                                : image with
-                                {
-                                    Name = Path.GetRelativePath(
-                                        folder,
-                                        ImageNames.PathOf(part.ImageFolder, image.Name)
-                                    ),
-                                }
-                        )
-                    ),
-                ]
-            ),
-        ])[0];
-    }
-
-    private static string WithEnd(string folder) =>
-        Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar;
+    // One part; names that meet are told apart when they are written.
+    private static ExportPart Together(string name, IReadOnlyList<ExportPart> parts) =>
+        new(
+            0,
+            name,
+            parts[0].ImageFolder,
+            [.. parts.SelectMany(part => part.Images.Select(image => image with { Source = part.PathOf(image) }))]
+        );
 
     // Ids of several files may meet: all are given anew, from 1.
     private static IReadOnlyList<ExportPart> Numbered(IReadOnlyList<ExportPart> parts)
@@ -208,7 +178,7 @@ public static class DataSplit
                 try
                 {
                     var size = (image.Width, image.Height);
-                    hashes[i] = PictureHash.Of(ImageFile.Load(ImageNames.PathOf(pool.ImageFolder, image.Name), size));
+                    hashes[i] = PictureHash.Of(ImageFile.Load(pool.PathOf(image), size));
                 }
                 catch (InputError error)
                 {

@@ -31,13 +31,6 @@ public static class DataSplitCommand
         CheckPlace(request.Out, request.Folders);
         var parts = request.Folders.Select(folder => DataFolder.Parts(folder)).ToList();
         var set = DataExport.Read([.. parts.SelectMany(own => own)]);
-        if (set.Parts.Count < parts.Sum(own => own.Count))
-        {
-            throw new InputError(
-                $"{string.Join(", ", request.Folders)}: a part lists no image; remove it, or name other data sets"
-            );
-        }
-
         var origin = parts.SelectMany((own, i) => own.Select(_ => i)).ToList();
         using var interruption = new Interruption();
         var merged = DataSplit.Merge(set, origin, Looking(set, console), interruption.Token);

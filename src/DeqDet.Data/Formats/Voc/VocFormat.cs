@@ -141,6 +141,7 @@ internal sealed class VocFormat : IDataFormat
                 .Lines(list, MostListBytes)
                 .Select(line => line.Trim())
                 .Where(line => line.Length > 0)
-                .Distinct(StringComparer.Ordinal),
+                .Distinct(StringComparer.Ordinal)
+                .Order(StringComparer.Ordinal),
         ];
 }
