@@ -13,8 +13,9 @@ public sealed class PictureHash
     private const int Rows = 16;
     private const int Words = (Columns - 1) * Rows / 64;
 
-    // Chosen on photographs: compressing anew changes up to 6 bits, halving the size up to 8; unrelated pictures differ in 60 and more.
-    private const int MostBits = 12;
+    // On 200 photographs: compressing anew changes at most 28 bits, half the size 16, a quarter of it 48; of 92,000 pairs of other pictures
+    // none differs in less than 68.
+    private const int MostBits = 40;
     private const double MostColour = 12;
     private const double MostRatio = 1.02;
 
@@ -46,7 +47,7 @@ public sealed class PictureHash
     /// <summary>The hash of a picture.</summary>
     public static PictureHash Of(RgbImage image) => new(image);
 
-    /// <summary>Whether two pictures look the same: at most 12 bits differ, the mean colours by at most 12 levels, the ratios of their sides by 2 %.</summary>
+    /// <summary>Whether two pictures look the same: at most 40 bits differ, the mean colours by at most 12 levels, the ratios of their sides by 2 %.</summary>
     public bool IsLike(PictureHash other)
     {
         if (isFlat || other.isFlat || Math.Max(ratio, other.ratio) > MostRatio * Math.Min(ratio, other.ratio))
