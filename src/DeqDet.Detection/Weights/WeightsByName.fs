@@ -150,7 +150,7 @@ module WeightsByName =
                 raise (
                     InputError(
                         $"backbone.weights = {name}: there is a package for {known} alone, not for {ModelNames.Of backbone.Kind}; name a file of weights, "
-                        + "such as torchvision or timm publish them for ResNets and the Swin Transformer's authors for Swin: --set backbone.weights=FILE"
+                        + "such as torchvision publishes them for ResNets and MobileNetV2, timm for ResNets and the Swin Transformer's authors for Swin: --set backbone.weights=FILE"
                     )
                 )
             | Some _ when backbone.Width <> DetectorSettings.published.Backbone.Width ->
