@@ -230,7 +230,10 @@ match List.ofArray fsi.CommandLineArgs |> List.tail with
     let number i (otherwise: int) =
         List.tryItem i rest |> Option.map int |> Option.defaultValue otherwise
 
-    let photos = Directory.GetFiles(backgrounds, "*.jpg") |> Array.sort
+    let photos =
+        [| "*.jpg"; "*.png" |]
+        |> Array.collect (fun pattern -> Directory.GetFiles(backgrounds, pattern))
+        |> Array.sort
 
     let forValidation, forTraining =
         photos |> Array.indexed |> Array.partition (fun (i, _) -> i % 5 = 0)
