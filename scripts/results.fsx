@@ -18,6 +18,10 @@ match List.ofArray fsi.CommandLineArgs |> List.tail with
 | "run" :: rest ->
     let names, options = Results.options rest
 
+    if (Results.named names).IsEmpty then
+        eprintfn "no row begins with one of the names given; list shows them"
+        exit 2
+
     for seed in options.Seeds do
         for row in Results.named names do
             Results.train options row seed

@@ -126,7 +126,7 @@ let options (arguments: string list) : string list * Options =
     read
         []
         {
-            Data = "data"
+            Options.Data = "data"
             Work = "work/results"
             Seeds = [ 0; 1; 2 ]
             Threads = None

@@ -131,19 +131,7 @@ module DryRun =
         next []
 
     let private predictions (setup: TrainingSetup) (state: TrainingState) (cancellation: CancellationToken) =
-        let detector = TrainingPrecision.forValidation state.Result
-
-        try
-            let model: TrainedModel =
-                {
-                    Detector = detector
-                    Settings = setup.Settings
-                    Classes = setup.Classes
-                    TrainedOn = None
-                    Thresholds = None
-                }
-
-            use session = DetectorSession.Over(model, setup.Device)
+        TrainingState.withSession setup state (fun session ->
             let loader = DataLoader(setup.Validation.Data, setup.Settings.Data)
             use batches = loader.Evaluation(setup.Settings.Evaluation.BatchSize, cancellation)
 
@@ -158,9 +146,7 @@ module DryRun =
                 else
                     List.rev taken
 
-            next []
-        finally
-            TrainingPrecision.release state.Result detector
+            next [])
 
     /// Tries out a training: one step of the largest batch that it will bring, a few of its first ones, and a few batches of its validation.
     /// Raises InputError where nothing would train or the largest batch does not fit into memory, and OperationCanceledException when cancelled.

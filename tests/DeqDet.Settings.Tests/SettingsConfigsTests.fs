@@ -112,6 +112,13 @@ let tests =
                 for file in configs do
                     let settings = SettingsFile.load file []
                     Expect.equal (SettingsFile.parse file (SettingsFile.toJson settings) []) settings file
+            testCase "docs/settings.md names every file"
+            <| fun () ->
+                let page = File.ReadAllText(Path.Combine(root, "docs", "settings.md"))
+
+                for file in configs do
+                    Expect.stringContains page $"`{Path.GetFileName file}`" "its row"
+
             testCase "the short training resizes and flips, the long ones crop as the official configurations do"
             <| fun () ->
                 for file in configs |> List.filter (fun file -> file.EndsWith "_coco.json") do

@@ -242,24 +242,11 @@ module Overfit =
         let ap50 (result: ValidationResult) = max 0.0 result.Evaluation.Value["AP50"]
 
         let evaluate () =
-            let detector = TrainingPrecision.forValidation state.Result
+            let result =
+                TrainingState.withSession setup state (fun session -> validation.Run(session, null, cancellation))
 
-            try
-                let model: TrainedModel =
-                    {
-                        Detector = detector
-                        Settings = setup.Settings
-                        Classes = setup.Classes
-                        TrainedOn = None
-                        Thresholds = None
-                    }
-
-                use session = DetectorSession.Over(model, setup.Device)
-                let result = validation.Run(session, null, cancellation)
-                last <- Some result
-                evaluated (int state.Progress.Step) (ap50 result)
-            finally
-                TrainingPrecision.release state.Result detector
+            last <- Some result
+            evaluated (int state.Progress.Step) (ap50 result)
 
         let update change =
             state <-

@@ -150,15 +150,6 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
         batches <- Some(epoch, loader, loader.Waited)
         step.Restart()
 
-    let model (detector: Detector) : TrainedModel =
-        {
-            Detector = detector
-            Settings = setup.Settings
-            Classes = setup.Classes
-            TrainedOn = Some setup.Loader.Data.ImageFolder
-            Thresholds = None
-        }
-
     /// A validation that is interrupted has not happened.
     let validate (observer: ITrainingObserver) (interruption: CancellationToken) =
         closeBatches ()
@@ -171,30 +162,27 @@ type TrainingRun private (setup: TrainingSetup, plan: TrainingPlan, first: Train
                     $"the weights after step {state.Progress.Step}", Agreement.weights state.Detector
                 ]
 
-        let detector = TrainingPrecision.forValidation state.Result
-        use session = DetectorSession.Over(model detector, setup.Device)
+        let progress = Action<int, int>(fun images all -> observer.Validating(images, all))
 
         try
-            try
-                let progress = Action<int, int>(fun images all -> observer.Validating(images, all))
-                let result = setup.Validation.Run(session, processes, progress, interruption)
-                // an epoch that the end cuts short counts as well
-                let epochs = (state.Progress.Step + plan.StepsPerEpoch - 1L) / plan.StepsPerEpoch
-                observer.Validated(int epochs, state.Progress.Step, result)
-                last <- Some result
+            let result =
+                TrainingState.withSession setup state (fun session ->
+                    setup.Validation.Run(session, processes, progress, interruption))
+            // an epoch that the end cuts short counts as well
+            let epochs = (state.Progress.Step + plan.StepsPerEpoch - 1L) / plan.StepsPerEpoch
+            observer.Validated(int epochs, state.Progress.Step, result)
+            last <- Some result
 
-                state <-
-                    { state with
-                        Thresholds = Thresholds.ofValidation setup.Validation.Truth result.Detections setup.Classes
-                    }
+            state <-
+                { state with
+                    Thresholds = Thresholds.ofValidation setup.Validation.Truth result.Detections setup.Classes
+                }
 
-                let ap = result.Evaluation |> Option.map (fun evaluation -> evaluation["AP"])
-                update (Progress.validated (defaultArg ap nan))
-            with :? OperationCanceledException ->
-                // here or in another process
-                ()
-        finally
-            TrainingPrecision.release state.Result detector
+            let ap = result.Evaluation |> Option.map (fun evaluation -> evaluation["AP"])
+            update (Progress.validated (defaultArg ap nan))
+        with :? OperationCanceledException ->
+            // here or in another process
+            ()
 
     let saveLatest (observer: ITrainingObserver) (folder: WorkFolder) =
         if processes.IsFirst then

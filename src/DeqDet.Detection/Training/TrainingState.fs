@@ -106,6 +106,25 @@ module TrainingState =
             Progress = Progress.start
         }
 
+    /// Predicts with what the run would save, in float32 whatever it trains in; the session is there for the call only.
+    let withSession (setup: TrainingSetup) (state: TrainingState) (act: DetectorSession -> 'result) : 'result =
+        let detector = TrainingPrecision.forValidation state.Result
+
+        try
+            let model: TrainedModel =
+                {
+                    Detector = detector
+                    Settings = setup.Settings
+                    Classes = setup.Classes
+                    TrainedOn = Some setup.Loader.Data.ImageFolder
+                    Thresholds = None
+                }
+
+            use session = DetectorSession.Over(model, setup.Device)
+            act session
+        finally
+            TrainingPrecision.release state.Result detector
+
     /// Frees all tensors.
     let dispose (state: TrainingState) : unit =
         (state.Optimiser :> IDisposable).Dispose()
