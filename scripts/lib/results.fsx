@@ -105,7 +105,7 @@ type Options =
 
 /// Names and options of a command line.
 let options (arguments: string list) : string list * Options =
-    let rec read names options arguments =
+    let rec read names (options: Options) arguments =
         match arguments with
         | "--data" :: value :: rest -> read names { options with Data = value } rest
         | "--work" :: value :: rest -> read names { options with Work = value } rest
@@ -126,7 +126,7 @@ let options (arguments: string list) : string list * Options =
     read
         []
         {
-            Options.Data = "data"
+            Data = "data"
             Work = "work/results"
             Seeds = [ 0; 1; 2 ]
             Threads = None
