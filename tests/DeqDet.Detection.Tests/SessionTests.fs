@@ -332,6 +332,104 @@ let tests =
                     let findings = (Array.head (Prediction.ofBatch classes batch found)).Findings
                     Expect.equal findings.Count (if kept then 1 else 0) $"%A{corners}"
 
+            testCase "a file, its bytes, a tensor and a picture are one and the same"
+            <| fun () ->
+                withCheckpoint [] (fun path ->
+                    use session = DetectorSession.Open path
+                    let image = picture 1 80 60
+                    let bytes = PngWriter.Encode(ReadOnlySpan image.Pixels, 80, 60)
+                    let file = Path.Combine(Path.GetDirectoryName path, "Bild 1.png")
+                    File.WriteAllBytes(file, bytes)
+
+                    use pixels =
+                        torch.tensor(image.Pixels, dtype = torch.uint8).reshape(60L, 80L, 3L).permute(2L, 0L, 1L)
+
+                    let expected = numbers (session.Detect image)
+                    Expect.equal (numbers (session.Detect file)) expected "file"
+                    Expect.equal (numbers (session.Detect bytes)) expected "bytes"
+                    Expect.equal (numbers (session.Detect pixels)) expected "tensor"
+
+                    let refused (shape: int64 list) (dtype: torch.ScalarType) =
+                        use tensor = torch.zeros (Array.ofList shape, dtype = dtype)
+
+                        Expect.throwsT<ArgumentException>
+                            (fun () -> session.Detect tensor |> ignore)
+                            $"{dtype} %A{shape}"
+
+                    refused [ 60; 80; 3 ] torch.uint8
+                    refused [ 1; 3; 60; 80 ] torch.uint8
+                    refused [ 3; 0; 80 ] torch.uint8
+                    refused [ 3; 60; 80 ] torch.float32
+
+                    Expect.stringContains
+                        (complaint (fun () -> session.Detect(bytes[..20]) |> ignore))
+                        "the image"
+                        "what is damaged")
+
+            testCase "several threads ask one session, and each gets what it would get alone"
+            <| fun () ->
+                withCheckpoint [] (fun path ->
+                    use session = DetectorSession.Open path
+                    let pictures = [| for i in 0..11 -> picture i (64 + 8 * (i % 3)) 60 |]
+                    let alone = pictures |> Array.map (fun picture -> numbers (session.Detect picture))
+                    let together = Array.create pictures.Length []
+
+                    let threads =
+                        [
+                            for first in 0..3 ->
+                                Thread(fun () ->
+                                    for i in first..4..11 do
+                                        together[i] <- numbers (session.Detect pictures[i]))
+                        ]
+
+                    for thread in threads do
+                        thread.Start()
+
+                    for thread in threads do
+                        thread.Join()
+
+                    Expect.equal together alone "findings")
+
+            testCase "Dispose while others ask: each gets its findings or is refused, and no tensor stays"
+            <| fun () ->
+                withCheckpoint [] (fun path ->
+                    let round () =
+                        let session = DetectorSession.Open path
+                        let outcomes = Array.create 4 ""
+                        use begun = new CountdownEvent(4)
+
+                        let ask number () =
+                            try
+                                let mutable more = true
+                                session.Detect(picture number 80 60) |> ignore
+                                begun.Signal() |> ignore
+
+                                while more do
+                                    more <- session.Detect(picture number 80 60).Count = 6
+                            with
+                            | :? ObjectDisposedException -> outcomes[number] <- "refused"
+                            | error -> outcomes[number] <- error.Message
+
+                        let threads = [ for number in 0..3 -> Thread(ask number) ]
+
+                        for thread in threads do
+                            thread.Start()
+
+                        begun.Wait()
+                        (session :> IDisposable).Dispose()
+
+                        for thread in threads do
+                            thread.Join()
+
+                        Expect.equal outcomes (Array.create 4 "refused") "each went on until it was refused"
+
+                    round ()
+                    GC.Collect()
+                    GC.WaitForPendingFinalizers()
+                    let before = torch.Tensor.TotalCount
+                    round ()
+                    Expect.equal torch.Tensor.TotalCount before "tensors alive")
+
             testCase "what is no detector is refused by name"
             <| fun () ->
                 let complain path =

@@ -5,10 +5,31 @@ open System.Runtime.InteropServices
 open TorchSharp
 open DeqDet.Coco
 open DeqDet.Data
+open DeqDet.Images
 open DeqDet.Model
 
-/// Brings batches to a device: where pixels become tensors.
+/// Brings batches to a device: where pixels become tensors, and the other way.
 module BatchTensors =
+
+    /// A picture that a program has as a tensor: uint8 [3, H, W], RGB, on any device. Raises ArgumentException for any other.
+    let picture (pixels: torch.Tensor) : RgbImage =
+        let shape = pixels.shape
+
+        if
+            pixels.dtype <> torch.uint8
+            || shape.Length <> 3
+            || shape[0] <> 3L
+            || pixels.numel () = 0L
+        then
+            let shape = String.Join(", ", shape)
+
+            invalidArg
+                (nameof pixels)
+                $"a picture is a tensor uint8 [3, H, W] in RGB, this one is {pixels.dtype} [{shape}]"
+
+        use _ = torch.NewDisposeScope()
+        let rows = pixels.detach().cpu().permute(1L, 2L, 0L).contiguous()
+        RgbImage(rows.data<byte>().ToArray(), int shape[2], int shape[1])
 
     /// The network's input, [B, 3, H, W] float32 with the valid sizes. The batch may be disposed after the call.
     let images (device: torch.Device) (batch: Batch) : ImageBatch =

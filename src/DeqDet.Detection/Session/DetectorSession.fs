@@ -13,11 +13,15 @@ open DeqDet.Kernels
 open DeqDet.Model
 open DeqDet.Settings
 
-/// A detector that is opened, asked and disposed: the one way from pixels to detections. For one thread at a time.
+/// A detector that is opened, asked and disposed: the one way from pixels to detections. Several threads may ask one session: their predictions
+/// are computed one after the other, each on all cores, and Dispose waits for the one in progress. Findings are plain numbers that outlive it.
 [<Sealed>]
 type DetectorSession internal (model: TrainedModel, device: torch.Device, owned: bool) =
 
     let mutable disposed = false
+
+    /// Held by the thread that computes or disposes.
+    let turn = obj ()
 
     do
         if model.Detector.Computation.Precision = Precision.Bf16 then
@@ -97,16 +101,17 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
     member _.PredictFrom
         (warm: Query option, batch: Batch, cancellation: CancellationToken)
         : Prediction[] * Query * bool =
-        alive ()
-        use _ = torch.NewDisposeScope()
+        lock turn (fun () ->
+            alive ()
+            use _ = torch.NewDisposeScope()
 
-        let found =
-            BatchTensors.images device batch
-            |> Detector.detectFrom warm (effort cancellation) model.Detector
+            let found =
+                BatchTensors.images device batch
+                |> Detector.detectFrom warm (effort cancellation) model.Detector
 
-        cancellation.ThrowIfCancellationRequested()
-        let predictions = Prediction.ofBatch model.Classes batch found
-        predictions, Query.map (fun tensor -> tensor.DetachFromDisposeScope()) found.State, found.Warm
+            cancellation.ThrowIfCancellationRequested()
+            let predictions = Prediction.ofBatch model.Classes batch found
+            predictions, Query.map (fun tensor -> tensor.DetachFromDisposeScope()) found.State, found.Warm)
 
     /// What is found in each image of a batch. Raises OperationCanceledException when cancelled.
     member session.Predict(batch: Batch, cancellation: CancellationToken) : Prediction[] =
@@ -143,6 +148,17 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
     /// What is found in a picture, best first, boxes in its own pixels.
     member session.Detect(image: RgbImage) : IReadOnlyList<Finding> = session.Detect([ image ])[0]
 
+    /// What is found in an image file, turned as its EXIF orientation says. Raises InputError where it cannot be read as an image.
+    member session.Detect(file: string) : IReadOnlyList<Finding> = session.Detect(ImageFile.Load file)
+
+    /// What is found in the bytes of an image file, such as one that was uploaded. Raises InputError where they are no image.
+    member session.Detect(file: byte[]) : IReadOnlyList<Finding> =
+        session.Detect(ImageFile.Decode(file, "the image"))
+
+    /// What is found in a picture uint8 [3, H, W], RGB, on any device. Raises ArgumentException for any other tensor.
+    member session.Detect(pixels: torch.Tensor) : IReadOnlyList<Finding> =
+        session.Detect(BatchTensors.picture pixels)
+
     /// What is found in each of several pictures, in their order, as `PredictEach` finds it.
     member session.Detect
         (images: IEnumerable<RgbImage>, [<Optional; DefaultParameterValue(4)>] batchSize: int)
@@ -155,8 +171,9 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
 
         /// Frees every tensor of the session.
         member _.Dispose() =
-            if not disposed then
-                disposed <- true
+            lock turn (fun () ->
+                if not disposed then
+                    disposed <- true
 
-                if owned then
-                    TrainedModel.dispose model
+                    if owned then
+                        TrainedModel.dispose model)
