@@ -45,7 +45,7 @@ public sealed record CocoDataset(
 )
 {
     /// <summary>Reads an annotation file (plain or gzip) for the images of a folder. No image is opened.</summary>
-    /// <exception cref="InputError">As <see cref="AnnotationFile.Read"/> and <see cref="Of"/>.</exception>
+    /// <exception cref="InputError">As <see cref="AnnotationFile.Read(string, AnnotationUse, bool)"/> and <see cref="Of"/>.</exception>
     public static CocoDataset Load(string annotationFile, string imageFolder) =>
         Of(AnnotationFile.Read(annotationFile, AnnotationUse.Images), imageFolder);
 

@@ -163,7 +163,7 @@ public sealed class DataLoader
     public Batch EvaluationBatch(IReadOnlyList<int> indices, CancellationToken cancellation) =>
         Collate(indices, (_, example) => example.Resized(Plain), cancellation);
 
-    /// <summary>What <see cref="TrainBatch"/> will occupy for the same arguments, known before any image is opened.</summary>
+    /// <summary>What <see cref="TrainBatch(IReadOnlyList{int}, BatchShare, long, int, CancellationToken)"/> will occupy for the same arguments, known before any image is opened.</summary>
     public Footprint TrainFootprint(IReadOnlyList<int> indices, BatchShare share, long seed, int epoch)
     {
         var (first, count) = share.Of(indices.Count);

@@ -37,7 +37,7 @@ public sealed class RealPaths
 {
     private readonly Dictionary<string, string> folders = new(StringComparer.Ordinal);
 
-    /// <summary>As <see cref="RealPath.Of"/>.</summary>
+    /// <summary>As <see cref="RealPath.Of(string)"/>.</summary>
     public string Of(string path)
     {
         var full = Path.GetFullPath(path);

@@ -51,7 +51,7 @@ internal static unsafe class MatrixKernels
         }
     }
 
-    /// <inheritdoc cref="MatrixProduct{TLanes, TVector}.Run"/>
+    /// <inheritdoc cref="MatrixProduct{TLanes, TVector}.Run(float*, int, long, float*, int, int, float*, float*, long)"/>
     public static void Run(
         Instructions instructions,
         float* a,

@@ -7,7 +7,7 @@ public static class Judge
 {
     /// <summary>
     /// Matches by COCO's rules at the given IoU among boxes of all sizes, then classifies what is left. Pure; raises
-    /// <see cref="Settings.InputError"/> as <see cref="Evaluator"/> does.
+    /// <see cref="InputError"/> as <see cref="Evaluator"/> does.
     /// </summary>
     public static Judgement Decide(
         GroundTruth truth,

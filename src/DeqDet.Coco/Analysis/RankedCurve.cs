@@ -1,6 +1,6 @@
 namespace DeqDet.Coco.Analysis;
 
-/// <summary>Average precision of a ranked list, read as <see cref="PrecisionCurves"/> reads it.</summary>
+/// <summary>Average precision of a ranked list, read as <see cref="Evaluation.PrecisionCurves"/> reads it.</summary>
 internal static class RankedCurve
 {
     // The guard against 0 / 0 of the COCO evaluation.

@@ -21,8 +21,8 @@ internal readonly record struct LabelledBox(
 );
 
 /// <summary>An image with what its own label file says: formats with a file an image are read into these.</summary>
-/// <param name="FileName">Its path below the image folder.</param>
-/// <param name="Label">Its label file, as messages name it.</param>
+/// <param name="fileName">Its path below the image folder.</param>
+/// <param name="label">Its label file, as messages name it.</param>
 internal sealed class LabelledImage(string fileName, string label)
 {
     /// <summary>Its path below the image folder.</summary>

@@ -41,7 +41,7 @@ public static class ImageFile
     }
 
     /// <summary>Decodes a file's bytes; <paramref name="name"/> is what errors call it.</summary>
-    /// <exception cref="InputError">As for <see cref="Load"/>.</exception>
+    /// <exception cref="InputError">As for <see cref="Load(string, ValueTuple{int, int}?)"/>.</exception>
     public static RgbImage Decode(byte[] file, string name, (int Width, int Height)? stated = null) =>
         Decode(new(file), name, stated, null);
 
