@@ -88,10 +88,9 @@ module DryRun =
         let detector = setup.Settings.Detector
 
         let width =
-            match setup.Settings.Train.Precision with
-            | TrainingNumbers.Float32 -> 4.0
-            | TrainingNumbers.BFloat16
-            | TrainingNumbers.Float16 -> 2.0
+            match TrainingPrecision.ofNumbers setup.Device setup.Settings.Train.Precision with
+            | Precision.Fp32 -> 4.0
+            | _ -> 2.0
 
         let cost = Cost.trainingStep width detector images size
         let bf16 = isNull (Computation.Lacking Precision.Bf16) && width < 4.0

@@ -84,6 +84,8 @@ type TrainingNumbers =
     | [<Word "bf16">] BFloat16
     /// 11 bits of mantissa, numbers from 6e-8 to 65504: the loss is scaled, so that gradients stay in that range. For GPUs.
     | [<Word "fp16">] Float16
+    /// bfloat16 on a processor that has instructions for it, otherwise float32; a run's settings say which it was.
+    | [<Word "auto">] Fastest
 
 type TrainSettings =
     {
@@ -140,7 +142,7 @@ type TrainSettings =
         [<Setting "Whether the numbers of metrics.jsonl are also written as event files for TensorBoard, into events/ of the work folder.";
           FreeAtResume>]
         Tensorboard: bool
-        [<Setting "Numbers in which the backbone, the neck and the decoder's large layers are computed: fp32, or bf16, which is faster where the processor or GPU has instructions for it, or fp16 (GPUs only). Weights, their gradients, sums, norms, boxes and losses are float32 with each of them.";
+        [<Setting "Numbers in which the backbone, the neck and the decoder's large layers are computed: fp32, bf16, which is faster where the processor or GPU has instructions for it, fp16 (GPUs only), or auto: bf16 on a processor with instructions for it, otherwise fp32; the work folder's settings say which. Weights, their gradients, sums, norms, boxes and losses are float32 with each of them.";
           NoticedAtResume>]
         Precision: TrainingNumbers
     }

@@ -47,6 +47,28 @@ let tests =
 
                     expectParts message [ "train.precision=bf16: this processor lacks"; "train.precision=fp32" ]
 
+            testCase "auto is what the processor is faster in, and settings say which"
+            <| fun () ->
+                let run precision =
+                    { Settings.defaults with
+                        Train.Precision = precision
+                    }
+
+                let expected =
+                    if Computation.Supports Precision.Bf16 then
+                        TrainingNumbers.BFloat16
+                    else
+                        TrainingNumbers.Float32
+
+                let settled precision =
+                    (TrainingPrecision.settled torch.CPU (run precision)).Train.Precision
+
+                Expect.equal (settled TrainingNumbers.Fastest) expected "auto"
+                TrainingPrecision.check torch.CPU TrainingNumbers.Fastest
+
+                for precision in [ TrainingNumbers.Float32; TrainingNumbers.BFloat16; TrainingNumbers.Float16 ] do
+                    Expect.equal (settled precision) precision "what is named stays"
+
             testCase "it has no part in validations, which take float32"
             <| fun () ->
                 let detector =

@@ -10,12 +10,28 @@ open DeqDet.Settings.Schema
 /// In which numbers a training computes its large layers, and where it can.
 module TrainingPrecision =
 
-    /// What the kernels call a setting.
-    let ofNumbers (numbers: TrainingNumbers) : Precision =
+    /// What the kernels call a setting on a device.
+    let ofNumbers (device: torch.Device) (numbers: TrainingNumbers) : Precision =
         match numbers with
         | TrainingNumbers.Float32 -> Precision.Fp32
         | TrainingNumbers.BFloat16 -> Precision.Bf16
         | TrainingNumbers.Float16 -> Precision.Fp16
+        | TrainingNumbers.Fastest when device.``type`` = DeviceType.CPU && Computation.Supports Precision.Bf16 ->
+            Precision.Bf16
+        | TrainingNumbers.Fastest -> Precision.Fp32
+
+    /// Settings with the numbers that `auto` stands for on a device in its place, so that they say what the run computes in.
+    let settled (device: torch.Device) (settings: Settings) : Settings =
+        match settings.Train.Precision with
+        | TrainingNumbers.Fastest ->
+            { settings with
+                Train.Precision =
+                    if ofNumbers device TrainingNumbers.Fastest = Precision.Bf16 then
+                        TrainingNumbers.BFloat16
+                    else
+                        TrainingNumbers.Float32
+            }
+        | _ -> settings
 
     /// What settings files call it.
     let word (numbers: TrainingNumbers) : string =
@@ -26,7 +42,8 @@ module TrainingPrecision =
         let instead = "use train.precision=fp32"
 
         if device.``type`` = DeviceType.CPU then
-            match numbers, Computation.Lacking(ofNumbers numbers) with
+            match numbers, Computation.Lacking(ofNumbers device numbers) with
+            | TrainingNumbers.Fastest, _
             | TrainingNumbers.Float32, _
             | TrainingNumbers.BFloat16, null -> ()
             | TrainingNumbers.BFloat16, lacking ->
@@ -45,14 +62,13 @@ module TrainingPrecision =
 
     /// The precision and why, for people.
     let describe (device: torch.Device) (numbers: TrainingNumbers) : string =
-        match numbers with
-        | TrainingNumbers.Float32 when device.``type`` <> DeviceType.CPU -> "fp32 (train.precision)"
-        | TrainingNumbers.Float32 when Computation.Supports Precision.Bf16 ->
+        match ofNumbers device numbers with
+        | Precision.Fp32 when device.``type`` <> DeviceType.CPU -> "fp32 (train.precision)"
+        | Precision.Fp32 when Computation.Supports Precision.Bf16 ->
             "fp32 (train.precision); this processor has instructions for bf16, too"
-        | TrainingNumbers.Float32 -> "fp32 (train.precision); this processor has no instructions for bf16"
-        | TrainingNumbers.BFloat16 -> "bf16 for backbone, neck and large layers (train.precision), fp32 for the rest"
-        | TrainingNumbers.Float16 ->
-            "fp16 for backbone, neck and large layers (train.precision) with a scaled loss, fp32 for the rest"
+        | Precision.Fp32 -> "fp32 (train.precision); this processor has no instructions for bf16"
+        | Precision.Bf16 -> "bf16 for backbone, neck and large layers (train.precision), fp32 for the rest"
+        | _ -> "fp16 for backbone, neck and large layers (train.precision) with a scaled loss, fp32 for the rest"
 
     /// The detector in training as it is validated: in float32, whatever it trains in, so that `test` finds the same. It shares its weights; `release`
     /// frees what it keeps beside them.

@@ -75,7 +75,7 @@ module TrainingState =
             None
 
     let private precisionOf (setup: TrainingSetup) : Precision =
-        TrainingPrecision.ofNumbers setup.Settings.Train.Precision
+        TrainingPrecision.ofNumbers setup.Device setup.Settings.Train.Precision
 
     let private forTraining (setup: TrainingSetup) : Detector -> Detector =
         Detector.forTraining (precisionOf setup)

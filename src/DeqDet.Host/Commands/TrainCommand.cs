@@ -93,6 +93,7 @@ public static class TrainCommand
                 var device = ComputeDevice.Choose(request.Device, request.Tf32, processes.Communicator.LocalRank);
                 ComputeDevice.UseThreads(request.Threads?.Value, processes.Communicator.LocalSize);
                 TrainingPrecision.check(device, settings.Train.Precision);
+                settings = TrainingPrecision.settled(device, settings);
                 // one process of each machine fetches its weights and makes its data, and the others find them there
                 if (processes.Communicator.LocalRank > 0)
                 {

@@ -36,6 +36,7 @@ internal sealed class TrialSetup : IDisposable
         var device = ComputeDevice.Choose(request.Device, request.Tf32, 0);
         ComputeDevice.UseThreads(request.Threads?.Value, 1);
         TrainingPrecision.check(device, settings.Train.Precision);
+        settings = TrainingPrecision.settled(device, settings);
         var backbone = TrainCommand.BackboneFile(settings, display, cancellation);
         try
         {
