@@ -5,7 +5,8 @@
 //
 // BACKGROUNDS is a folder of photographs, of which each picture shows a part; every fifth of them serves the validation alone. Six classes (nine
 // to ace), one to five cards of 80 to 300 px a picture of 500 x 375 px, turned, tilted, unevenly lit and partly covered by each other. A card has
-// its rank in two corners and a suit in the middle, which says nothing of the class. Written in COCO's layout.
+// its rank in two corners, and on its face what the rank's cards have: a suit's sign as often as it counts, or a figure twice, in any colours. Written
+// in COCO's layout.
 #I "../src/DeqDet.Host/bin/Debug/net10.0"
 #r "SkiaSharp.dll"
 #r "DeqDet.Base.dll"
@@ -26,29 +27,18 @@ let width, height = 500, 375
 let classes =
     [ "nine", "9"; "ten", "10"; "jack", "J"; "queen", "Q"; "king", "K"; "ace", "A" ]
 
-/// A card of 100 x 140, its middle at the origin.
-let drawCard (canvas: SKCanvas) (sign: string) (suit: int) (paper: SKColor) =
-    use fill = new SKPaint(Color = paper, IsAntialias = true)
+/// What figures wear: of any rank the same.
+let colours =
+    [|
+        SKColor(180uy, 25uy, 35uy)
+        SKColor(35uy, 60uy, 150uy)
+        SKColor(235uy, 190uy, 40uy)
+        SKColor(25uy, 25uy, 30uy)
+    |]
 
-    use rim =
-        new SKPaint(
-            Color = SKColor(60uy, 60uy, 60uy),
-            IsAntialias = true,
-            Style = SKPaintStyle.Stroke,
-            StrokeWidth = 1.2f
-        )
-
-    canvas.DrawRoundRect(-50f, -70f, 100f, 140f, 7f, 7f, fill)
-    canvas.DrawRoundRect(-50f, -70f, 100f, 140f, 7f, 7f, rim)
-
-    let ink =
-        if suit % 2 = 0 then
-            SKColor(190uy, 20uy, 30uy)
-        else
-            SKColor(15uy, 15uy, 20uy)
-
-    use brush = new SKPaint(Color = ink, IsAntialias = true)
-    use path = new SKPath()
+/// The outline of a suit's sign, 52 px high, its middle at the origin.
+let signOf suit =
+    let path = new SKPath()
 
     match suit with
     | 0 -> // diamond
@@ -74,7 +64,115 @@ let drawCard (canvas: SKCanvas) (sign: string) (suit: int) (paper: SKColor) =
         path.AddRect(SKRect(-3f, -6f, 3f, 26f))
 
     path.Close()
-    canvas.DrawPath(path, brush)
+    path
+
+/// Where the signs of a rank stand on a face of 100 x 140, and how large they are.
+let signsOf rank =
+    let column x rows = [ for y in rows -> x, y ]
+
+    match rank with
+    | "9" ->
+        column -17f [ -45f; -15f; 15f; 45f ]
+        @ column 17f [ -45f; -15f; 15f; 45f ]
+        @ [ 0f, 0f ],
+        0.4f
+    | "10" ->
+        column -17f [ -45f; -15f; 15f; 45f ]
+        @ column 17f [ -45f; -15f; 15f; 45f ]
+        @ [ 0f, -30f; 0f, 30f ],
+        0.4f
+    | "A" -> [ 0f, 0f ], 1f
+    | _ -> [ -24f, -40f ], 0.35f // beside a figure
+
+/// The upper half of a figure: shoulders, head, and what tells a jack's cap, a queen's hair and a king's crown and beard apart.
+let drawFigure (canvas: SKCanvas) rank (cloth: SKColor) (trim: SKColor) =
+    use clothes = new SKPaint(Color = cloth, IsAntialias = true)
+    use trims = new SKPaint(Color = trim, IsAntialias = true)
+    use skin = new SKPaint(Color = SKColor(235uy, 205uy, 170uy), IsAntialias = true)
+    use hair = new SKPaint(Color = SKColor(90uy, 60uy, 30uy), IsAntialias = true)
+    use shape = new SKPath()
+    shape.MoveTo(-28f, 0f)
+    shape.LineTo(-20f, -22f)
+    shape.LineTo(20f, -22f)
+    shape.LineTo(28f, 0f)
+    shape.Close()
+    canvas.DrawPath(shape, clothes)
+    canvas.DrawRect(-4f, -22f, 8f, 22f, trims)
+
+    if rank = "Q" then
+        canvas.DrawOval(0f, -34f, 15f, 15f, hair)
+
+    canvas.DrawOval(0f, -33f, 9f, 11f, skin)
+    use hat = new SKPath()
+
+    match rank with
+    | "J" ->
+        hat.AddRect(SKRect(-12f, -48f, 12f, -41f))
+        hat.MoveTo(12f, -44f)
+        hat.LineTo(24f, -56f)
+        hat.LineTo(16f, -42f)
+    | "Q" -> hat.AddCircle(0f, -50f, 5f)
+    | _ ->
+        hat.MoveTo(-12f, -42f)
+
+        for x, y in [ -14f, -58f; -6f, -49f; 0f, -60f; 6f, -49f; 14f, -58f; 12f, -42f ] do
+            hat.LineTo(x, y)
+
+        canvas.DrawOval(0f, -25f, 6f, 6f, hair)
+
+    hat.Close()
+    canvas.DrawPath(hat, trims)
+
+/// A card of 100 x 140, its middle at the origin.
+let drawCard (canvas: SKCanvas) (sign: string) (suit: int) (paper: SKColor) (cloth: SKColor) (trim: SKColor) =
+    use fill = new SKPaint(Color = paper, IsAntialias = true)
+
+    use rim =
+        new SKPaint(
+            Color = SKColor(60uy, 60uy, 60uy),
+            IsAntialias = true,
+            Style = SKPaintStyle.Stroke,
+            StrokeWidth = 1.2f
+        )
+
+    canvas.DrawRoundRect(-50f, -70f, 100f, 140f, 7f, 7f, fill)
+    canvas.DrawRoundRect(-50f, -70f, 100f, 140f, 7f, 7f, rim)
+
+    let ink =
+        if suit % 2 = 0 then
+            SKColor(190uy, 20uy, 30uy)
+        else
+            SKColor(15uy, 15uy, 20uy)
+
+    use brush = new SKPaint(Color = ink, IsAntialias = true)
+    use path = signOf suit
+    let places, size = signsOf sign
+    let figure = List.contains sign [ "J"; "Q"; "K" ]
+
+    if figure then
+        use frame =
+            new SKPaint(Color = cloth, IsAntialias = true, Style = SKPaintStyle.Stroke, StrokeWidth = 1.5f)
+
+        canvas.DrawRect(-32f, -62f, 64f, 124f, frame)
+
+        for half in [ 0f; 180f ] do
+            canvas.Save() |> ignore
+            canvas.RotateDegrees half
+            drawFigure canvas sign cloth trim
+            canvas.Restore()
+
+    for half in (if figure then [ 0f; 180f ] else [ 0f ]) do
+        canvas.Save() |> ignore
+        canvas.RotateDegrees half
+
+        for x, y in places do
+            canvas.Save() |> ignore
+            canvas.Translate(x, y)
+            canvas.Scale(size, (if y > 0f then -size else size))
+            canvas.DrawPath(path, brush)
+            canvas.Restore()
+
+        canvas.Restore()
 
     for half in [ 0f; 180f ] do
         canvas.Save() |> ignore
@@ -150,7 +248,9 @@ let make (backgrounds: string[]) (random: SplitMix64) (file: string) : Card list
                 let paper = SKColor(byte light, byte light, byte (light - random.Between(0, 30)))
                 canvas.Save() |> ignore
                 canvas.SetMatrix &matrix
-                drawCard canvas (snd classes[label]) (random.Below 4) paper
+                let cloth = random.Below colours.Length
+                let trim = (cloth + 1 + random.Below(colours.Length - 1)) % colours.Length
+                drawCard canvas (snd classes[label]) (random.Below 4) paper colours[cloth] colours[trim]
                 canvas.Restore()
                 cards.Add { Class = label; Box = box }
                 placed <- true
