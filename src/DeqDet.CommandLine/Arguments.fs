@@ -323,6 +323,14 @@ type ConvertArgument =
         Explain("",
                 "Takes the averaged weights (EMA) of a checkpoint that holds both.",
                 "convert mine.pth mine.safetensors --ema")>] Ema
+    | [<Unique;
+        Explain("",
+                "Leaves a detector's backbone out: a decoder from which a training starts (train --from) with a backbone of its own.",
+                "convert work/shapes decoder.safetensors --decoder")>] Decoder
+    | [<Unique;
+        Explain("",
+                "Writes the weights in half precision (float16): half the size, rounded to 11 bits.",
+                "convert work/shapes small.safetensors --fp16")>] Fp16
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument

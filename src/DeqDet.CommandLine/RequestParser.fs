@@ -308,6 +308,8 @@ module RequestParser =
                 Config = results.TryGetResult ConvertArgument.Config
                 Classes = results.TryGetResult ConvertArgument.Classes
                 Ema = results.Contains ConvertArgument.Ema
+                Decoder = results.Contains ConvertArgument.Decoder
+                Half = results.Contains ConvertArgument.Fp16
             }
         | [] -> refuse $"convert: name a file to read and a file to write; for example: {example}"
         | [ source ] -> refuse $"convert: name a file to write after {source}; for example: {example}"

@@ -256,6 +256,10 @@ type ConvertRequest =
         Classes: string option
         /// Whether the averaged weights are taken, of a checkpoint that holds both.
         Ema: bool
+        /// Whether a detector's backbone is left out.
+        Decoder: bool
+        /// Whether numbers are written in half precision.
+        Half: bool
     }
 
 type InfoRequest =

@@ -151,6 +151,71 @@ let tests =
     <| testList
         "Detector start"
         [
+            testCase "a decoder alone leaves the backbone as it starts by itself"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let whole, file = written folder "a.safetensors" [] shapes
+                    let decoder = Path.Combine(folder, "decoder.safetensors")
+
+                    do
+                        use source = SafetensorsFile.Open whole
+
+                        SafetensorsWriter.Write(
+                            decoder,
+                            [|
+                                for tensor in source.Tensors do
+                                    if
+                                        not (
+                                            CheckpointFile.IsState tensor.Name
+                                            || tensor.Name.StartsWith BackboneNames.prefix
+                                        )
+                                    then
+                                        TensorToWrite.Of tensor
+                            |],
+                            source.Metadata
+                        )
+
+                    let fresh = started folder []
+
+                    for entry in started folder [ $"weights.load={decoder}" ] do
+                        let expected =
+                            if entry.Key.StartsWith BackboneNames.prefix then
+                                fresh[entry.Key]
+                            else
+                                file[entry.Key]
+
+                        Expect.equal entry.Value expected entry.Key
+
+                    let settings = settingsOf folder [ $"weights.load={decoder}" ]
+                    Expect.isFalse (DetectorStart.bringsBackbone settings) "no backbone"
+
+                    Expect.isTrue
+                        (DetectorStart.bringsBackbone (settingsOf folder [ $"weights.load={whole}" ]))
+                        "a backbone"
+
+                    let notices =
+                        (DetectorStart.plan settings [||])
+                        |> Option.map _.Notices
+                        |> Option.defaultValue []
+
+                    Expect.exists notices _.Contains("random weights") "said"
+
+                    // one tensor less than a decoder has
+                    let damaged = Path.Combine(folder, "damaged.safetensors")
+
+                    do
+                        use source = SafetensorsFile.Open decoder
+
+                        SafetensorsWriter.Write(
+                            damaged,
+                            [| for tensor in Seq.skip 1 source.Tensors -> TensorToWrite.Of tensor |],
+                            source.Metadata
+                        )
+
+                    Expect.throwsT<CheckpointError>
+                        (fun () -> DetectorStart.check (settingsOf folder [ $"weights.load={damaged}" ]))
+                        "a decoder with a hole")
+
             testCase
                 "everything is taken, of the class layers the rows of the same names, and the others are drawn from the seed"
             <| fun () ->

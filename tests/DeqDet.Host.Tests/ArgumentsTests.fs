@@ -519,8 +519,10 @@ let private understood =
                 Config = Some "c.json"
                 Classes = Some "cat,dog"
                 Ema = false
+                Decoder = false
+                Half = false
             }
-        [ "convert"; "--ema"; "a.pth"; "b.pth" ],
+        [ "convert"; "--ema"; "--decoder"; "--fp16"; "a.pth"; "b.pth" ],
         Request.Convert
             {
                 In = "a.pth"
@@ -528,6 +530,8 @@ let private understood =
                 Config = None
                 Classes = None
                 Ema = true
+                Decoder = true
+                Half = true
             }
         [ "info"; "work/shapes" ],
         Request.Info

@@ -71,6 +71,8 @@ let private request source target : ConvertRequest =
         Config = None
         Classes = None
         Ema = false
+        Decoder = false
+        Half = false
     }
 
 let private run (request: ConvertRequest) : string =
@@ -232,6 +234,71 @@ let private asPeopleHaveThem =
                             |> ignore)
 
                     Expect.stringContains none "has no averaged weights" "a checkpoint without averages"))
+
+            testCase
+                "a decoder has all but the backbone, in half precision half the bytes, and detects nothing"
+                (fun () ->
+                    files (fun at ->
+                        let halved =
+                            { request (at "a.safetensors") (at "b.safetensors") with
+                                Decoder = true
+                                Half = true
+                            }
+
+                        run halved |> ignore
+
+                        let wanted =
+                            tensors (at "plain.safetensors")
+                            |> List.filter (fun (name, _, _, _) -> not (name.StartsWith "backbone."))
+
+                        let found = tensors (at "b.safetensors")
+
+                        Expect.equal
+                            (found |> List.map (fun (n, _, s, _) -> n, s))
+                            (wanted |> List.map (fun (n, _, s, _) -> n, s))
+                            "names"
+
+                        for (name, kind, _, bytes), (_, _, _, all) in List.zip found wanted do
+                            Expect.equal kind ElementType.Float16 name
+
+                            let rounded =
+                                [|
+                                    for i in 0..4 .. all.Length - 1 ->
+                                        BitConverter.ToSingle(all, i) |> Half.op_Explicit
+                                |]
+                                |> Array.collect (fun (half: Half) -> BitConverter.GetBytes half)
+
+                            Expect.equal bytes rounded name
+
+                        for use' in
+                            [
+                                fun () -> told (at "b.safetensors") |> ignore
+                                fun () -> TrainedModel.load (at "b.safetensors") torch.CPU |> TrainedModel.dispose
+                                fun () -> run (request (at "b.safetensors") (at "c.safetensors")) |> ignore
+                            ] do
+                            Expect.stringContains (refused use') "train --from" "what it is for"
+
+                        let pth = refused (fun () -> run { halved with Out = at "b.pth" } |> ignore)
+
+                        Expect.stringContains pth ".safetensors" "the other format"))
+
+            testCase "numbers beyond half precision are refused by name, and nothing is written" (fun () ->
+                files (fun at ->
+                    rewrite (at "a.safetensors") (at "big.safetensors") (fun tensor ->
+                        let bytes = tensor.ToArray()
+                        BitConverter.GetBytes(70000f).CopyTo(bytes, bytes.Length - 4)
+                        [ tensor.Name, bytes ])
+
+                    let said =
+                        refused (fun () ->
+                            run
+                                { request (at "big.safetensors") (at "b.safetensors") with
+                                    Half = true
+                                }
+                            |> ignore)
+
+                    Expect.stringContains said "too large for float16" "why"
+                    Expect.isFalse (File.Exists(at "b.safetensors")) "nothing written"))
 
             testCase "NaN is refused by the names of all tensors that hold it, and nothing is written" (fun () ->
                 files (fun at ->

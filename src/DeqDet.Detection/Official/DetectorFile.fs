@@ -167,6 +167,14 @@ module DetectorFile =
     /// or an annotation file; None: what the file says, or COCO's 80.
     /// Raises InputError where it is damaged or does not fit, or its classes are not known.
     let read (config: string option) (classes: string option) (file: ITensorFile) : DetectorFile =
+        if not (KnownModels.holdsBackbone file) then
+            raise (
+                CheckpointError(
+                    file.Path,
+                    "holds a decoder without a backbone: a training starts from it (train --from, weights.load), and what it saves detects"
+                )
+            )
+
         let own = ownInfo file
 
         let weights =

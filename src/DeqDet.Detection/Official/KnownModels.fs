@@ -28,6 +28,21 @@ module KnownModels =
         file.Tensors
         |> Seq.exists (fun tensor -> tensor.Name.StartsWith("roi_head.", StringComparison.Ordinal))
 
+    /// Whether a backbone is among the tensors. A decoder alone, with neck and queries, is what a training may start from with a backbone of its own.
+    let holdsBackbone (file: ITensorFile) : bool =
+        file.Tensors
+        |> Seq.exists (fun tensor -> tensor.Name.StartsWith(BackboneNames.prefix, StringComparison.Ordinal))
+
+    /// What a detector with these settings wants of a file: all of it, or without a backbone where the file holds none.
+    let expected (settings: DetectorSettings) (file: ITensorFile) : ExpectedTensor[] =
+        let all = ExpectedWeights.ofDetector settings
+
+        if holdsBackbone file then
+            all
+        else
+            all
+            |> Array.filter (fun tensor -> not (tensor.Name.StartsWith(BackboneNames.prefix, StringComparison.Ordinal)))
+
     /// As many classes as a detector's tensors are made for. Raises CheckpointError where it has no classifier.
     let classesOf (file: ITensorFile) : int =
         let isClassifier (tensor: StoredTensor) =

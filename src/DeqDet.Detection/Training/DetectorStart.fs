@@ -119,7 +119,7 @@ module DetectorStart =
         | _ -> ()
 
         try
-            Weights.Check(file.Path, weightsOf file, ExpectedWeights.ofDetector (asThere settings.Detector file))
+            Weights.Check(file.Path, weightsOf file, KnownModels.expected (asThere settings.Detector file) file)
         with :? CheckpointError as error ->
             match there |> Option.map (differences settings) |> Option.defaultValue [] with
             | [] -> refuse error.Problem error
@@ -127,7 +127,7 @@ module DetectorStart =
                 let several = String.concat ", " several
 
                 refuse
-                    $"{several}; set them as they are there, or leave CONFIG out: the file's own settings hold then"
+                    $"{several}; set them as they are there, or leave CONFIG out: the file's own settings hold then; or start without it, by weights.load=null"
                     error
 
     /// Raises InputError where settings name a start that is missing or damaged, or does not fit. What the classes are does not matter.
@@ -147,6 +147,7 @@ module DetectorStart =
     /// whether it is named where the data are, so that none are made. Raises InputError where the file is missing, damaged or not known.
     let settingsOf (path: string) (otherData: bool) (assignments: string seq) : Settings =
         use file = openFile path
+        let whole = KnownModels.holdsBackbone file
 
         let there =
             match ownSettings file with
@@ -160,7 +161,7 @@ module DetectorStart =
                         Classes = 0
                         Backbone =
                             { there.Detector.Backbone with
-                                Weights = None
+                                Weights = if whole then None else there.Detector.Backbone.Weights
                             }
                     }
                 Weights = Settings.defaults.Weights
@@ -177,8 +178,12 @@ module DetectorStart =
             if names.IsEmpty then
                 $"{file.Path} does not say what its {KnownModels.classesOf file} classes are: all of the data's start fresh"
 
-            if settings.Detector.Backbone.Weights.IsSome then
+            match settings.Detector.Backbone.Weights with
+            | Some _ when KnownModels.holdsBackbone file ->
                 "backbone.weights is ignored: the backbone comes with the whole detector (weights.load, --from)"
+            | None when not (KnownModels.holdsBackbone file) ->
+                $"{file.Path} holds a decoder alone, and the backbone starts from random weights; backbone.weights names others"
+            | _ -> ()
 
             match ownSettings file with
             | Some there when there.Data.Normalise <> settings.Data.Normalise ->
@@ -221,6 +226,15 @@ module DetectorStart =
                 Notices = noticesOf settings file names
             })
 
+    /// Whether the backbone comes with what settings start from; otherwise it starts by itself, as `backbone.weights` says. Raises InputError as
+    /// `check` does.
+    let bringsBackbone (settings: Settings) : bool =
+        match settings.Weights.Load with
+        | Some path ->
+            use file = openFile path
+            KnownModels.holdsBackbone file
+        | None -> false
+
     /// Copies what is taken over into a new detector, whose own numbers stay where the file has none. Raises InputError where the file is damaged
     /// or holds NaN or infinity; the detector is as it was then.
     let copyInto (detector: Detector) (start: DetectorStart) (device: torch.Device) : unit =
@@ -228,19 +242,23 @@ module DetectorStart =
         use _ = torch.no_grad ()
         use file = openFile start.Path
 
-        let found =
-            TrainedModel.weights (asThere detector.Settings file) file.Path (weightsOf file) device
+        let expected = KnownModels.expected (asThere detector.Settings file) file
+        let found = Weights.Load(file.Path, weightsOf file, expected, device)
 
         for spec, tensor in detector.Tensors do
-            use there = found[spec.Name]
+            match found.TryGetValue spec.Name with
+            | false, _ -> () // of the backbone, which the file leaves as it is
+            | true, there ->
 
-            if ofClasses spec then
-                for row, at in List.indexed start.Classes do
-                    match at.Old with
-                    | Some(old, _) -> tensor.select(0L, int64 row).copy_(there.select (0L, int64 old)) |> ignore
-                    | None -> ()
-            elif ofQueries spec then
-                let count = min tensor.shape[0] there.shape[0]
-                tensor.narrow(0L, 0L, count).copy_(there.narrow (0L, 0L, count)) |> ignore
-            else
-                tensor.copy_ there |> ignore
+                use there = there
+
+                if ofClasses spec then
+                    for row, at in List.indexed start.Classes do
+                        match at.Old with
+                        | Some(old, _) -> tensor.select(0L, int64 row).copy_(there.select (0L, int64 old)) |> ignore
+                        | None -> ()
+                elif ofQueries spec then
+                    let count = min tensor.shape[0] there.shape[0]
+                    tensor.narrow(0L, 0L, count).copy_(there.narrow (0L, 0L, count)) |> ignore
+                else
+                    tensor.copy_ there |> ignore

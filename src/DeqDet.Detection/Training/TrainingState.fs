@@ -81,7 +81,7 @@ module TrainingState =
         Detector.forTraining (precisionOf setup)
         >> Detector.freeze (OptimiserRules.isFrozen setup.Settings.Optimiser)
 
-    /// A run from the start: weights drawn from the seed, those of a whole detector or of a backbone from a file where there is one.
+    /// A run from the start: weights drawn from the seed, those of a whole detector, of a decoder or of a backbone from files where there are some.
     /// Raises InputError where that file is missing or damaged, or does not fit.
     let create (setup: TrainingSetup) : TrainingState =
         let settings = setup.Settings.Detector
@@ -90,12 +90,13 @@ module TrainingState =
             Detector.initialise settings (uint64 setup.Settings.Train.Seed) setup.Device
             |> forTraining setup
 
-        match DetectorStart.plan setup.Settings setup.Classes with
-        | Some start -> DetectorStart.copyInto detector start setup.Device
-        | None ->
+        if not (DetectorStart.bringsBackbone setup.Settings) then
             setup.BackboneFile
             |> Option.iter (fun file ->
                 BackboneWeights.copyInto detector file setup.Settings.Data.Normalise setup.Device)
+
+        DetectorStart.plan setup.Settings setup.Classes
+        |> Option.iter (fun start -> DetectorStart.copyInto detector start setup.Device)
 
         {
             Detector = detector

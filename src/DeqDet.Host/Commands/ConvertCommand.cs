@@ -30,6 +30,12 @@ public static class ConvertCommand
             is { Value: var named }
             ? named
             : WorkFolderModule.checkpointOf(request.In);
+        if (request.Decoder && pth)
+        {
+            throw new InputError(
+                $"{request.Out}: a decoder without its backbone is no official detector; write a .safetensors file"
+            );
+        }
         Outputs.CheckInputs("convert", request.Out, [path]);
         using var file = CheckpointInput.Open(path, request.Ema, output);
         var what = KnownModels.isDetector(file)
@@ -63,18 +69,23 @@ public static class ConvertCommand
         );
         FiniteNumbers.Check(file.Path, detector.Weights);
         var official = OfficialTensors.ofDetector(detector.Settings.Detector);
-        var live = official.Where(tensor => !tensor.Dead).ToList();
+        var live = official
+            .Where(tensor => !tensor.Dead)
+            .Where(tensor =>
+                !(request.Decoder && tensor.Spec.Name.StartsWith(BackboneNames.prefix, StringComparison.Ordinal))
+            )
+            .ToList();
         CheckOut(request);
         if (pth)
         {
-            WriteOfficial(request.Out, detector, official);
+            WriteOfficial(request, detector, official);
         }
         else
         {
             var stored = detector.Weights.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
             SafetensorsWriter.Write(
                 request.Out,
-                [.. live.Select(tensor => TensorToWrite.Of(stored[tensor.Spec.Name]))],
+                [.. live.Select(tensor => Copied(stored[tensor.Spec.Name], request.Half))],
                 detector.Info.ToMetadata()
             );
         }
@@ -88,19 +99,23 @@ public static class ConvertCommand
     }
 
     // The official code loads strictly: it misses also what it never reads.
-    private static void WriteOfficial(string path, DetectorFile detector, IEnumerable<OfficialTensor> official)
+    private static void WriteOfficial(
+        ConvertRequest request,
+        DetectorFile detector,
+        IEnumerable<OfficialTensor> official
+    )
     {
         using var scope = torch.NewDisposeScope();
         using var generator = new torch.Generator(DeadWeightsSeed, torch.CPU);
         var stored = detector.Weights.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         PthWriter.Write(
-            path,
+            request.Out,
             [
                 .. official
                     .Select(tensor => tensor.Spec)
                     .Select(spec =>
                         stored.TryGetValue(spec.Name, out var tensor) && tensor.Shape.SequenceEqual(spec.Shape)
-                            ? TensorToWrite.Of(tensor)
+                            ? Copied(tensor, request.Half)
                             : Tensors.ToWrite(spec.Name, InitialiserModule.draw(generator, spec))
                     ),
             ],
@@ -111,10 +126,10 @@ public static class ConvertCommand
     private static string Backbone(ITensorFile file, ConvertRequest request, bool pth, TextWriter output)
     {
         var (kind, backbone) = KnownModels.findBackbone(file);
-        if ((request.Config ?? request.Classes) is not null)
+        if ((request.Config ?? request.Classes) is not null || request.Decoder)
         {
             throw new InputError(
-                $"{file.Path}: holds a backbone, {ModelNames.Of(kind)}; --config and --classes are for whole detectors"
+                $"{file.Path}: holds a backbone, {ModelNames.Of(kind)}; --config, --classes and --decoder are for whole detectors"
             );
         }
         var input = backbone.Input is { Value: var seen } ? BackboneInputModule.toMetadata(seen) : [];
@@ -130,7 +145,7 @@ public static class ConvertCommand
             output.WriteLine($"note: {Human.Path(file.Path)}: {notice}");
         }
         FiniteNumbers.Check(file.Path, backbone.Tensors);
-        TensorToWrite[] list = [.. backbone.Tensors.Select(tensor => TensorToWrite.Of(tensor))];
+        TensorToWrite[] list = [.. backbone.Tensors.Select(tensor => Copied(tensor, request.Half))];
         CheckOut(request);
         if (pth)
         {
@@ -141,6 +156,26 @@ public static class ConvertCommand
             SafetensorsWriter.Write(request.Out, list, input.ToDictionary(entry => entry.Item1, entry => entry.Item2));
         }
         return $"backbone {ModelNames.Of(kind)}, {list.Length} tensors";
+    }
+
+    // Loaded and rounded when its turn comes, so that one tensor at a time is in memory.
+    private static TensorToWrite Copied(StoredTensor tensor, bool half) =>
+        half && tensor.Type is (ElementType.Float32 or ElementType.Float64 or ElementType.BFloat16)
+            ? new(tensor.Name, ElementType.Float16, tensor.Shape, stream => WriteHalf(tensor, stream))
+            : TensorToWrite.Of(tensor);
+
+    private static void WriteHalf(StoredTensor stored, Stream stream)
+    {
+        using var scope = torch.NewDisposeScope();
+        var tensor = Tensors.Load(stored).to_type(torch.ScalarType.Float16);
+        if (!torch.isfinite(tensor).all().ToBoolean())
+        {
+            throw new CheckpointError(
+                stored.Path,
+                $"tensor '{stored.Name}' holds numbers that are too large for float16; convert without --fp16"
+            );
+        }
+        Tensors.ToWrite(stored.Name, tensor).WriteTo(stream);
     }
 
     private static void CheckOut(ConvertRequest request) =>

@@ -215,8 +215,7 @@ public static class TrainCommand
         CancellationToken cancellation
     ) =>
         // a whole detector brings its own
-        settings.Weights.Load
-            is null
+        !DetectorStartModule.bringsBackbone(settings)
             ? WeightsByName.file(
                 PackageSourceModule.ofMachine(cancellation),
                 FuncConvert.FromAction<string>(display.Notice),
