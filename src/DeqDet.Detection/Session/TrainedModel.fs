@@ -91,5 +91,16 @@ module TrainedModel =
             Settings = Settings.withDetector detector model.Settings
         }
 
+    /// The same model, whose queries settle at another residual (solver.tolerance).
+    let withTolerance (tolerance: float) (model: TrainedModel) : TrainedModel =
+        model
+        |> withDetectorSettings (fun settings ->
+            { settings with
+                Solver =
+                    { settings.Solver with
+                        Tolerance = Some tolerance
+                    }
+            })
+
     /// Frees all its tensors.
     let dispose (model: TrainedModel) : unit = Detector.dispose model.Detector

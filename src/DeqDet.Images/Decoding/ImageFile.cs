@@ -101,21 +101,23 @@ public static class ImageFile
             : file.Length;
     }
 
-    internal static InputError Empty(string name) =>
-        new($"{name}: the image file is empty; replace it, or take it out of the data");
+    private const string Replace = "replace it, or take it out of the data";
+
+    internal static ImageError Empty(string name) => new(name, "the image file is empty", Replace);
 
     internal const string Truncated = "the image file is truncated";
 
     internal const string Damaged = "the image file is damaged";
 
-    internal static InputError Unusable(string name, string reason) =>
-        new($"{name}: {reason}; replace it, or take it out of the data");
+    internal static ImageError Unusable(string name, string reason) => new(name, reason, Replace);
 
-    internal static InputError NoImage(string name, ImageKind kind) =>
+    internal static ImageError NoImage(string name, ImageKind kind) =>
         kind.IsRead
             ? Unusable(name, $"not a readable image: {kind.Name} whose header is damaged")
             : new(
-                $"{name}: not a readable image ({ImageKind.Readable}) but {kind.Name}; convert it to PNG or JPEG, or take it out of the data"
+                name,
+                $"not a readable image ({ImageKind.Readable}) but {kind.Name}",
+                "convert it to PNG or JPEG, or take it out of the data"
             );
 
     private static InputError Missing(string path) =>

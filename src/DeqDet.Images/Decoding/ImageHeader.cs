@@ -35,6 +35,16 @@ public sealed record ImageHeader(int Width, int Height, int Orientation, string 
         return Of(picture, kind, path);
     }
 
+    /// <summary>
+    /// The header of a file's bytes, however many pixels it states; null where they are of no kind that is read, or the header is damaged.
+    /// </summary>
+    public static ImageHeader? TryRead(byte[] file)
+    {
+        var kind = ImageFile.KindOf(file);
+        using var picture = ImageFile.Open(kind, file);
+        return picture is null ? null : new(picture.Width, picture.Height, picture.Orientation, kind.Format!);
+    }
+
     /// <summary>The header of a file that is being decoded; <paramref name="name"/> is what errors call it.</summary>
     /// <exception cref="InputError">It has more pixels than are decoded.</exception>
     internal static ImageHeader Of(IStoredPicture picture, ImageKind kind, string name)
