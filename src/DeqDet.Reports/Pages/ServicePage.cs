@@ -1,0 +1,68 @@
+using System.Text.Json;
+
+namespace DeqDet.Reports.Pages;
+
+/// <summary>The page of a service: one drops a picture on it and sees what the service finds.</summary>
+/// <param name="Name">Name of the detector, its checkpoint mostly.</param>
+/// <param name="Classes">Its classes, each with the score from which on its detections are taken.</param>
+/// <param name="Steps">Refinement steps, at most; null for models without equilibrium.</param>
+/// <param name="Tolerance">The residual at which a query has settled; null: every query takes all steps.</param>
+/// <param name="MostBytes">Largest picture file that the service takes.</param>
+/// <param name="MostPixels">Most pixels of a picture.</param>
+public sealed record ServicePage(
+    string Name,
+    IReadOnlyList<(string Name, double Threshold)> Classes,
+    int? Steps,
+    double? Tolerance,
+    long MostBytes,
+    long MostPixels
+)
+{
+    /// <summary>Writes the page, one HTML file that asks nobody but the service it comes from. Equal input gives equal bytes.</summary>
+    public void Write(Stream stream) =>
+        PageTemplate.Write(
+            stream,
+            "service.html",
+            ["evaluation.css", "browse.css", "service.css"],
+            WriteData,
+            ["dom.js", "service.js"]
+        );
+
+    private void WriteData(Utf8JsonWriter writer)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("name", Name);
+        writer.WriteStartArray("classes");
+        foreach (var ((name, threshold), label) in Classes.Select((known, label) => (known, label)))
+        {
+            var colour = Palette.Of(label);
+            writer.WriteStartObject();
+            writer.WriteString("name", name);
+            writer.WriteNumber("threshold", threshold);
+            writer.WriteString("colour", Css(colour));
+            writer.WriteString("ink", Css(Palette.TextOn(colour)));
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+        WriteNumber(writer, "steps", Steps);
+        WriteNumber(writer, "tolerance", Tolerance);
+        writer.WriteNumber("most_bytes", MostBytes);
+        writer.WriteNumber("most_pixels", MostPixels);
+        writer.WriteEndObject();
+    }
+
+    private static void WriteNumber(Utf8JsonWriter writer, string name, double? number)
+    {
+        if (number is { } known)
+        {
+            writer.WriteNumber(name, known);
+        }
+        else
+        {
+            writer.WriteNull(name);
+        }
+    }
+
+    private static string Css(SkiaSharp.SKColor colour) => $"#{colour.Red:x2}{colour.Green:x2}{colour.Blue:x2}";
+}
