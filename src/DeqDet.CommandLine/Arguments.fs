@@ -223,6 +223,106 @@ type DetectArgument =
         member argument.Usage = ExplainAttribute.Usage argument
 
 [<RequireQualifiedAccess>]
+type ServeArgument =
+    | [<MainCommand; Unique; Explain("CHECKPOINT", "Checkpoint file or work folder.", "serve work/shapes")>] Checkpoint of
+        string
+    | [<Unique;
+        Explain("N", "Port to listen at; 0: any that is free. Default: 8000.", "serve work/shapes --port 8080");
+        AtLeast 0;
+        AtMost 65535>] Port of int
+    | [<Unique;
+        Explain("IP",
+                "Address to listen at: 0.0.0.0 for everybody who reaches this machine, without passwords or encryption. Default: 127.0.0.1, this machine alone.",
+                "serve work/shapes --address 0.0.0.0")>] Address of string
+    | [<Unique;
+        Explain("T",
+                "Least score of a detection where a request has none, 0 to 1. Default: for each class that of the best F1 in its validation, 0.3 where the checkpoint has none.",
+                "serve work/shapes --threshold 0.5");
+        AtLeast 0;
+        AtMost 1>] Threshold of float
+    | [<Unique;
+        Explain("N",
+                "Most pictures that go through the network together. Default: what the checkpoint says (evaluation.batch_size).",
+                "serve work/shapes --batch-size 8");
+        AtLeast 1;
+        AtMost 1024>] Batch_Size of int
+    | [<Unique;
+        Explain("MS",
+                "Milliseconds that the first picture of a batch waits for others. Default: 5.",
+                "serve work/shapes --batch-window 0");
+        AtLeast 0;
+        AtMost 1000>] Batch_Window of float
+    | [<Unique;
+        Explain("N",
+                "Most pictures that wait; more are asked to come back (429). Default: 64.",
+                "serve work/shapes --queue 200");
+        AtLeast 1;
+        AtMost 100_000>] Queue of int
+    | [<Unique;
+        Explain("S",
+                "Seconds that a picture may take to arrive, and then to be answered. Default: 30.",
+                "serve work/shapes --timeout 60");
+        Above 0;
+        AtMost 3600>] Timeout of float
+    | [<Unique;
+        Explain("MB",
+                "Largest body of a request, in units of 2^20 bytes. Default: 32.",
+                "serve work/shapes --max-body 8");
+        AtLeast 1;
+        AtMost 1024>] Max_Body of int
+    | [<Unique;
+        Explain("N",
+                "Most pixels of a picture, in millions; larger ones are refused undecoded. Default: 50.",
+                "serve work/shapes --max-pixels 12");
+        Above 0;
+        AtMost 100>] Max_Pixels of float
+    | [<Unique;
+        Explain("MB",
+                "What all requests together may hold, in units of 2^20 bytes: their bodies and pixels. Default: 512.",
+                "serve work/shapes --memory 1024");
+        AtLeast 1;
+        AtMost 1_000_000>] Memory of int
+    | [<Unique;
+        Explain("picard|anderson|broyden",
+                "How the equilibrium is found. Default: what the checkpoint says, picard in published models.",
+                "serve work/shapes --solver anderson --tolerance 0.01")>] Solver of string
+    | [<Unique;
+        Explain("N",
+                "Refinement steps, at most; one more is read out. Default: what the checkpoint says.",
+                "serve work/shapes --steps 40");
+        AtLeast 1>] Steps of int
+    | [<Unique;
+        Explain("T",
+                "Stops refining a query when its box moves by less than T of its size and its content by less than T of its length, where a request has no tolerance. Default: none, every query takes all steps.",
+                "serve work/shapes --tolerance 0.01");
+        Above 0>] Tolerance of float
+    | [<Unique;
+        Explain("MS",
+                "Milliseconds that the refinement of a picture may take; the state reached by then is read out. Pictures then go one by one.",
+                "serve work/shapes --budget-ms 50");
+        Above 0>] Budget_Ms of float
+    | [<Unique;
+        Explain("fp32|bf16",
+                "Numbers to compute with: bf16 is faster where the processor has instructions for it. Default: what the checkpoint says, fp32 unless set.",
+                "serve work/shapes --precision bf16")>] Precision of string
+    | [<Unique;
+        Explain("auto|cpu|cuda|cuda:N",
+                "Where to compute. Default: auto, a GPU where there is one.",
+                "serve work/shapes --device cpu")>] Device of string
+    | [<Unique;
+        Explain("",
+                "On a GPU: float32 products and convolutions in TF32, with 10 bits of mantissa. Faster, and numbers differ.",
+                "serve work/shapes --device cuda --tf32")>] Tf32
+    | [<Unique;
+        Explain("N", "Processor threads for tensor operations. Default: one a core.", "serve work/shapes --threads 2");
+        AtLeast 1>] Threads of int
+    | [<Unique;
+        Explain("", "Takes the averaged weights (EMA) of a checkpoint that holds both.", "serve work/shapes --ema")>] Ema
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
 type EvaluateArgument =
     | [<Mandatory;
         Unique;
@@ -563,6 +663,10 @@ type Command =
     | [<CliPrefix(CliPrefix.None);
         Explain("", "finds objects in images: results as JSON, and annotated pictures.", "detect work/shapes photo.jpg")>] Detect of
         ParseResults<DetectArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "answers requests over HTTP: pictures in, detections out; with a page to drop a picture on.",
+                "serve work/shapes")>] Serve of ParseResults<ServeArgument>
     | [<CliPrefix(CliPrefix.None);
         Explain("",
                 "shows whether, how fast and how usefully a detector's queries settle: a page, figures and tables.",

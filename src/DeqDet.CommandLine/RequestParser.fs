@@ -226,6 +226,35 @@ module RequestParser =
                 Ema = results.Contains DetectArgument.Ema
             }
 
+    let private serve (results: ParseResults<ServeArgument>) : ServeRequest =
+        match results.TryGetResult ServeArgument.Checkpoint with
+        | None -> refuse "serve: name a checkpoint file or work folder; for example: serve work/shapes"
+        | Some checkpoint ->
+            {
+                Checkpoint = checkpoint
+                Port = results.GetResult(ServeArgument.Port, 8000)
+                Address = results.GetResult(ServeArgument.Address, "127.0.0.1")
+                Threshold = results.TryGetResult ServeArgument.Threshold
+                BatchSize = results.TryGetResult ServeArgument.Batch_Size
+                BatchWindow = results.TryGetResult ServeArgument.Batch_Window
+                Queue = results.TryGetResult ServeArgument.Queue
+                Timeout = results.TryGetResult ServeArgument.Timeout
+                MaxBody = results.TryGetResult ServeArgument.Max_Body
+                MaxPixels = results.TryGetResult ServeArgument.Max_Pixels
+                Memory = results.TryGetResult ServeArgument.Memory
+                Solver =
+                    solver
+                        (results.TryGetResult ServeArgument.Solver)
+                        (results.TryGetResult ServeArgument.Steps)
+                        (results.TryGetResult ServeArgument.Tolerance)
+                        (results.TryGetResult ServeArgument.Budget_Ms)
+                Precision = results.TryGetResult ServeArgument.Precision |> Option.map numbersOf
+                Device = deviceOf (results.TryGetResult ServeArgument.Device)
+                Tf32 = results.Contains ServeArgument.Tf32
+                Threads = results.TryGetResult ServeArgument.Threads
+                Ema = results.Contains ServeArgument.Ema
+            }
+
     let private trace (results: ParseResults<TraceArgument>) : TraceRequest =
         match results.GetResults TraceArgument.Inputs |> List.concat with
         | [] -> refuse "trace: name a checkpoint file or work folder; for example: trace work/shapes"
@@ -607,6 +636,7 @@ module RequestParser =
         | Command.Launch _ -> refuse launchUsage
         | Command.Test results -> CommandParser.within results |> test |> Request.Test
         | Command.Detect results -> CommandParser.within results |> detect |> Request.Detect
+        | Command.Serve results -> CommandParser.within results |> serve |> Request.Serve
         | Command.Trace results -> CommandParser.within results |> trace |> Request.Trace
         | Command.Evaluate results -> CommandParser.within results |> evaluate |> Request.Evaluate
         | Command.Verify results -> CommandParser.within results |> verify |> Request.Verify

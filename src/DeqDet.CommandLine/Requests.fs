@@ -184,6 +184,39 @@ type DetectRequest =
         Ema: bool
     }
 
+type ServeRequest =
+    {
+        Checkpoint: string
+        /// 0: any free one.
+        Port: int
+        /// Where to listen, as typed.
+        Address: string
+        /// Least score where a request has none; None: what the checkpoint says for each class.
+        Threshold: float option
+        /// Most pictures of a batch; None: what the checkpoint says.
+        BatchSize: int option
+        /// The following are what the service allows; None: its own defaults. Milliseconds.
+        BatchWindow: float option
+        Queue: int option
+        /// Seconds.
+        Timeout: float option
+        /// Units of 2^20 bytes.
+        MaxBody: int option
+        /// Millions.
+        MaxPixels: float option
+        /// Units of 2^20 bytes.
+        Memory: int option
+        Solver: SolverRequest
+        /// Numbers to predict with; None: what the checkpoint says.
+        Precision: NumberKind option
+        Device: DeviceChoice
+        /// Whether float32 products may be computed in TF32, on a GPU.
+        Tf32: bool
+        Threads: int option
+        /// Whether the averaged weights are taken, of a checkpoint that holds both.
+        Ema: bool
+    }
+
 type TraceRequest =
     {
         Checkpoint: string
@@ -394,6 +427,7 @@ type Request =
     | Launch of LaunchRequest
     | Test of TestRequest
     | Detect of DetectRequest
+    | Serve of ServeRequest
     | Trace of TraceRequest
     | Evaluate of EvaluateRequest
     | Verify of VerifyRequest

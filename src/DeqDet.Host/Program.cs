@@ -61,6 +61,8 @@ public static class Program
                 break;
             case Request.Detect detect:
                 return DetectCommand.Run(detect.Item, Console.Out);
+            case Request.Serve serve:
+                return ServeCommand.Run(serve.Item, Console.Out);
             case Request.Trace trace:
                 TraceCommand.Run(trace.Item, Spectre.Console.AnsiConsole.Console, Console.Out);
                 break;

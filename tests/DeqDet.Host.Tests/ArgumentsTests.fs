@@ -90,6 +90,27 @@ let private detected: DetectRequest =
         Ema = false
     }
 
+let private served: ServeRequest =
+    {
+        Checkpoint = "w"
+        Port = 8000
+        Address = "127.0.0.1"
+        Threshold = None
+        BatchSize = None
+        BatchWindow = None
+        Queue = None
+        Timeout = None
+        MaxBody = None
+        MaxPixels = None
+        Memory = None
+        Solver = asIs
+        Precision = None
+        Device = Auto
+        Tf32 = false
+        Threads = None
+        Ema = false
+    }
+
 let private trace: TraceRequest =
     {
         Checkpoint = "work/x"
@@ -301,6 +322,26 @@ let private understood =
                 Threshold = Some 0.5
             }
         [ "detect"; "w"; "a.jpg" ], Request.Detect detected
+        [ "serve"; "w" ], Request.Serve served
+        [
+            "serve"
+            "w"
+            "--port"
+            "0"
+            "--batch-window"
+            "0"
+            "--max-pixels"
+            "1.5"
+            "--tolerance"
+            "0.1"
+        ],
+        Request.Serve
+            { served with
+                Port = 0
+                BatchWindow = Some 0.0
+                MaxPixels = Some 1.5
+                Solver = { asIs with Tolerance = Some 0.1 }
+            }
         [
             "detect"
             "w"
