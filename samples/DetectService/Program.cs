@@ -7,7 +7,7 @@ using DeqDet.Images;
 using DeqDet.Serving;
 
 using var detector = DetectorSession.Open(args[0]);
-var builder = WebApplication.CreateBuilder(args);
+var builder = WebApplication.CreateBuilder(args[1..]);
 builder.Services.AddDetection(detector, new() { Name = args[0] });
 var app = builder.Build();
 

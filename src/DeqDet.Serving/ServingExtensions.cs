@@ -16,7 +16,7 @@ public static class ServingExtensions
 {
     /// <summary>Adds the service of a detector (<see cref="DetectionService"/>). The detector stays the caller's, and must outlive the application.</summary>
     /// <param name="services">The application's services.</param>
-    /// <param name="detector">The open detector; nobody else may ask it meanwhile.</param>
+    /// <param name="detector">The open detector; who else asks it waits, and makes others wait.</param>
     /// <param name="options">What the service allows; null: as they are by default.</param>
     public static IServiceCollection AddDetection(
         this IServiceCollection services,

@@ -1,3 +1,5 @@
+using DeqDet.Images;
+
 namespace DeqDet.Serving;
 
 /// <summary>What a service allows and how it batches.</summary>
@@ -18,7 +20,7 @@ public sealed record ServingOptions
     /// <summary>How long a picture may take to arrive, and then to be answered.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Largest body of a request, bytes.</summary>
+    /// <summary>Largest body of a request, bytes; at most those of the largest file that is read.</summary>
     public long MaxBodyBytes { get; init; } = 32L << 20;
 
     /// <summary>Most pixels of a picture; it is refused before any is decoded.</summary>
@@ -40,6 +42,7 @@ public sealed record ServingOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(QueueLength, 1, nameof(QueueLength));
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(Timeout, TimeSpan.Zero, nameof(Timeout));
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxBodyBytes, 1, nameof(MaxBodyBytes));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(MaxBodyBytes, ImageFile.MaxFileBytes, nameof(MaxBodyBytes));
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxPixels, 1, nameof(MaxPixels));
         // the largest picture alone
         ArgumentOutOfRangeException.ThrowIfLessThan(MemoryBytes, MaxBodyBytes + 3 * MaxPixels, nameof(MemoryBytes));

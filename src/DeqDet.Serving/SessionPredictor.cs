@@ -6,7 +6,7 @@ using Microsoft.FSharp.Core;
 namespace DeqDet.Serving;
 
 /// <summary>The predictions of a session, which stays the caller's and must outlive this.</summary>
-/// <param name="session">The open detector; nobody else may ask it meanwhile.</param>
+/// <param name="session">The open detector; who else asks it waits, and makes others wait.</param>
 public sealed class SessionPredictor(DetectorSession session) : IPredictor
 {
     private TrainedModel Model => session.Model;

@@ -116,6 +116,30 @@ let tests =
                             })
                 }
 
+            testCaseTask "a large picture arrives whole, announced, in chunks or in a form"
+            <| fun () ->
+                task {
+                    let noisy = picture 230 200 4242
+                    let random = Random 1
+                    // incompressible but for the pixel that holds the number: more than a first buffer has room for
+                    random.NextBytes(noisy.Pixels.AsSpan 3)
+                    let file = png noisy
+                    Expect.isGreaterThan file.Length 130_000 "its size"
+
+                    do!
+                        withServer (Fake()) usual (fun _ client ->
+                            task {
+                                for chunked, content in
+                                    [ false, octets file; true, octets file; false, form [ "file", "a.png", file ] ] do
+                                    use request = new HttpRequestMessage(HttpMethod.Post, "detect", Content = content)
+                                    request.Headers.TransferEncodingChunked <- Nullable chunked
+                                    let! response = client.SendAsync request
+                                    let! answer = json "application/json" response
+                                    Expect.equal response.StatusCode HttpStatusCode.OK (string answer)
+                                    Expect.equal (foundNumber answer) 4242 "its own number"
+                            })
+                }
+
             testCaseTask "the threshold decides, of the request, else of the service, else of the class"
             <| fun () ->
                 task {
@@ -479,6 +503,36 @@ let tests =
                                 let! _ = Task.WhenAll waiting
                                 let! third = post client "detect" (large 3)
                                 Expect.equal third.StatusCode HttpStatusCode.OK "later there is room"
+                            })
+                }
+
+            testCaseTask "bodies that are announced and do not come take no memory from others"
+            <| fun () ->
+                task {
+                    let options =
+                        ServingOptions(MaxBodyBytes = 10_000_000L, MaxPixels = 10_000L, MemoryBytes = 11_000_000L)
+
+                    do!
+                        withServer (Fake()) options (fun server client ->
+                            task {
+                                let announced =
+                                    [
+                                        for _ in 1..20 ->
+                                            let connection = new TcpClient()
+                                            connection.Connect(IPAddress.Loopback, server.Address.Port)
+                                            connection.GetStream().Write(request "Content-Length: 9999999")
+                                            connection.GetStream().Write("abc"B)
+                                            connection
+                                    ]
+
+                                do! eventually "they are read" (fun () -> server.Service.Memory.Held > 19L * 60_000L)
+                                let! response = post client "detect" (octets (good 8))
+                                Expect.equal response.StatusCode HttpStatusCode.OK "another one"
+
+                                for connection in announced do
+                                    connection.Dispose()
+
+                                do! eventually "it is given back" (fun () -> server.Service.Memory.Held = 0L)
                             })
                 }
 

@@ -202,6 +202,9 @@ internal static class OpenApiDocument
         return schema;
     }
 
+    private static JsonObject Measured(string description) =>
+        new() { ["type"] = new JsonArray("number", "null"), ["description"] = description };
+
     private static JsonObject List(JsonObject items, string description) =>
         new()
         {
@@ -226,7 +229,7 @@ internal static class OpenApiDocument
                         ("query", Of("integer", "The query that it comes from.")),
                         (
                             "residual",
-                            Of("number", "How far the last application still moved the query; null: not measured.")
+                            Measured("How far the last application still moved the query; null: not measured.")
                         ),
                         ("steps", Of("integer", "Applications of the refinement head to the query."))
                     ),
@@ -239,7 +242,7 @@ internal static class OpenApiDocument
                     ("queries", Of("integer")),
                     ("steps", Of("integer", "Applications to the slowest query.")),
                     ("settled", Of("integer", "Queries within the tolerance.")),
-                    ("residual", Of("number", "Median of all queries."))
+                    ("residual", Measured("Median of all queries."))
                 )
             ),
             ("notes", List(Of("string"), "What to know of the picture's file.")),

@@ -63,16 +63,18 @@ internal static class RequestBody
 
         async Task<byte[]> ReadAll(Stream stream, long? length)
         {
-            var buffer = new byte[length ?? Step];
+            // as much as has come, whatever is announced: memory that waits for bytes would be missing elsewhere
+            var room = Math.Min(length ?? most, most) + 1;
+            var buffer = new byte[Math.Min(room, Step)];
             var read = 0;
             Hold(buffer.Length);
-            // a body of a stated length ends where it says, and the server makes sure of that
-            while (read < (length ?? long.MaxValue))
+            while (true)
             {
                 if (read == buffer.Length)
                 {
-                    Hold(2L * buffer.Length);
-                    Array.Resize(ref buffer, 2 * buffer.Length);
+                    var larger = (int)Math.Min(room, 2L * buffer.Length);
+                    Hold(larger);
+                    Array.Resize(ref buffer, larger);
                 }
 
                 var more = await stream.ReadAsync(buffer.AsMemory(read), cancellation);
