@@ -144,3 +144,11 @@ let json (mediaType: string) (response: HttpResponseMessage) : Task<JsonElement>
 let foundNumber (answer: JsonElement) : int =
     let box = answer.GetProperty("detections").Item(0).GetProperty("box")
     int (box.[0].GetDouble())
+
+/// No request holds memory any more, as soon as the last answer is out.
+let memoryGivenBack (server: DetectionServer) : Task =
+    eventually "all memory is given back" (fun () -> server.Service.Memory.Held = 0L)
+
+/// The metrics have these words, as soon as the last answer is out.
+let metricsSay (client: HttpClient) (words: string) : Task =
+    eventually $"the metrics say '{words}'" (fun () -> client.GetStringAsync("metrics").Result.Contains words)
