@@ -24,4 +24,7 @@ public readonly record struct Box(float X1, float Y1, float X2, float Y2)
 
     /// <summary>Whether the box has a positive width and height.</summary>
     public bool HasArea => X2 > X1 && Y2 > Y1;
+
+    /// <summary>The corners, as in <c>(10.5, 20) - (30, 40.3)</c>.</summary>
+    public override string ToString() => $"({X1:0.#}, {Y1:0.#}) - ({X2:0.#}, {Y2:0.#})";
 }

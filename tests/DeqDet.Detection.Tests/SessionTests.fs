@@ -366,6 +366,31 @@ let tests =
                         "the image"
                         "what is damaged")
 
+            testCase "with a tolerance and a number of steps each query takes what it needs, and no more than that"
+            <| fun () ->
+                withCheckpoint [] (fun path ->
+                    let steps (tolerance: Nullable<float>) (steps: Nullable<int>) =
+                        use session = DetectorSession.Open(path, tolerance = tolerance, steps = steps)
+
+                        [ for found in session.Detect(picture 1 80 60) -> found.Steps.Value ]
+
+                    Expect.equal (steps (Nullable()) (Nullable 3)) [ 4; 4; 4; 4; 4; 4 ] "steps, and the read-out's"
+
+                    Expect.isTrue
+                        (steps (Nullable 1e3) (Nullable()) |> List.forall (fun taken -> taken < 4))
+                        "a loose tolerance ends early"
+
+                    for tolerance, most in [ 0.0, 3; nan, 3; 0.1, 0 ] do
+                        Expect.throwsT<ArgumentOutOfRangeException>
+                            (fun () -> steps (Nullable tolerance) (Nullable most) |> ignore)
+                            $"tolerance {tolerance}, {most} steps")
+
+                withCheckpoint [ "kind=ffndet"; "head.stages=2" ] (fun path ->
+                    Expect.stringContains
+                        (complaint (fun () -> DetectorSession.Open(path, steps = Nullable 3)))
+                        "DEQDet"
+                        "no equilibrium")
+
             testCase "several threads ask one session, and each gets what it would get alone"
             <| fun () ->
                 withCheckpoint [] (fun path ->

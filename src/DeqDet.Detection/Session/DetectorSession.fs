@@ -66,14 +66,17 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
     member _.Device: torch.Device = device
 
     /// Opens a checkpoint of this program, or the one of a work folder. `device`: where to compute, by default the CPU. `threads`: for
-    /// tensor operations on the CPU, which all sessions of a process share; by default as they are.
+    /// tensor operations on the CPU, which all sessions of a process share; by default as they are. `tolerance`: the residual at which a query has
+    /// settled and is refined no further, `steps`: how often it is refined at most; by default what the checkpoint's settings say.
     /// Raises InputError where there is no checkpoint, it is damaged, its weights do not fit its settings, or the device cannot compute with the
     /// numbers that they ask for.
     static member Open
         (
             checkpoint: string,
             [<Optional; DefaultParameterValue(null: torch.Device)>] device: torch.Device,
-            [<Optional; DefaultParameterValue(Nullable<int>())>] threads: Nullable<int>
+            [<Optional; DefaultParameterValue(Nullable<int>())>] threads: Nullable<int>,
+            [<Optional; DefaultParameterValue(Nullable<float>())>] tolerance: Nullable<float>,
+            [<Optional; DefaultParameterValue(Nullable<int>())>] steps: Nullable<int>
         ) : DetectorSession =
         if threads.HasValue then
             torch.set_num_threads threads.Value
@@ -82,7 +85,7 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
         let model = TrainedModel.load checkpoint device
 
         try
-            new DetectorSession(model, device, owned = true)
+            new DetectorSession(TrainedModel.solvedWithin steps tolerance model, device, owned = true)
         with _ ->
             TrainedModel.dispose model
             reraise ()

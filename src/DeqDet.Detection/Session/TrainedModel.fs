@@ -1,5 +1,6 @@
 namespace DeqDet.Detection
 
+open System
 open System.Text.Json.Nodes
 open TorchSharp
 open DeqDet
@@ -101,6 +102,36 @@ module TrainedModel =
                         Tolerance = Some tolerance
                     }
             })
+
+    /// The same model with at most so many refinement steps, and a residual at which a query has settled; null: as it is. Raises InputError where the
+    /// model has no equilibrium, ArgumentOutOfRangeException where a number is not positive.
+    let solvedWithin (steps: Nullable<int>) (tolerance: Nullable<float>) (model: TrainedModel) : TrainedModel =
+        if not (steps.HasValue || tolerance.HasValue) then
+            model
+        elif not (Family.hasEquilibrium model.Settings.Detector) then
+            raise (
+                InputError
+                    "steps and tolerance are for DEQDet models; this one applies a fixed number of different stages"
+            )
+        else
+            ArgumentOutOfRangeException.ThrowIfLessThan(steps.GetValueOrDefault 1, 1, nameof steps)
+
+            if not (tolerance.GetValueOrDefault 1.0 > 0.0) then
+                raise (ArgumentOutOfRangeException(nameof tolerance, tolerance, "a tolerance is positive"))
+
+            model
+            |> withDetectorSettings (fun settings ->
+                { settings with
+                    Solver =
+                        { settings.Solver with
+                            Steps = steps.GetValueOrDefault settings.Solver.Steps
+                            Tolerance =
+                                if tolerance.HasValue then
+                                    Some tolerance.Value
+                                else
+                                    settings.Solver.Tolerance
+                        }
+                })
 
     /// Frees all its tensors.
     let dispose (model: TrainedModel) : unit = Detector.dispose model.Detector
