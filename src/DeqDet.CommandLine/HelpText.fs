@@ -36,7 +36,8 @@ module HelpText =
             "Exit codes: 0 done, 1 failure of the program or the machine, 2 wrong usage or input."
         ]
 
-    let private shorthand = "from the sources: dotnet run --project src/DeqDet.Host -- COMMAND"
+    let private shorthand =
+        "from the sources: dotnet run --project src/DeqDet.Host -- COMMAND"
 
     let private join (lines: string list) = String.Join('\n', lines) + "\n"
 
