@@ -1,4 +1,5 @@
 using DeqDet.Coco;
+using DeqDet.Detection;
 using DeqDet.Images;
 using DeqDet.Settings;
 using SkiaSharp;
@@ -29,6 +30,17 @@ public sealed record Picture(RgbImage Image)
         painter.Paint([.. boxes.Select(drawn => drawn with { Box = drawn.Box.Scaled(times, times) })]);
         return new(drawing.Finish());
     }
+
+    /// <summary>An image with what was found in it, the surest on top.</summary>
+    public static Picture OfFindings(RgbImage image, IEnumerable<Finding> found) =>
+        Annotate(
+            image,
+            [
+                .. found
+                    .OrderBy(finding => finding.Score)
+                    .Select(finding => new DrawnBox(finding.Box, finding.Label, finding.Name, finding.Score)),
+            ]
+        );
 
     /// <summary>Two pictures with headings, the truth at the left.</summary>
     public static Picture Beside(Picture truth, Picture detections) =>

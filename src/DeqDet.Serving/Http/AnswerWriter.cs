@@ -1,11 +1,10 @@
 using System.Text.Json;
 using DeqDet.Detection;
 using DeqDet.Images;
-using DeqDet.Reports;
 
 namespace DeqDet.Serving.Http;
 
-/// <summary>Answers as JSON and as pictures.</summary>
+/// <summary>Answers as JSON.</summary>
 internal static class AnswerWriter
 {
     /// <summary>The detections that are taken, with what was measured of them, the picture and the batch.</summary>
@@ -45,19 +44,6 @@ internal static class AnswerWriter
         writer.WriteEndObject();
         writer.WriteEndObject();
     }
-
-    /// <summary>The picture with the detections that are taken, as a PNG file.</summary>
-    public static byte[] ToPng(RgbImage picture, IReadOnlyList<Finding> found) =>
-        Picture
-            .Annotate(
-                picture,
-                [
-                    .. found
-                        .OrderBy(finding => finding.Score)
-                        .Select(finding => new DrawnBox(finding.Box, finding.Label, finding.Name, finding.Score)),
-                ]
-            )
-            .ToPng();
 
     private static void Write(Utf8JsonWriter writer, Finding finding)
     {

@@ -13,7 +13,7 @@ namespace DeqDet.Serving.Http;
 /// <param name="log">Gets what goes wrong within the service.</param>
 internal sealed class DetectEndpoint(DetectionService service, TimeProvider clock, ILogger<DetectEndpoint> log)
 {
-    private const string Picture = "the picture";
+    private const string Name = "the picture";
 
     // more at a time would only take more memory
     private readonly SemaphoreSlim processors = new(Environment.ProcessorCount);
@@ -68,7 +68,10 @@ internal sealed class DetectEndpoint(DetectionService service, TimeProvider cloc
         context.Response.Headers.CacheControl = "no-store";
         if (parameters.Format == AnswerFormat.Png)
         {
-            var png = await OnProcessor(() => AnswerWriter.ToPng(picture, found), context.RequestAborted);
+            var png = await OnProcessor(
+                () => Reports.Picture.OfFindings(picture, found).ToPng(),
+                context.RequestAborted
+            );
             context.Response.ContentType = "image/png";
             context.Response.ContentLength = png.Length;
             await context.Response.Body.WriteAsync(png, context.RequestAborted);
@@ -104,7 +107,7 @@ internal sealed class DetectEndpoint(DetectionService service, TimeProvider cloc
             }
         }
 
-        var picture = ImageFile.Decode(bytes, Picture);
+        var picture = ImageFile.Decode(bytes, Name);
         memory.TryHold(picture.Pixels.Length);
         return picture;
     }
