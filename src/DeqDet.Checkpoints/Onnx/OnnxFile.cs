@@ -88,11 +88,11 @@ public sealed class OnnxFile : ITensorFile
         var graphs = 0;
         foreach (var field in fields.OfFile())
         {
-            if (field.Number == 2)
+            if (field.Number == OnnxFields.Model.Producer)
             {
                 producer = fields.Text(field);
             }
-            else if (field.Number == 7)
+            else if (field.Number == OnnxFields.Model.Graph)
             {
                 graphs++;
                 ReadGraph(field);
@@ -111,17 +111,17 @@ public sealed class OnnxFile : ITensorFile
             {
                 switch (field.Number)
                 {
-                    case 1:
+                    case OnnxFields.Graph.Node:
                         nodes.Add(ReadNode(fields, field));
                         break;
-                    case 5 when OnnxTensor.Read(file, fields, field) is { } tensor:
+                    case OnnxFields.Graph.Initialiser when OnnxTensor.Read(file, fields, field) is { } tensor:
                         initialisers.Add(tensor);
                         if (!names.Add(tensor.Name))
                         {
                             throw new CheckpointError(file.Path, $"holds two initialisers named '{tensor.Name}'");
                         }
                         break;
-                    case 15:
+                    case OnnxFields.Graph.SparseInitialiser:
                         throw new CheckpointError(file.Path, "holds a sparse tensor, which is not read");
                     default:
                         break;
@@ -145,16 +145,16 @@ public sealed class OnnxFile : ITensorFile
         {
             switch (field.Number)
             {
-                case 1:
+                case OnnxFields.Node.Input:
                     inputs.Add(fields.Text(field));
                     break;
-                case 2:
+                case OnnxFields.Node.Output:
                     outputs.Add(fields.Text(field));
                     break;
-                case 4:
+                case OnnxFields.Node.Operator:
                     type = fields.Text(field);
                     break;
-                case 5:
+                case OnnxFields.Node.Attribute:
                     ReadAttribute(field);
                     break;
                 default:
@@ -172,13 +172,13 @@ public sealed class OnnxFile : ITensorFile
             {
                 switch (field.Number)
                 {
-                    case 1:
+                    case OnnxFields.Attribute.Name:
                         name = fields.Text(field);
                         break;
-                    case 2:
+                    case OnnxFields.Attribute.Real:
                         real = BitConverter.UInt32BitsToSingle((uint)field.Value);
                         break;
-                    case 3 or 8:
+                    case OnnxFields.Attribute.Integer or OnnxFields.Attribute.Integers:
                         whole.AddRange(fields.Integers(field));
                         break;
                     default:

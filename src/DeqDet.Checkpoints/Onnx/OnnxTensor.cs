@@ -20,26 +20,26 @@ internal static class OnnxTensor
         {
             switch (field.Number)
             {
-                case 1:
+                case OnnxFields.Tensor.Size:
                     AddTo(shape, fields.Integers(field));
                     break;
-                case 2:
+                case OnnxFields.Tensor.Type:
                     code = field.Value;
                     break;
-                case 3:
+                case OnnxFields.Tensor.Segment:
                     inPieces = true;
                     break;
-                case 4 or 9 or 10:
+                case OnnxFields.Tensor.Floats or OnnxFields.Tensor.Raw or OnnxFields.Tensor.Doubles:
                     inPieces |= numbers is not null || !field.HasBytes;
                     numbers = field;
                     break;
-                case 8:
+                case OnnxFields.Tensor.Name:
                     name = fields.Text(field);
                     break;
-                case 13:
+                case OnnxFields.Tensor.External:
                     external = true;
                     break;
-                case 14:
+                case OnnxFields.Tensor.Location:
                     external |= field.Value != 0;
                     break;
                 default:
@@ -68,7 +68,10 @@ internal static class OnnxTensor
         }
         var found = numbers ?? default;
         // float_data holds floats, double_data doubles; both are little-endian as raw_data is
-        if (found.Number == 4 && type != ElementType.Float32 || found.Number == 10 && type != ElementType.Float64)
+        if (
+            found.Number == OnnxFields.Tensor.Floats && type != ElementType.Float32
+            || found.Number == OnnxFields.Tensor.Doubles && type != ElementType.Float64
+        )
         {
             throw Wrong($"of the type {type.ShortName()} has its numbers in a list of another type");
         }
