@@ -17,6 +17,7 @@ public sealed class OnnxFile : ITensorFile
     {
         _file = file;
         Producer = content.Producer;
+        Metadata = content.Metadata;
         Nodes = content.Nodes;
         _initialisers = content.Initialisers.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         (Tensors, Notices) = WeightNames.Select(file.Path, content.Initialisers, averaged);
@@ -34,6 +35,9 @@ public sealed class OnnxFile : ITensorFile
 
     /// <summary>The program that wrote it, such as <c>CNTK</c>; empty if it does not say.</summary>
     public string Producer { get; }
+
+    /// <summary>What the file says beside the graph, by key; a later value of a key counts.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>The graph's operations in the file's order, in which each follows what it reads.</summary>
     public IReadOnlyList<OnnxNode> Nodes { get; }
@@ -74,6 +78,7 @@ public sealed class OnnxFile : ITensorFile
 
     private sealed record OnnxContent(
         string Producer,
+        IReadOnlyDictionary<string, string> Metadata,
         IReadOnlyList<StoredTensor> Initialisers,
         IReadOnlyList<OnnxNode> Nodes
     );
@@ -82,6 +87,7 @@ public sealed class OnnxFile : ITensorFile
     {
         var fields = new ProtobufFields(file);
         var producer = "";
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
         var initialisers = new List<StoredTensor>();
         var names = new HashSet<string>(StringComparer.Ordinal);
         var nodes = new List<OnnxNode>();
@@ -92,6 +98,10 @@ public sealed class OnnxFile : ITensorFile
             {
                 producer = fields.Text(field);
             }
+            else if (field.Number == OnnxFields.Model.Metadata)
+            {
+                ReadEntry(field);
+            }
             else if (field.Number == OnnxFields.Model.Graph)
             {
                 graphs++;
@@ -99,11 +109,28 @@ public sealed class OnnxFile : ITensorFile
             }
         }
         return graphs == 1
-            ? new(producer, initialisers, nodes)
+            ? new(producer, metadata, initialisers, nodes)
             : throw new CheckpointError(
                 file.Path,
                 $"is no ONNX file, or damaged: it holds {(graphs == 0 ? "no graph" : $"{graphs} graphs")}"
             );
+
+        void ReadEntry(ProtobufField entry)
+        {
+            var (key, value) = ("", "");
+            foreach (var field in fields.Of(entry))
+            {
+                if (field.Number == OnnxFields.Entry.Key)
+                {
+                    key = fields.Text(field);
+                }
+                else if (field.Number == OnnxFields.Entry.Value)
+                {
+                    value = fields.Text(field);
+                }
+            }
+            metadata[key] = value;
+        }
 
         void ReadGraph(ProtobufField graph)
         {

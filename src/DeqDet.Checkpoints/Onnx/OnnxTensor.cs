@@ -97,6 +97,19 @@ internal static class OnnxTensor
         }
     }
 
+    /// <summary>The number that TensorProto.DataType has for a type.</summary>
+    public static long ToCode(ElementType type)
+    {
+        for (var code = 1UL; code <= 16; code++)
+        {
+            if (ToElementType(code) == type)
+            {
+                return (long)code;
+            }
+        }
+        throw new ArgumentException($"ONNX has no type for {type.ShortName()}");
+    }
+
     // TensorProto.DataType; null for texts, complex numbers and those of 8 bits or fewer that nothing here reads.
     private static ElementType? ToElementType(ulong code) =>
         code switch
