@@ -117,25 +117,34 @@ let private digests (file: GoldenFile) accepted name (map: Tensor) =
         GoldenFile.tryFind name file
         |> Option.map (fun expected -> check file.Name name expected (ours ())))
 
-let private detections (file: GoldenFile) (logits: Tensor) (boxes: Tensor) =
+/// Detections, of which there may be more than are expected, against the expected ones: however they were computed. Scores and labels [1, n], boxes [1, n, 4].
+let ofDetections (file: GoldenFile) (scores: Tensor) (labels: Tensor) (boxes: Tensor) : Check list =
     let find name = GoldenFile.find name file
     let wanted = find "result.scores"
-    let count = wanted.numel ()
-
-    let struct (scores, labels, found, _) =
-        Detections.readOut (int count + spare) logits boxes
 
     let compared =
         Detected.compare
             Tolerances.scores
             (Detected.ofTensors wanted (find "result.labels") (find "result.bboxes"))
-            (Detected.ofTensors scores labels found)
+            (Detected.ofTensors scores labels boxes)
 
     [
-        Check.absolute Tolerances.scores file.Name "result.scores" wanted (scores.narrow (1L, 0L, count))
+        Check.absolute Tolerances.scores file.Name "result.scores" wanted (scores.narrow (1L, 0L, wanted.numel ()))
         Check.known Count 0.0 file.Name "result.labels" (float compared.Missing)
         Check.known Absolute Tolerances.boxes file.Name "result.bboxes" compared.Box
     ]
+
+let private detections (file: GoldenFile) (logits: Tensor) (boxes: Tensor) =
+    let count = int ((GoldenFile.find "result.scores" file).numel())
+
+    let struct (scores, labels, found, _) =
+        Detections.readOut (count + spare) logits boxes
+
+    ofDetections file scores labels found
+
+/// The boxes of all states of a path [S, Q, 4] against the expected ones.
+let ofBoxes (file: GoldenFile) (boxes: Tensor) : Check =
+    Check.absolute Tolerances.boxes file.Name "all_steps.bbox" (GoldenFile.find "all_steps.bbox" file) boxes
 
 let private decoderChecks (file: GoldenFile) (detector: Detector) pyramid start =
     let heads = Decoder.schedule detector.Settings detector.Weights.Decoder
@@ -164,12 +173,7 @@ let private decoderChecks (file: GoldenFile) (detector: Detector) pyramid start 
 
     let last = List.last path
 
-    Check.absolute
-        Tolerances.boxes
-        file.Name
-        "all_steps.bbox"
-        (GoldenFile.find "all_steps.bbox" file)
-        (all (fun q -> q.Box))
+    ofBoxes file (all (fun q -> q.Box))
     :: Check.ofScale
         Tolerances.trajectory
         file.Name
@@ -179,9 +183,19 @@ let private decoderChecks (file: GoldenFile) (detector: Detector) pyramid start 
     :: states
     @ detections file (Refinement.classify (List.last heads) last.Content) last.Box
 
-/// Checks of a full model: `json` lists the weights, the file of the same name holds what they compute.
-let check (device: torch.Device) (json: string) (description: JsonElement) (file: GoldenFile) =
-    use _ = torch.no_grad ()
+/// A detector whose weights the rule makes, with the picture that it is shown.
+type MadeModel =
+    {
+        Detector: Detector
+        /// The picture alone, normalised and padded.
+        Batch: ImageBatch
+        /// Checks of the weights.
+        Weights: Check list
+    }
+
+/// Makes the detector whose weights `json` lists, on a device; its tensors are the caller's. It reads out some more detections than the file of the same name
+/// expects.
+let make (device: torch.Device) (json: string) (description: JsonElement) (file: GoldenFile) : MadeModel =
     let rows = rows json description
     let shapes = Dictionary()
 
@@ -190,20 +204,30 @@ let check (device: torch.Device) (json: string) (description: JsonElement) (file
 
     let applications = int ((GoldenFile.find "all_steps.bbox" file).size 0)
     let kept = int ((GoldenFile.find "result.scores" file).numel())
-    let settings = Architecture.ofShapes json (applications - 2) kept shapes
+
+    let settings = Architecture.ofShapes json (applications - 2) (kept + spare) shapes
+
     let find, weightChecks = weights json device rows
     let detector = Detector.build settings find
+    let picture = GoldenFile.find "image_bgr_chw_uint8" file
 
-    try
-        let picture = GoldenFile.find "image_bgr_chw_uint8" file
-        let images = Pictures.normalise([ picture ]).``to`` device
-
-        let batch =
+    {
+        Detector = detector
+        Batch =
             {
-                Images = images
+                Images = Pictures.normalise([ picture ]).``to`` device
                 Sizes = [ struct (float (picture.size 2), float (picture.size 1)) ]
             }
+        Weights = weightChecks ()
+    }
 
+/// Checks of a full model: `json` lists the weights, the file of the same name holds what they compute.
+let check (device: torch.Device) (json: string) (description: JsonElement) (file: GoldenFile) =
+    use _ = torch.no_grad ()
+    let made = make device json description file
+    let detector, images = made.Detector, made.Batch.Images
+
+    try
         let features = Backbone.apply None detector.Weights.Backbone images
         let levels = Neck.apply detector.Weights.Neck features
 
@@ -220,7 +244,7 @@ let check (device: torch.Device) (json: string) (description: JsonElement) (file
                 let ours = (WindowAttention.placeIndex torch.CPU).reshape expected.shape
                 [ Check.exact file.Name "relative_position_index" expected ours ]
 
-        weightChecks ()
+        made.Weights
         @ digests file Tolerances.forward "preprocessed" images
         @ List.collect
             id
@@ -231,7 +255,7 @@ let check (device: torch.Device) (json: string) (description: JsonElement) (file
             (levels
              |> List.mapi (fun i map -> digests file Tolerances.trajectory $"neck_p{i}" map))
         @ tables
-        @ decoderChecks file detector pyramid (Detector.start detector batch)
+        @ decoderChecks file detector pyramid (Detector.start detector made.Batch)
     finally
         for _, tensor in detector.Tensors do
             tensor.Dispose()

@@ -63,13 +63,8 @@ let private detections (set: DecoderSet) (file: GoldenFile) (logits: Tensor) (bo
 
     List.collect image [ 0 .. GoldenFile.count (fun b -> $"result.img{b}.scores") file - 1 ]
 
-/// Checks of a `*_predict` file.
-let check (set: DecoderSet) (file: GoldenFile) : Check list =
-    use _ = torch.no_grad ()
-    let weights, _ = DecoderSet.decoder set
-    let start = DecoderSet.start set weights
-    let states = states set weights start
-
+/// Checks of states after each application, with their logits, against a `*_predict` file: however they were computed.
+let ofStates (set: DecoderSet) (file: GoldenFile) (states: (Query * Tensor) list) : Check list =
     let state i (query: Query, logits: Tensor) =
         [
             "position", query.Position
@@ -83,6 +78,13 @@ let check (set: DecoderSet) (file: GoldenFile) : Check list =
 
     let query, logits = List.last states
 
+    List.collect id (List.mapi state states) @ detections set file logits query.Box
+
+/// Checks of a `*_predict` file.
+let check (set: DecoderSet) (file: GoldenFile) : Check list =
+    use _ = torch.no_grad ()
+    let weights, _ = DecoderSet.decoder set
+    let start = DecoderSet.start set weights
+
     HeadChecks.initial file (DecoderSet.sizes set) start
-    @ List.collect id (List.mapi state states)
-    @ detections set file logits query.Box
+    @ ofStates set file (states set weights start)

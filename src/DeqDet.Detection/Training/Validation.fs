@@ -83,6 +83,21 @@ type ValidationResult =
 /// Runs a detector over a validation set and evaluates what it finds. `truth`: the boxes to be found; None: there is nothing to compare with.
 type Validation(loader: DataLoader, truth: GroundTruth option, batchSize: int) =
 
+    let evaluated (clock: Stopwatch) (predictions: (int * Prediction) list) : ValidationResult =
+        let refinements = Refinements()
+
+        for _, prediction in predictions do
+            refinements.Add prediction.Refinement
+
+        let found = EvaluatedDetections.ofPredictions loader.Data predictions
+
+        {
+            Detections = found
+            Evaluation = truth |> Option.map (fun truth -> Evaluator.Evaluate(truth, found))
+            Refinements = refinements
+            Time = clock.Elapsed
+        }
+
     /// The validation set that settings name, for a model with these classes. Raises InputError where it is missing or malformed, or its
     /// classes differ.
     static member Of(settings: Settings, classes: IReadOnlyList<ObjectClass>) : Validation =
@@ -142,16 +157,11 @@ type Validation(loader: DataLoader, truth: GroundTruth option, batchSize: int) =
                 |> List.ofArray
                 |> List.collect (PredictionBytes.read session.Model.Classes)
 
-        let refinements = Refinements()
+        evaluated clock predictions
 
-        for _, prediction in predictions do
-            refinements.Add prediction.Refinement
+    /// The same for another way to detect on a batch, such as an exported model's; no progress is shown.
+    member _.RunWith(predict: Batch -> Prediction[], cancellation: CancellationToken) : ValidationResult =
+        let clock = Stopwatch.StartNew()
 
-        let found = EvaluatedDetections.ofPredictions loader.Data predictions
-
-        {
-            Detections = found
-            Evaluation = truth |> Option.map (fun truth -> Evaluator.Evaluate(truth, found))
-            Refinements = refinements
-            Time = clock.Elapsed
-        }
+        EvaluatedDetections.ofBatches predict loader batchSize Processes.Alone.Share ignore cancellation
+        |> evaluated clock
