@@ -385,8 +385,17 @@ type EvaluateArgument =
 type VerifyArgument =
     | [<MainCommand;
         Unique;
-        Explain("DIR", "Folder with golden files; folders in it are looked through too.", "verify tests/golden")>] Folder of
-        string
+        Explain("DIR|FILE.onnx",
+                "Folder with golden files; folders in it are looked through too. Or a file that export wrote.",
+                "verify tests/golden")>] Folder of string
+    | [<Unique;
+        Explain("FILE|DIR",
+                "The checkpoint, or its work folder, that an ONNX file was made from. Default: the one of that name beside it.",
+                "verify work/shapes/best.onnx --checkpoint work/shapes")>] Checkpoint of string
+    | [<Unique;
+        Explain("DIR",
+                "For an ONNX file: also compares the AP on the validation part of this data set.",
+                "verify work/shapes/best.onnx --data data/shapes")>] Data of string
     | [<Unique;
         Explain("PATTERN",
                 "Only files whose path below DIR contains this text, or matches it where it has * or ?.",
@@ -401,6 +410,40 @@ type VerifyArgument =
                 "verify tests/golden --device cuda --tf32")>] Tf32
     | [<Unique; Explain("OUT", "Also writes every error to a JSON file.", "verify tests/golden --json verified.json")>] Json of
         string
+
+    interface IArgParserTemplate with
+        member argument.Usage = ExplainAttribute.Usage argument
+
+[<RequireQualifiedAccess>]
+type ExportArgument =
+    | [<MainCommand;
+        Explain("CHECKPOINT OUT.onnx",
+                "A checkpoint file or work folder; then the ONNX file to write.",
+                "export work/shapes work/shapes/best.onnx")>] Files of string list
+    | [<Unique;
+        Explain("N",
+                "Writes N steps and the application after them out, one after the other, for runtimes without loops. Default: a loop.",
+                "export work/shapes fixed.onnx --steps 5")>] Steps of int
+    | [<Unique;
+        Explain("T",
+                "Residual at which a query stops in the loop. Default: the checkpoint's, or none.",
+                "export work/shapes early.onnx --tolerance 0.01")>] Tolerance of float
+    | [<Unique;
+        Explain("N",
+                "Version of the standard's operators, 17 to 20. Default: 20.",
+                "export work/shapes older.onnx --opset 17")>] Opset of int
+    | [<Unique;
+        Explain("",
+                "Large layers in float16: half the size, and fast where the hardware has it.",
+                "export work/shapes half.onnx --fp16")>] Fp16
+    | [<Unique;
+        Explain("",
+                "The decoder's large layers in whole numbers of 8 bits: a quarter of their size.",
+                "export work/shapes small.onnx --int8")>] Int8
+    | [<Unique;
+        Explain("standard|tensorrt|web",
+                "Who runs it: tensorrt samples by gathers in the place of GridSample; web also gives the states on the way, and a page beside the file shows them. Default: standard.",
+                "export work/shapes page/detector.onnx --for web")>] For of string
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument
@@ -684,6 +727,10 @@ type Command =
         Explain("",
                 "brings official PyTorch checkpoints here, ours there, and backbones into place.",
                 "convert deqdet_r50_1x.pth deqdet_r50_1x.safetensors")>] Convert of ParseResults<ConvertArgument>
+    | [<CliPrefix(CliPrefix.None);
+        Explain("",
+                "writes a detector as an ONNX file, for programs without this one.",
+                "export work/shapes work/shapes/best.onnx")>] Export of ParseResults<ExportArgument>
     | [<CliPrefix(CliPrefix.None);
         Explain("", "tells what a checkpoint holds and how it was trained.", "info work/shapes")>] Info of
         ParseResults<InfoArgument>

@@ -320,11 +320,69 @@ module RequestParser =
         | Some folder ->
             {
                 Folder = folder
+                Checkpoint = results.TryGetResult VerifyArgument.Checkpoint
+                Data = results.TryGetResult VerifyArgument.Data
                 Only = results.TryGetResult VerifyArgument.Only
                 Device = deviceOf (results.TryGetResult VerifyArgument.Device)
                 Tf32 = results.Contains VerifyArgument.Tf32
                 Json = results.TryGetResult VerifyArgument.Json
             }
+
+    let private export (results: ParseResults<ExportArgument>) : ExportRequest =
+        let example = "export work/shapes work/shapes/best.onnx"
+
+        let steps, tolerance =
+            results.TryGetResult ExportArgument.Steps, results.TryGetResult ExportArgument.Tolerance
+
+        let half, bytes =
+            results.Contains ExportArgument.Fp16, results.Contains ExportArgument.Int8
+
+        let depth =
+            match steps, tolerance with
+            | Some _, Some _ ->
+                refuse "export: --steps writes steps out and --tolerance makes a loop; give one of the two"
+            | Some steps, None when steps < 1 || steps > 10_000 ->
+                invalid "--steps" (string steps) "a whole number from 1 to 10000" "5"
+            | Some steps, None -> StepsDepth steps
+            | None, Some tolerance when not (tolerance > 0.0 && Double.IsFinite tolerance) ->
+                invalid "--tolerance" (tolerance.ToString CultureInfo.InvariantCulture) "a number above 0" "0.01"
+            | None, Some tolerance -> ToleranceDepth tolerance
+            | None, None -> SettingsDepth
+
+        let opset = results.TryGetResult ExportArgument.Opset
+
+        match opset with
+        | Some version when version < 17 || version > 20 ->
+            invalid "--opset" (string version) "a whole number from 17 to 20" "17"
+        | _ -> ()
+
+        let numbers =
+            match half, bytes with
+            | true, true -> refuse "export: --fp16 and --int8 are two kinds of numbers; give one of the two"
+            | true, false -> Fp16Numbers
+            | false, true -> Int8Numbers
+            | false, false -> Fp32Numbers
+
+        let runtime =
+            let word = results.GetResult(ExportArgument.For, "standard")
+
+            match List.tryFind (fun (known, _) -> known = word) Words.all<ExportRuntime> with
+            | Some(_, runtime) -> runtime
+            | None -> invalid "--for" word "standard, tensorrt or web" "web"
+
+        match results.GetResults ExportArgument.Files |> List.concat with
+        | [ source; target ] ->
+            {
+                Checkpoint = source
+                Out = target
+                Depth = depth
+                Opset = opset
+                Numbers = numbers
+                Runtime = runtime
+            }
+        | [] -> refuse $"export: name a checkpoint and the ONNX file to write; for example: {example}"
+        | [ source ] -> refuse $"export: name the ONNX file to write after {source}; for example: {example}"
+        | _ :: _ :: extra :: _ -> refuse $"export: '{extra}' is one file too many; for example: {example}"
 
     let private convert (results: ParseResults<ConvertArgument>) : ConvertRequest =
         let example = "convert deqdet_r50_1x.pth deqdet_r50_1x.safetensors"
@@ -641,6 +699,7 @@ module RequestParser =
         | Command.Evaluate results -> CommandParser.within results |> evaluate |> Request.Evaluate
         | Command.Verify results -> CommandParser.within results |> verify |> Request.Verify
         | Command.Convert results -> CommandParser.within results |> convert |> Request.Convert
+        | Command.Export results -> CommandParser.within results |> export |> Request.Export
         | Command.Info results -> CommandParser.within results |> info |> Request.Info
         | Command.Bench results -> CommandParser.within results |> bench |> Request.Bench
         | Command.Data results -> CommandParser.within results |> data

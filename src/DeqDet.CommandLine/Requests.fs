@@ -266,8 +266,12 @@ type EvaluateRequest =
 
 type VerifyRequest =
     {
-        /// Root of a tree of golden files.
+        /// Root of a tree of golden files, or an exported ONNX file.
         Folder: string
+        /// The checkpoint that an ONNX file was made from; None: the one of that name beside it.
+        Checkpoint: string option
+        /// Data set whose validation part gives the AP of an ONNX file.
+        Data: string option
         /// What a file's path must contain, or match where it has `*` or `?`.
         Only: string option
         Device: DeviceChoice
@@ -275,6 +279,40 @@ type VerifyRequest =
         Tf32: bool
         /// File for everything that was compared.
         Json: string option
+    }
+
+/// Who is to run an exported file.
+type ExportRuntime =
+    | [<Word "standard">] StandardRuntime
+    | [<Word "tensorrt">] TensorRtRuntime
+    | [<Word "web">] WebRuntime
+
+/// In which numbers an exported file has its large layers.
+type ExportNumbers =
+    | Fp32Numbers
+    | Fp16Numbers
+    | Int8Numbers
+
+/// How far the refinement of an exported file goes.
+type ExportDepth =
+    /// A loop, as the checkpoint's settings say.
+    | SettingsDepth
+    /// So many steps, written out.
+    | StepsDepth of int
+    /// A loop until queries have settled.
+    | ToleranceDepth of float
+
+type ExportRequest =
+    {
+        /// A checkpoint file or a work folder.
+        Checkpoint: string
+        /// File to write, .onnx.
+        Out: string
+        Depth: ExportDepth
+        /// Version of the standard's operators; None: the newest that is written.
+        Opset: int option
+        Numbers: ExportNumbers
+        Runtime: ExportRuntime
     }
 
 type ConvertRequest =
@@ -432,6 +470,7 @@ type Request =
     | Evaluate of EvaluateRequest
     | Verify of VerifyRequest
     | Convert of ConvertRequest
+    | Export of ExportRequest
     | Info of InfoRequest
     | Bench of BenchRequest
     | DataCheck of DataCheckRequest

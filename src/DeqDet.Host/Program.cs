@@ -75,6 +75,9 @@ public static class Program
             case Request.Convert convert:
                 ConvertCommand.Run(convert.Item, Version, Console.Out);
                 break;
+            case Request.Export export:
+                ExportCommand.Run(export.Item, Version, Console.Out);
+                break;
             case Request.Info info:
                 InfoCommand.Run(info.Item, Console.Out);
                 break;

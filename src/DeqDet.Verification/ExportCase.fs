@@ -164,7 +164,8 @@ let private numbers (file: string) (detector: OnnxDetector) (model: TrainedModel
                     let tensor (reports: DeqDet.Solver.Report[]) =
                         torch.tensor [| for report in reports -> report.RelativeResidual |]
 
-                    Check.ofScale
+                    // sizes of boxes and lengths of contents are their unit
+                    Check.absolute
                         Tolerances.trajectory
                         file
                         (name "residuals")

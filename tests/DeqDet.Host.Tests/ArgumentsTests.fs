@@ -29,6 +29,16 @@ let private plain: TrainRequest =
         Trial = None
     }
 
+let private exported: ExportRequest =
+    {
+        Checkpoint = "work/x"
+        Out = "a.onnx"
+        Depth = SettingsDepth
+        Opset = None
+        Numbers = Fp32Numbers
+        Runtime = StandardRuntime
+    }
+
 let private evaluation: EvaluateRequest =
     {
         GroundTruth = "gt.json"
@@ -522,6 +532,8 @@ let private understood =
         Request.Verify
             {
                 Folder = "g"
+                Checkpoint = None
+                Data = None
                 Tf32 = false
                 Only = None
                 Device = Auto
@@ -540,10 +552,49 @@ let private understood =
         Request.Verify
             {
                 Folder = "g"
+                Checkpoint = None
+                Data = None
                 Tf32 = true
                 Only = Some "train"
                 Device = Cpu
                 Json = Some "o.json"
+            }
+        [ "verify"; "a.onnx"; "--checkpoint"; "work/x"; "--data=data/shapes" ],
+        Request.Verify
+            {
+                Folder = "a.onnx"
+                Checkpoint = Some "work/x"
+                Data = Some "data/shapes"
+                Tf32 = false
+                Only = None
+                Device = Auto
+                Json = None
+            }
+        [ "export"; "work/x"; "a.onnx" ], Request.Export exported
+        [
+            "export"
+            "--steps"
+            "5"
+            "work/x"
+            "a.onnx"
+            "--opset=17"
+            "--fp16"
+            "--for"
+            "tensorrt"
+        ],
+        Request.Export
+            { exported with
+                Depth = StepsDepth 5
+                Opset = Some 17
+                Numbers = Fp16Numbers
+                Runtime = TensorRtRuntime
+            }
+        [ "export"; "work/x"; "a.onnx"; "--tolerance"; "0.01"; "--int8"; "--for=web" ],
+        Request.Export
+            { exported with
+                Depth = ToleranceDepth 0.01
+                Numbers = Int8Numbers
+                Runtime = WebRuntime
             }
         [
             "convert"
@@ -680,6 +731,16 @@ let private refused =
         [ "data"; "check"; "--annotations"; "a.json" ], [ "1 of --annotations and 0 of --images" ]
         [ "data"; "check"; "x"; "--annotations"; "a.json"; "--images"; "y" ], [ "either" ]
         [ "verify" ], [ "verify: name a folder" ]
+        [ "export" ], [ "export: name a checkpoint" ]
+        [ "export"; "work/x" ], [ "export: name the ONNX file"; "work/x" ]
+        [ "export"; "a"; "b.onnx"; "c" ], [ "'c' is one file too many" ]
+        [ "export"; "a"; "b.onnx"; "--steps"; "0" ], [ "--steps 0"; "from 1 to 10000" ]
+        [ "export"; "a"; "b.onnx"; "--tolerance"; "0" ], [ "--tolerance 0"; "above 0" ]
+        [ "export"; "a"; "b.onnx"; "--tolerance"; "nan" ], [ "--tolerance nan"; "finite" ]
+        [ "export"; "a"; "b.onnx"; "--steps"; "3"; "--tolerance"; "0.1" ], [ "one of the two" ]
+        [ "export"; "a"; "b.onnx"; "--fp16"; "--int8" ], [ "one of the two" ]
+        [ "export"; "a"; "b.onnx"; "--opset"; "16" ], [ "--opset 16"; "from 17 to 20" ]
+        [ "export"; "a"; "b.onnx"; "--for"; "phone" ], [ "--for phone"; "standard, tensorrt or web" ]
         [ "convert"; "a.pth" ], [ "convert: name a file to write after a.pth" ]
         [ "convert"; "a"; "b"; "c" ], [ "convert: 'c' is one file too many" ]
         [ "info" ], [ "info: name a checkpoint" ]

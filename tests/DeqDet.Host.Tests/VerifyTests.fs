@@ -13,6 +13,8 @@ open DeqDet.CommandLine
 let private request folder : VerifyRequest =
     {
         Folder = folder
+        Checkpoint = None
+        Data = None
         Tf32 = false
         Only = None
         Device = Cpu

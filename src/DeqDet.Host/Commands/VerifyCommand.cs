@@ -1,5 +1,6 @@
 using DeqDet.CommandLine;
 using DeqDet.Host.Devices;
+using DeqDet.Host.Terminal;
 using DeqDet.Verification;
 using Microsoft.FSharp.Core;
 
@@ -17,6 +18,20 @@ public static class VerifyCommand
     public static void Run(VerifyRequest request, TextWriter output)
     {
         Outputs.Check("--json", request.Json?.Value, [], Outputs.IsReport("folder"));
+        if (ExportVerification.IsFor(request.Folder))
+        {
+            using var interruption = new Interruption();
+            Report(request, "cpu", [ExportVerification.Job(request, output, interruption.Token)], output);
+            return;
+        }
+
+        if ((request.Checkpoint ?? request.Data) is not null)
+        {
+            throw new InputError(
+                "--checkpoint and --data are for ONNX files; golden files say themselves what they hold"
+            );
+        }
+
         var device = ComputeDevice.Choose(request.Device, request.Tf32);
         var only = request.Only?.Value;
         var wanted = FuncConvert.FromFunc<string, bool>(file => only is null || Matches(only, file));
@@ -30,6 +45,11 @@ public static class VerifyCommand
             );
         }
 
+        Report(request, device.ToString(), jobs, output);
+    }
+
+    private static void Report(VerifyRequest request, string device, IEnumerable<Catalogue.Job> jobs, TextWriter output)
+    {
         var files = new List<VerifiedFile>();
         foreach (var job in jobs)
         {
@@ -39,7 +59,7 @@ public static class VerifyCommand
         }
         if (request.Json?.Value is { } path)
         {
-            ReportJson.save(path, request.Folder, device.ToString(), files);
+            ReportJson.save(path, request.Folder, device, files);
         }
         Conclude(files, output);
     }
