@@ -99,7 +99,7 @@ public sealed class DetectionService : IHostedService
 
     /// <summary>Refuses where there is no room at this moment.</summary>
     /// <exception cref="BusyException">The queue is full, or the service is about to end.</exception>
-    public void ThrowIfBusy()
+    internal void ThrowIfBusy()
     {
         if (stopping || ended.Task.IsCompleted)
         {
@@ -113,7 +113,7 @@ public sealed class DetectionService : IHostedService
     }
 
     /// <summary>From here on pictures are refused, those that wait are answered.</summary>
-    public void RefuseMore() => stopping = true;
+    internal void RefuseMore() => stopping = true;
 
     /// <summary>Starts the thread and has it compute once, so that the first request finds everything in place.</summary>
     /// <exception cref="Exception">What went wrong in that computation.</exception>

@@ -38,7 +38,7 @@ public sealed class SessionPredictor(DetectorSession session) : IPredictor
         }
 
         // the same weights, solved for in another way
-        using var other = DetectorSession.Over(TrainedModelModule.withTolerance(asked, Model), session.Device);
+        using var other = DetectorSession.Over(TrainedModelModule.solvedWithin(null, asked, Model), session.Device);
         return other.Predict(batch, cancellation);
     }
 }

@@ -92,17 +92,6 @@ module TrainedModel =
             Settings = Settings.withDetector detector model.Settings
         }
 
-    /// The same model, whose queries settle at another residual (solver.tolerance).
-    let withTolerance (tolerance: float) (model: TrainedModel) : TrainedModel =
-        model
-        |> withDetectorSettings (fun settings ->
-            { settings with
-                Solver =
-                    { settings.Solver with
-                        Tolerance = Some tolerance
-                    }
-            })
-
     /// The same model with at most so many refinement steps, and a residual at which a query has settled; null: as it is. Raises InputError where the
     /// model has no equilibrium, ArgumentOutOfRangeException where a number is not positive.
     let solvedWithin (steps: Nullable<int>) (tolerance: Nullable<float>) (model: TrainedModel) : TrainedModel =

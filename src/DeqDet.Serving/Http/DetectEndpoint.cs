@@ -16,7 +16,10 @@ internal sealed class DetectEndpoint(DetectionService service, TimeProvider cloc
     private const string Name = "the picture";
 
     // more at a time would only take more memory
-    private readonly SemaphoreSlim processors = new(Environment.ProcessorCount);
+    private readonly SemaphoreSlim decoding = new(Environment.ProcessorCount);
+
+    // takes four times the memory of its picture
+    private readonly SemaphoreSlim drawing = new(1);
 
     private ServingOptions Options => service.Options;
 
@@ -61,17 +64,14 @@ internal sealed class DetectEndpoint(DetectionService service, TimeProvider cloc
             service.OutOfMemory,
             context.RequestAborted
         );
-        var picture = await OnProcessor(() => Decode(bytes, memory), context.RequestAborted);
         using var timeout = Timeout(context);
+        var picture = await InTurn(decoding, () => Decode(bytes, memory), timeout.Token);
         var answer = await service.DetectAsync(picture, parameters.Tolerance, timeout.Token);
         var found = answer.Prediction.Findings.Where(finding => Takes(finding, parameters.Threshold)).ToList();
         context.Response.Headers.CacheControl = "no-store";
         if (parameters.Format == AnswerFormat.Png)
         {
-            var png = await OnProcessor(
-                () => Reports.Picture.OfFindings(picture, found).ToPng(),
-                context.RequestAborted
-            );
+            var png = await InTurn(drawing, () => Reports.Picture.OfFindings(picture, found).ToPng(), timeout.Token);
             context.Response.ContentType = "image/png";
             context.Response.ContentLength = png.Length;
             await context.Response.Body.WriteAsync(png, context.RequestAborted);
@@ -115,16 +115,16 @@ internal sealed class DetectEndpoint(DetectionService service, TimeProvider cloc
     private bool Takes(Finding finding, double? threshold) =>
         finding.Score >= (threshold ?? Options.Threshold ?? service.Facts.Thresholds[finding.Label]);
 
-    private async Task<T> OnProcessor<T>(Func<T> work, CancellationToken cancellation)
+    private static async Task<T> InTurn<T>(SemaphoreSlim turns, Func<T> work, CancellationToken cancellation)
     {
-        await processors.WaitAsync(cancellation);
+        await turns.WaitAsync(cancellation);
         try
         {
             return await Task.Run(work, cancellation);
         }
         finally
         {
-            processors.Release();
+            turns.Release();
         }
     }
 
