@@ -8,6 +8,7 @@ open DeqDet.Data
 open DeqDet.Detection
 open DeqDet.Kernels
 open DeqDet.Model
+open DeqDet.Settings
 open DeqDet.Solver
 
 /// Training: a supervised step of the path, and a whole step of the optimiser.
@@ -166,6 +167,12 @@ module TrainingBenchmark =
     /// reported as soon as it is there.
     let run (subject: Subject) (report: Timing -> unit) : unit =
         use batch = batch subject
+
+        // as a training with these settings has it: what is frozen costs no way back
+        let subject =
+            { subject with
+                Detector = Detector.freeze (OptimiserRules.isFrozen subject.Settings.Optimiser) subject.Detector
+            }
 
         let other =
             if subject.Precision = Precision.Fp32 then

@@ -101,6 +101,21 @@ let tests =
                     List.iter expectSound found
                     Expect.equal (weights subject.Detector) before "weights")
 
+            testCase "what is frozen gets no gradient, and all else does"
+            <| fun () ->
+                let frozen =
+                    { settings with
+                        Settings.Optimiser.Freeze = [ "backbone"; "neck" ]
+                    }
+
+                withSubject frozen (fun subject ->
+                    timings (TrainingBenchmark.run subject) |> ignore
+
+                    for spec, tensor in subject.Detector.Tensors do
+                        if spec.Trainable then
+                            let isFrozen = spec.Name.StartsWith "backbone" || spec.Name.StartsWith "neck"
+                            Expect.equal tensor.requires_grad (not isFrozen) spec.Name)
+
             testCase "models of unshared stages are timed too"
             <| fun () ->
                 let stages =
