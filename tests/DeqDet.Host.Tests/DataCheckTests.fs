@@ -260,6 +260,31 @@ let tests =
                     Expect.contains (codes report) ("unreadable-annotations", 1) "said so")
             }
 
+            test "classes that are one but for their spelling are named" {
+                inFolder (fun folder ->
+                    let classes =
+                        [ "Cat"; "dog"; "CAT"; "traffic light"; "Traffic-Light"; "trafficlights" ]
+
+                    let json =
+                        document
+                            [ image 1 "a.png" 64 48 ]
+                            [ for i in 1 .. classes.Length -> boxOf i 1 i $"[{i}, 2, 20, 20]" "" ]
+                            [
+                                for i, name in List.indexed classes -> $"""{{"id": {i + 1}, "name": "{name}"}}"""
+                            ]
+
+                    write folder [ "train.json", text json; "train/a.png", png 1uy 64 48 ]
+
+                    let places =
+                        [
+                            for issue in (check folder).Issues do
+                                if issue.Kind = IssueKind.SimilarCategory then
+                                    yield! issue.Places
+                        ]
+
+                    Expect.equal places [ "3 CAT, as Cat"; "5 Traffic-Light, as traffic light" ] "named")
+            }
+
             test "damaged pixels are found when all is decoded" {
                 inFolder (fun folder ->
                     let bytes = png 1uy 64 48

@@ -138,6 +138,7 @@ internal sealed class AnnotationSurvey
     private void CheckCategories()
     {
         var used = Boxes.Select(entry => File.Label[entry.Box]).ToHashSet();
+        var spellings = new Dictionary<string, string>(StringComparer.Ordinal);
         var names = new HashSet<string>(StringComparer.Ordinal);
         for (var label = 0; label < File.Classes.Count; label++)
         {
@@ -152,8 +153,16 @@ internal sealed class AnnotationSurvey
             {
                 Note(IssueKind.DoubledCategory, $"{kind.Id} {kind.Name}");
             }
+            else if (!spellings.TryAdd(Bare(kind.Name), kind.Name))
+            {
+                Note(IssueKind.SimilarCategory, $"{kind.Id} {kind.Name}, as {spellings[Bare(kind.Name)]}");
+            }
         }
     }
+
+    // A name without what people write one way today and another tomorrow.
+    private static string Bare(string name) =>
+        string.Concat(name.Where(character => character is not (' ' or '-' or '_'))).ToLowerInvariant();
 
     private void Note(IssueKind kind, string place, string? image = null) => log.Add(kind, part, place, image);
 }

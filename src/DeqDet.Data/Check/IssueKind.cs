@@ -296,6 +296,13 @@ public sealed record IssueKind(string Code, bool Spoils, string Text, string Adv
         "they are two classes all the same"
     );
 
+    /// <summary>A category's name differs from another's in nothing but case, spaces, hyphens and underscores.</summary>
+    public static readonly IssueKind SimilarCategory = Remark(
+        "similar-category",
+        "categories are spelled almost as another",
+        "they are two classes; where one is meant, spell it in one way"
+    );
+
     /// <summary>The kind of a fault of annotation files.</summary>
     public static IssueKind Of(FaultKind fault) =>
         fault switch
