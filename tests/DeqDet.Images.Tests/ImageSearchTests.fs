@@ -32,7 +32,7 @@ let tests =
     testList
         "images that a user names"
         [
-            test "folders are searched to the bottom, in ordinal order; files stay in theirs" {
+            test "folders are searched to the bottom, in natural order; files stay in theirs" {
                 inFolder (fun folder ->
                     write
                         folder
@@ -42,7 +42,7 @@ let tests =
 
                     Expect.equal
                         (found folder [ folder ])
-                        [ "B.PNG"; "a/z.jpg"; "a10.png"; "a9.png"; "b.png" ]
+                        [ "B.PNG"; "a/z.jpg"; "a9.png"; "a10.png"; "b.png" ]
                         "the folder's"
 
                     let place name = Path.Combine(folder, name)

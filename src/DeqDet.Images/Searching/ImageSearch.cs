@@ -8,9 +8,8 @@ public sealed record FoundImages(IReadOnlyList<string> Files, IReadOnlyList<stri
 /// <summary>Finds the images that a user means by files and folders.</summary>
 public static class ImageSearch
 {
-    private const int MostNotices = 10;
-
-    private static readonly string[] usual = [".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif"];
+    /// <summary>Endings of formats that are read.</summary>
+    internal static readonly string[] Usual = [".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif"];
 
     // What else images are called: the file itself says whether it can be read.
     private static readonly HashSet<string> unusual = new(
@@ -26,8 +25,8 @@ public static class ImageSearch
     public static bool IsNamedAsImage(string file) => IsUsual(file) || unusual.Contains(Path.GetExtension(file));
 
     /// <summary>
-    /// Every image below a folder, in ordinal order; single files as they are named; no real file twice. Links are followed as
-    /// <see cref="FolderFiles"/> says.
+    /// Every image below a folder, in natural order (<see cref="NaturalOrder"/>); single files as they are named; no real file
+    /// twice. Links are followed as <see cref="FolderFiles"/> says.
     /// </summary>
     /// <exception cref="InputError">A place is not there, or a folder holds no images.</exception>
     public static FoundImages Find(IReadOnlyList<string> places)
@@ -37,7 +36,14 @@ public static class ImageSearch
         {
             if (Directory.Exists(place))
             {
-                files.AddRange(InFolder(place, notices));
+                var below = FolderMedia.Of(place);
+                if (below.Images.Count == 0)
+                {
+                    throw below.Empty("images");
+                }
+
+                files.AddRange(below.Images);
+                notices.AddRange(below.Notices);
             }
             else if (File.Exists(place))
             {
@@ -52,62 +58,7 @@ public static class ImageSearch
         return new([.. files.DistinctBy(file => file.Real, StringComparer.Ordinal).Select(file => file.Path)], notices);
     }
 
-    private static List<FolderFile> InFolder(string folder, List<string> notices)
-    {
-        var (all, problems) = FolderFiles.Of(folder);
-        var (images, refused) = (new List<FolderFile>(), new List<string>(problems));
-        foreach (var file in all)
-        {
-            if (IsUsual(file.Path))
-            {
-                images.Add(file);
-            }
-            else if (IsNamedAsImage(file.Path))
-            {
-                if (Fault(file.Path) is { } fault)
-                {
-                    refused.Add(fault);
-                }
-                else
-                {
-                    images.Add(file);
-                }
-            }
-        }
-
-        if (images.Count == 0)
-        {
-            throw new InputError(
-                refused.Count == 0
-                    ? $"{folder}: no images in this folder ({string.Join(", ", usual)})"
-                    : $"{folder}: no images in this folder that can be read; {Counted(refused.Count)} passed over, the first is {refused[0]}"
-            );
-        }
-
-        notices.AddRange(refused.Take(MostNotices).Select(text => $"passed over: {text}"));
-        if (refused.Count > MostNotices)
-        {
-            notices.Add($"{folder}: {refused.Count - MostNotices} more passed over");
-        }
-
-        return images;
-    }
-
-    private static bool IsUsual(string file) =>
-        usual.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase);
-
-    private static string? Fault(string file)
-    {
-        try
-        {
-            ImageHeader.Read(file);
-            return null;
-        }
-        catch (InputError error)
-        {
-            return error.Message;
-        }
-    }
-
-    private static string Counted(int files) => files == 1 ? "1 file is" : $"{files} files are";
+    /// <summary>Whether a file's name is that of an image of a format that is read.</summary>
+    internal static bool IsUsual(string file) =>
+        Usual.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase);
 }
