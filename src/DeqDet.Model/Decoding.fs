@@ -20,9 +20,14 @@ type Settled =
 /// From initial queries to the state that is read out.
 module Decoding =
 
-    let private stages (weights: DecoderWeights) (pyramid: Pyramid) (start: Query) : Query =
+    let private through (effort: Effort) (head: HeadWeights) (pyramid: Pyramid) (query: Query) : Query =
+        let refined = Refinement.apply head pyramid query
+        effort.Observer ThroughHead
+        refined
+
+    let private stages (effort: Effort) (weights: DecoderWeights) (pyramid: Pyramid) (start: Query) : Query =
         weights.Heads
-        |> List.fold (fun query head -> Refinement.apply head pyramid query) start
+        |> List.fold (fun query head -> through effort head pyramid query) start
 
     /// Whether a query diverged or met numbers that are not finite. (Queries that only ran out of steps or time say nothing against
     /// their start: on trained models a few never settle, wherever they come from.)
@@ -66,7 +71,7 @@ module Decoding =
             Equilibrium.iterateFinite (allowance.After steps) weights.Heads[1] pyramid query
 
         let cold steps =
-            Refinement.apply weights.Heads[0] pyramid start |> iterate steps
+            through effort weights.Heads[0] pyramid start |> iterate steps
 
         match warm with
         | None ->
@@ -105,7 +110,7 @@ module Decoding =
         scoped (fun settled -> Seq.append (Query.tensors settled.Query) [ settled.Logits ]) (fun () ->
             let query, reports, held =
                 match (Family.ofSettings settings).Refining with
-                | ByStages -> stages weights pyramid start, [||], false
+                | ByStages -> stages effort weights pyramid start, [||], false
                 | ToEquilibrium ->
                     let usable (previous: Query) =
                         settings.Solver.Tolerance.IsSome && previous.Content.shape = start.Content.shape

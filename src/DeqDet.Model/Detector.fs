@@ -238,6 +238,7 @@ module Detector =
 
         scoped Detections.tensors (fun () ->
             let pyramid = pyramid None detector batch.Images
+            effort.Observer ThroughBackbone
 
             start detector batch
             |> Decoding.solve detector.Settings effort detector.Weights.Decoder pyramid warm

@@ -5,20 +5,32 @@ open System.Threading
 open TorchSharp
 open DeqDet.Solver
 
-/// What limits a prediction from outside.
+/// What a prediction has just finished.
+type Passed =
+    /// Backbone and neck.
+    | ThroughBackbone
+    /// Applications of heads before the refinement head, or one of the stages of a model without equilibrium.
+    | ThroughHead
+    /// An application of the refinement head, of all images of the batch whose queries still move.
+    | ThroughApplication
+
+/// What limits a prediction from outside, and who follows it.
 type Effort =
     {
         /// Elapsed time from any origin, for a budget of milliseconds; on an accelerator it has to synchronise with the device first.
         Clock: unit -> TimeSpan
         /// Ends the refinement before its next step; what has been found is read out.
         Cancellation: CancellationToken
+        /// Called after each part.
+        Observer: Passed -> unit
     }
 
-    /// A clock that stands still and no cancellation: for settings without a budget of time.
+    /// A clock that stands still, no cancellation and nobody who follows: for settings without a budget of time.
     static member Unhurried =
         {
             Clock = (fun () -> TimeSpan.Zero)
             Cancellation = CancellationToken.None
+            Observer = ignore
         }
 
 /// The iteration of a refinement head as a fixed-point problem.
@@ -62,7 +74,7 @@ module Equilibrium =
                 | None -> Unlimited
                 | Some limit -> Time(TimeSpan.FromMilliseconds limit, effort.Clock)
             Trace = false
-            Observer = None
+            Observer = Some(fun _ -> effort.Observer ThroughApplication)
             Cancellation = effort.Cancellation
         }
 

@@ -34,19 +34,24 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
             | null -> ()
             | lacking -> raise (InputError $"precision bf16: this processor lacks {lacking}; {instead}")
 
+    let watch = Stopwatch.StartNew()
+
+    let clock () =
+        // on an accelerator time is that of the work done, not of the work asked for
+        if device.``type`` = DeviceType.CUDA then
+            torch.cuda.synchronize device
+
+        watch.Elapsed
+
     /// What a prediction may take: time by the machine's clock, for budgets, and a way to end it.
-    let effort (cancellation: CancellationToken) : Effort =
-        let watch = Stopwatch.StartNew()
-
+    let effort (parts: PartWatch option) (cancellation: CancellationToken) : Effort =
         {
-            Clock =
-                fun () ->
-                    // on an accelerator time is that of the work done, not of the work asked for
-                    if device.``type`` = DeviceType.CUDA then
-                        torch.cuda.synchronize device
-
-                    watch.Elapsed
+            Clock = clock
             Cancellation = cancellation
+            Observer =
+                match parts with
+                | Some parts -> parts.Pass
+                | None -> ignore
         }
 
     let alive () =
@@ -64,6 +69,9 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
 
     /// Where it computes.
     member _.Device: torch.Device = device
+
+    /// Where the times of a prediction's parts are added up; null, as at first: nowhere. On an accelerator each part then waits for the device.
+    member val Times: PartTimes = null with get, set
 
     /// Opens a checkpoint of this program, or the one of a work folder. `device`: where to compute, by default the CPU. `threads`: for
     /// tensor operations on the CPU, which all sessions of a process share; by default as they are. `tolerance`: the residual at which a query has
@@ -98,22 +106,44 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
     static member Over(model: TrainedModel, device: torch.Device) : DetectorSession =
         new DetectorSession(model, device, owned = false)
 
+    /// A batch of pictures for `Predict`, resized and normalised as the model wants it and padded to one size.
+    member session.Batch(images: RgbImage list) : Batch =
+        let started = watch.Elapsed
+        let batch = ImageBatching.ofImages model.Settings.Data images
+
+        match session.Times with
+        | null -> ()
+        | times -> times.Add(Prepare, watch.Elapsed - started)
+
+        batch
+
     /// What is found in each image of a batch. `warm`: the state in which the images' predecessors came to rest (None: as usual). Gives
     /// the state reached, in no dispose scope (the caller disposes of it), and whether it was reached from the warm one.
     /// Raises OperationCanceledException when cancelled: a refinement that was cut short is no result.
-    member _.PredictFrom
+    member session.PredictFrom
         (warm: Query option, batch: Batch, cancellation: CancellationToken)
         : Prediction[] * Query * bool =
         lock turn (fun () ->
             alive ()
             use _ = torch.NewDisposeScope()
 
+            let parts =
+                match session.Times with
+                | null -> None
+                | times -> Some(PartWatch(times, clock))
+
+            let lap part =
+                parts |> Option.iter (fun parts -> parts.Lap part)
+
+            let images = BatchTensors.images device batch
+            lap Prepare
+
             let found =
-                BatchTensors.images device batch
-                |> Detector.detectFrom warm (effort cancellation) model.Detector
+                images |> Detector.detectFrom warm (effort parts cancellation) model.Detector
 
             cancellation.ThrowIfCancellationRequested()
             let predictions = Prediction.ofBatch model.Classes batch found
+            lap ReadOut
             predictions, Query.map (fun tensor -> tensor.DetachFromDisposeScope()) found.State, found.Warm)
 
     /// What is found in each image of a batch. Raises OperationCanceledException when cancelled.
@@ -140,7 +170,7 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
             for at in 0 .. images.Length - 1 do
                 if results[at].IsNone then
                     let group = groups |> List.find (List.exists (fun (number, _) -> number = at))
-                    use batch = ImageBatching.ofImages model.Settings.Data (List.map snd group)
+                    use batch = session.Batch(List.map snd group)
 
                     for (number, _), prediction in Seq.zip group (session.Predict(batch, cancellation)) do
                         results[number] <- Some prediction
