@@ -49,7 +49,15 @@ public sealed record BrowsePage(
     private const double SmallArea = 32 * 32;
     private const double MediumArea = 96 * 96;
 
-    private static readonly string[] scripts = ["dom.js", "browse.js", "viewer.js", "filters.js"];
+    private static readonly string[] scripts =
+    [
+        "dom.js",
+        "browse.js",
+        "frames.js",
+        "grid.js",
+        "viewer.js",
+        "filters.js",
+    ];
 
     /// <summary>Writes the page, one HTML file that needs no other and no network. Equal input gives equal bytes.</summary>
     /// <exception cref="InputError">The file cannot be written.</exception>
@@ -92,8 +100,8 @@ public sealed record BrowsePage(
                 writer.WriteString("name", kind.Name);
                 writer.WriteNumber("boxes", kind.Boxes);
                 writer.WriteNumber("images", kind.Images);
-                writer.WriteString("colour", Css(colour));
-                writer.WriteString("ink", Css(Palette.TextOn(colour)));
+                writer.WriteString("colour", PageColour.Css(colour));
+                writer.WriteString("ink", PageColour.Css(Palette.TextOn(colour)));
                 writer.WriteEndObject();
             }
         );
@@ -153,8 +161,6 @@ public sealed record BrowsePage(
         );
         writer.WriteEndArray();
     }
-
-    private static string Css(SkiaSharp.SKColor colour) => $"#{colour.Red:x2}{colour.Green:x2}{colour.Blue:x2}";
 
     private static void WriteList<T>(Utf8JsonWriter writer, string name, IReadOnlyList<T> items, Action<T> write)
     {

@@ -15,10 +15,6 @@ public static class BrowsedDataSet
     /// <summary>How many images can be asked for.</summary>
     public const int MostImages = 5000;
 
-    // Longest sides of pictures, px, by the number of images up to which they are used: a page of at most some 30 MB.
-    private static readonly (int Images, int Side)[] sides = [(500, 720), (1000, 512), (2000, 384)];
-    private const int LeastSide = 256;
-
     /// <summary>
     /// Collects what the page shows. Numbers are of all images; of a large data set only some are shown, spread evenly over each part. An
     /// image that cannot be read has no picture.
@@ -41,10 +37,11 @@ public static class BrowsedDataSet
         var all = set.Parts.Sum(part => part.Images.Count);
         var shown = set
             .Parts.SelectMany(
-                (part, i) => Spread(part.Images, Share(part.Images.Count, all, most)).Select(image => (i, image))
+                (part, i) =>
+                    PageRoom.Spread(part.Images, Share(part.Images.Count, all, most)).Select(image => (i, image))
             )
             .ToList();
-        var side = sides.FirstOrDefault(entry => shown.Count <= entry.Images, (Images: 0, Side: LeastSide)).Side;
+        var side = PageRoom.Side(shown.Count);
         var pictures = new byte[]?[shown.Count];
         var done = 0;
         Parallel.For(
@@ -121,9 +118,6 @@ public static class BrowsedDataSet
     // Rounded up, so that a small part is not left out; at most the wanted number and a few.
     private static int Share(int count, int all, int most) =>
         all <= most ? count : Math.Min(count, (int)Math.Ceiling((double)count * most / all));
-
-    private static IEnumerable<ExportImage> Spread(IReadOnlyList<ExportImage> images, int count) =>
-        Enumerable.Range(0, count).Select(i => images[(int)((long)i * images.Count / count)]);
 
     private static byte[]? Picture(string folder, ExportImage image, int side)
     {

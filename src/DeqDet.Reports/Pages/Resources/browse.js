@@ -44,56 +44,17 @@ const sizeOf = (box) => `${Math.round(box.w)} × ${Math.round(box.h)} px`;
 const STATES = ["", ", a crowd", ", ignored"];
 const describe = (box) => `${data.classes[box.kind].name}: ${sizeOf(box)}, ${SIZES[box.size]}${STATES[box.state]}`;
 
-// The picture with its boxes; a box that is not asked for is faint. What is pointed at is told.
-function frame(image, stroke) {
-  const svg = drawn("svg", { viewBox: `0 0 ${image.width} ${image.height}`, preserveAspectRatio: "none" });
-  const node = element("div", { className: "frame", style: `aspect-ratio:${image.width}/${image.height}` });
-  if (image.picture) node.append(element("img", { alt: "", src: "data:image/webp;base64," + image.picture }));
-  node.append(svg);
-  // large ones first, so that small ones lie over them and can be pointed at
-  const boxes = [...image.boxes].sort((a, b) => b.w * b.h - a.w * a.h);
-  function draw() {
-    svg.replaceChildren(...(state.boxes ? boxes : []).flatMap((box) => {
-      const faint = wanted(box) ? "" : " faint";
-      const place = { x: box.x, y: box.y, width: box.w, height: box.h };
-      const dash = box.state === KEPT ? "none" : "5 4";
-      return [
-        drawn("rect", { ...place, class: "under" + faint, "stroke-width": stroke + 1.4 }),
-        drawn("rect", { ...place, class: "box" + faint, stroke: data.classes[box.kind].colour, "stroke-width": stroke, "stroke-dasharray": dash }),
-      ];
-    }));
-  }
-  const unmark = () => svg.querySelectorAll(".hover").forEach((rect) => rect.classList.remove("hover"));
-  svg.addEventListener("pointermove", (event) => {
-    const area = svg.getBoundingClientRect();
-    const x = ((event.clientX - area.left) / area.width) * image.width;
-    const y = ((event.clientY - area.top) / area.height) * image.height;
-    const hit = state.boxes ? boxes.filter((box) => x >= box.x && y >= box.y && x <= box.x + box.w && y <= box.y + box.h).reverse() : [];
-    unmark();
-    if (hit.length === 0) return hideTip();
-    svg.querySelectorAll(".box")[boxes.indexOf(hit[0])].classList.add("hover");
-    const more = hit.length > 6 ? `\nand ${hit.length - 6} more` : "";
-    showTip(event, hit.slice(0, 6).map(describe).join("\n") + more);
-  });
-  svg.addEventListener("pointerleave", () => { hideTip(); unmark(); });
-  draw();
-  return { node, draw };
-}
+// What the page's other scripts ask of an image and a box.
+const isChosen = () => state.classes.size + state.sizes.size > 0;
+const boxesOf = (image) => image.boxes;
+const colourOf = (box) => data.classes[box.kind];
+const labelOf = (box) => data.classes[box.kind].name;
+const dashOf = (box) => (box.state === KEPT ? "none" : "5 4");
+const caption = (image) => `${image.file} · ${data.parts[image.part].name}`;
+const below = (image) => [element("ul", {}, ...image.remarks.map(([, text]) => element("li", {}, text)))];
 
-function card(image) {
-  const { node } = frame(image, 1.6);
-  const open = () => viewer.show(listed.indexOf(image));
-  press(node, open);
-  node.addEventListener("keydown", (event) => {
-    if (event.key !== " ") return;
-    event.preventDefault();
-    open();
-  });
-  node.setAttribute("role", "button");
-  node.setAttribute("aria-label", `enlarge ${image.file}`);
+function told(image) {
   const marks = image.remarks.length === 0 ? null
     : element("span", { className: "mark", title: image.remarks.map(([, text]) => text).join("\n") }, ` ⚑ ${counted(image.remarks.length, "remark")}`);
-  const ratio = Math.max(0.5, Math.min(2.5, image.width / image.height));
-  const told = element("span", {}, `${data.parts[image.part].name}, ${image.width} × ${image.height}, ${counted(image.objects, "object")}`, marks);
-  return element("figure", { style: `--ratio:${ratio}` }, node, element("figcaption", {}, element("b", { title: image.file }, image.file), told));
+  return element("span", {}, `${data.parts[image.part].name}, ${image.width} × ${image.height}, ${counted(image.objects, "object")}`, marks);
 }

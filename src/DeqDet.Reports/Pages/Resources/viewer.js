@@ -7,13 +7,14 @@ const viewer = (() => {
   let place = 0;
 
   function labels(image, node) {
-    if (!state.boxes || !state.labels || image.boxes.length > MANY) return;
-    for (const box of image.boxes) {
-      const { name, colour, ink } = data.classes[box.kind];
+    const boxes = boxesOf(image);
+    if (!state.boxes || !state.labels || boxes.length > MANY) return;
+    for (const box of boxes) {
+      const { colour, ink } = colourOf(box);
       const top = (100 * Math.max(0, box.y)) / image.height;
       const within = top < 3 ? " within" : "";
       const style = `left:${(100 * Math.max(0, box.x)) / image.width}%;top:${top}%;background:${colour};color:${ink}`;
-      node.append(element("span", { className: "label" + within, style }, name));
+      node.append(element("span", { className: "label" + within, style }, labelOf(box)));
     }
   }
 
@@ -30,21 +31,22 @@ const viewer = (() => {
     const scale = Math.min((Math.min(innerWidth, 1400) - 50) / image.width, Math.max(200, innerHeight - 190) / image.height);
     node.style.width = Math.round(image.width * scale) + "px";
     labels(image, node);
-    const kinds = [...new Set(image.boxes.map((box) => box.kind))].sort((a, b) => a - b);
+    const boxes = boxesOf(image);
+    const kinds = [...new Set(boxes.map((box) => box.kind))].sort((a, b) => a - b);
     const legend = kinds.map((kind) => element("label", {},
       element("i", { style: `background:${data.classes[kind].colour}` }),
-      `${data.classes[kind].name} ${image.boxes.filter((box) => box.kind === kind).length}`));
+      `${data.classes[kind].name} ${boxes.filter((box) => box.kind === kind).length}`));
     dialog.replaceChildren(
       element("div", { className: "bar-above" },
-        element("b", {}, `${image.file} · ${data.parts[image.part].name} · ${image.width} × ${image.height} · ${whole(place + 1)} of ${whole(listed.length)}`),
+        element("b", {}, `${caption(image)} · ${image.width} × ${image.height} · ${whole(place + 1)} of ${whole(listed.length)}`),
         button("◀", "the one before (left arrow)", () => go(-1), place === 0),
         button("▶", "the next one (right arrow)", () => go(1), place === listed.length - 1),
         button(state.boxes ? "hide boxes" : "show boxes", "B", () => toggle("boxes")),
-        button(state.labels ? "hide labels" : "show labels", "L", () => toggle("labels"), image.boxes.length > MANY),
+        button(state.labels ? "hide labels" : "show labels", "L", () => toggle("labels"), boxes.length > MANY),
         button("close", "Escape", () => dialog.close())),
       node,
       element("div", { className: "legend" }, ...legend),
-      element("ul", {}, ...image.remarks.map(([, text]) => element("li", {}, text))));
+      ...below(image));
     dialog.setAttribute("aria-label", image.file);
   }
 
