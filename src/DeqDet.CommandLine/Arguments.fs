@@ -158,13 +158,25 @@ type TestArgument =
 [<RequireQualifiedAccess>]
 type DetectArgument =
     | [<MainCommand;
-        Explain("CHECKPOINT IMAGE_OR_FOLDER...",
-                "Checkpoint file or work folder, then the images: files, or folders of JPEG and PNG files.",
+        Explain("CHECKPOINT SOURCE...",
+                "Checkpoint file or work folder, then what to look at: images, folders, patterns ('photos/**/*.jpg'), and by an installed ffmpeg videos, cameras (camera:0) and streams (rtsp://...); - takes a list of these from standard input, a line each.",
                 "detect work/shapes data/shapes/val")>] Inputs of string list
     | [<Unique;
         Explain("DIR",
-                "Folder for results.json and the annotated pictures. Default: detections.",
+                "Folder for results.json, the annotated pictures and gallery.html, a page of them all; of a video an annotated one and a line of JSON a frame. Default: detections.",
                 "detect work/shapes photo.jpg --out found")>] Out of string
+    | [<Unique;
+        Explain("SIZE",
+                "Cuts pictures into tiles of SIZE x SIZE px and merges what is found: for small objects in large pictures.",
+                "detect work/shapes photo.jpg --tiles 640");
+        AtLeast 32;
+        AtMost 65536>] Tiles of int
+    | [<Unique;
+        Explain("F",
+                "Share by which tiles overlap at least, 0 to 0.9; objects no larger than that are whole in one of them. Default: 0.2.",
+                "detect work/shapes photo.jpg --tiles 640 --overlap 0.3");
+        AtLeast 0;
+        AtMost 0.9>] Overlap of float
     | [<Explain("FORMAT,...",
                 "Also writes what is found for labelling tools, into a folder of --out for each: coco, yolo, yolo-conf (with scores), voc, labelme; or csv, a table. May be given again.",
                 "detect work/shapes photos --format yolo")>] Format of string

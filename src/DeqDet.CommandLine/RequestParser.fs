@@ -196,15 +196,27 @@ module RequestParser =
 
     let private detect (results: ParseResults<DetectArgument>) : DetectRequest =
         match results.GetResults DetectArgument.Inputs |> List.concat with
+        | _ when
+            results.Contains DetectArgument.Overlap
+            && not (results.Contains DetectArgument.Tiles)
+            ->
+            refuse "detect: --overlap is of tiles; for example: --tiles 640 --overlap 0.3"
+        | _ when
+            results.Contains DetectArgument.Warm_Start
+            && results.Contains DetectArgument.Tiles
+            ->
+            refuse "detect: --warm-start and --tiles exclude each other: tiles of one picture do not follow each other"
         | [] -> refuse "detect: name a checkpoint and images; for example: detect work/shapes photo.jpg"
         | [ checkpoint ] ->
             refuse
-                $"detect: name an image or a folder of images after the checkpoint; for example: detect {Shell.quote checkpoint} photo.jpg"
+                $"detect: name an image, a folder or a video after the checkpoint; for example: detect {Shell.quote checkpoint} photo.jpg"
         | checkpoint :: images ->
             {
                 Checkpoint = checkpoint
                 Images = Array.ofList images
                 Out = results.GetResult(DetectArgument.Out, "detections")
+                Tiles = results.TryGetResult DetectArgument.Tiles
+                Overlap = results.GetResult(DetectArgument.Overlap, 0.2)
                 Formats =
                     results.GetResults DetectArgument.Format
                     |> List.collect (fun list -> list.Split ',' |> List.ofArray)

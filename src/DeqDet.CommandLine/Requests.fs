@@ -163,10 +163,14 @@ module Formats =
 type DetectRequest =
     {
         Checkpoint: string
-        /// Image files and folders, at least one.
+        /// Images, folders, patterns, videos, cameras and streams, at least one; "-" for a list of these on standard input.
         Images: string[]
         /// Folder for results and pictures.
         Out: string
+        /// Side of the tiles that pictures are cut into, px; None: they are taken whole.
+        Tiles: int option
+        /// Share by which tiles overlap.
+        Overlap: float
         /// Each once.
         Formats: ResultFormat[]
         /// Least score of a detection that is kept; None: what the checkpoint says for each class.

@@ -60,7 +60,7 @@ public static class Program
                 Test(test.Item);
                 break;
             case Request.Detect detect:
-                return DetectCommand.Run(detect.Item, Console.Out);
+                return Detect(detect.Item);
             case Request.Serve serve:
                 return ServeCommand.Run(serve.Item, Console.Out);
             case Request.Trace trace:
@@ -121,6 +121,9 @@ public static class Program
             { Value.IsDryRun: true } => DryRunCommand.Run(request, Display, Version, Console.Out),
             _ => TrainCommand.Run(request, Display, Version),
         };
+
+    private static int Detect(DetectRequest request) =>
+        DetectCommand.Run(request, Spectre.Console.AnsiConsole.Console, Console.In, Console.Out);
 
     private static void Test(TestRequest request) => TestCommand.Run(request, Display, Console.Out);
 

@@ -92,6 +92,8 @@ let private detect work images solver warm =
             Checkpoint = work
             Images = [| images |]
             Out = out
+            Tiles = None
+            Overlap = 0.2
             Formats = [||]
             Threshold = Some 0.0
             Solver = solver
@@ -102,6 +104,10 @@ let private detect work images solver warm =
             Threads = None
             Ema = false
         },
+        Spectre.Console.AnsiConsole.Create(
+            Spectre.Console.AnsiConsoleSettings(Out = Spectre.Console.AnsiConsoleOutput output)
+        ),
+        TextReader.Null,
         output
     )
     |> ignore

@@ -1,162 +1,180 @@
+using System.Diagnostics;
 using DeqDet.CommandLine;
-using DeqDet.Data;
 using DeqDet.Detection;
 using DeqDet.Host.Devices;
 using DeqDet.Host.Terminal;
 using DeqDet.Images;
-using DeqDet.Reports;
-using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
+using Spectre.Console;
 
 namespace DeqDet.Host.Commands;
 
-/// <summary>`detect`: what a checkpoint finds in images, as JSON, as pictures, and in the formats of labelling tools.</summary>
+/// <summary>`detect`: what a checkpoint finds in images and videos, as JSON, as pictures, and in the formats of labelling tools.</summary>
 public static class DetectCommand
 {
     /// <summary>
-    /// Runs the command. Images that cannot be read are named and left out; the others are done first. Results are kept whatever happens,
-    /// and say which images are missing.
+    /// Runs the command. What cannot be read is named and left out; the others are done first. Results are kept whatever happens, and say which
+    /// images are missing.
     /// </summary>
-    /// <returns>0 when every image was looked at; what a shell expects of an interrupted program otherwise.</returns>
-    /// <exception cref="InputError">The checkpoint is missing or damaged, or some image could not be read.</exception>
-    public static int Run(DetectRequest request, TextWriter output)
+    /// <param name="request">What was asked for.</param>
+    /// <param name="console">Where progress is shown.</param>
+    /// <param name="list">Standard input, for a list of what to look at.</param>
+    /// <param name="output">Where lines go.</param>
+    /// <param name="searchPath">Folders in which ffmpeg is looked for; null: those of PATH.</param>
+    /// <returns>0 when everything was looked at; what a shell expects of an interrupted program otherwise.</returns>
+    /// <exception cref="InputError">The checkpoint is missing or damaged, or something could not be read or written.</exception>
+    public static int Run(
+        DetectRequest request,
+        IAnsiConsole console,
+        TextReader list,
+        TextWriter output,
+        string? searchPath = null
+    )
     {
-        var (files, passedOver) = ImageSearch.Find(request.Images);
-        foreach (var notice in passedOver)
+        var display = new DetectDisplay(console, output, TimeProvider.System);
+        var sources = SourceSearch.Find(request.Images, list);
+        foreach (var notice in sources.Notices)
         {
-            output.WriteLine($"note: {notice}");
+            display.Line($"note: {notice}");
+        }
+
+        var ffmpeg = sources is { Images.Count: 0, Videos: [var video, ..] }
+            ? Ffmpeg.Require(video.Name, searchPath)
+            : Ffmpeg.Find(searchPath);
+        if (sources.Images.Count == 0 && request.Formats.Length > 0)
+        {
+            throw new InputError(
+                "--format: labels are of images; what is found in a video is in its .jsonl, a line a frame"
+            );
         }
 
         var device = ComputeDevice.Choose(request.Device, request.Tf32);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
         using var session = Open(request.Checkpoint, request.Solver, request.Precision, request.Ema, device, output);
-        var model = session.Model;
-        if (request.WarmStart && OptionModule.IsNone(model.Settings.Detector.Solver.Tolerance))
+        var solver = session.Model.Settings.Detector.Solver;
+        if (request.WarmStart && OptionModule.IsNone(solver.Tolerance))
         {
             throw new InputError(
                 "--warm-start needs a tolerance, without which nothing tells whether a start was good; for example: --tolerance 0.02"
             );
         }
 
-        var filter = new ScoreFilter(model, request.Threshold is { Value: var asked } ? asked : null);
+        session.Times = new();
+        var filter = new ScoreFilter(session.Model, request.Threshold is { Value: var asked } ? asked : null);
+        var setup = new DetectSetup(session, request, filter, display, new(), interruption.Token);
         Outputs.MakeFolder("--out", request.Out);
-        var json = Path.Combine(request.Out, "results.json");
-        var pictures = PictureNames(request.Out, json, files);
-        var proposals = Proposals.Of(request.Out, request.Formats, model.Classes, request.Images, files);
-        foreach (var notice in proposals.Notices)
+        Outputs.CheckWritable("--out", request.Out);
+        var inputs = sources
+            .Images.Concat(
+                sources.Videos.Where(source => source.Kind == VideoKind.File).Select(source => source.Target)
+            )
+            .ToList();
+        var names = DetectionFiles.Names(request.Out, inputs);
+        var start = Stopwatch.GetTimestamp();
+        var (refused, done) = (new List<string>(), 0);
+        var images = sources.Images.Count > 0 ? new ImageRun(setup, sources.Images, names) : null;
+        if (images is not null)
         {
-            output.WriteLine($"note: {notice}");
+            images.Run();
+            Tell(images, setup);
+            refused.AddRange(images.Refused);
+            done += images.Images.Count;
         }
 
-        proposals.Start();
-        var results = new DetectionResults(json, model.Classes, files, proposals.Write);
-        var refused = new List<string>();
-        var refinements = new Refinements();
-        // a budget is an image's own, and a frame begins where the one before it ended
-        var batchSize =
-            request.WarmStart || OptionModule.IsSome(model.Settings.Detector.Solver.BudgetMs)
-                ? 1
-                : model.Settings.Evaluation.BatchSize;
-        using var frames = request.WarmStart ? new FrameSequence(session) : null;
-        try
+        foreach (var source in sources.Videos)
         {
-            foreach (var group in ImageReader.Groups(files, batchSize))
+            if (interruption.Token.IsCancellationRequested)
             {
-                var images = group.Select(read => read.Image).OfType<RgbImage>();
-                using var predictions = (
-                    frames is null
-                        ? session.PredictEach(images, batchSize, interruption.Token)
-                        : images.Select(image => Next(frames, image))
-                ).GetEnumerator();
-                foreach (var read in group)
-                {
-                    interruption.Token.ThrowIfCancellationRequested();
-                    try
-                    {
-                        var image = read.Image ?? throw read.Refusal!;
-                        predictions.MoveNext();
-                        Keep(read.File, image, predictions.Current);
-                    }
-                    catch (InputError error)
-                    {
-                        refused.Add(error.Message);
-                        output.WriteLine($"skipped: {error.Message}");
-                    }
-                }
+                break;
             }
-        }
-        catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)
-        {
-            // a refinement that was cut short is no result: its image is one of the missing
-        }
-        finally
-        {
-            results.Write();
+
+            done += Look(setup, ffmpeg, source, names, refused);
         }
 
-        output.WriteLine(
-            $"{Counted.Of(results.Images.Sum(image => image.Found.Count), "detection")} {filter.Words} in {Counted.Of(results.Images.Count, "image")}: {json}"
-        );
-        foreach (var place in proposals.Places)
+        var what = images is null ? "frame" : "image";
+        foreach (
+            var line in PartTimesText
+                .Lines(session.Times, done, what, Stopwatch.GetElapsedTime(start))
+                .Prepend(setup.Refinements.Summary(solver) is { Value: var summary } ? summary : "")
+                .Where(line => line.Length > 0)
+        )
         {
-            output.WriteLine(place);
-        }
-
-        if (refinements.Summary(model.Settings.Detector.Solver) is { Value: var summary })
-        {
-            output.WriteLine(summary);
-        }
-
-        if (frames is not null)
-        {
-            output.WriteLine(
-                $"warm start: {frames.Warm} of {Counted.Of(results.Images.Count, "image")} began at the equilibrium of the one before, {frames.Failed} failed and began anew"
-            );
+            display.Line(line);
         }
 
         if (interruption.Token.IsCancellationRequested)
         {
-            output.WriteLine(
-                $"interrupted: {results.Missing.Count} of {Counted.Of(files.Count, "image")} missing, named in {json}"
+            display.Line(
+                images is { Missing.Count: > 0 and var missing }
+                    ? $"interrupted: {missing} of {Counted.Of(sources.Images.Count, "image")} missing, named in {images.Json}"
+                    : "interrupted: what was done until now is kept"
             );
             return interruption.ExitCode;
         }
 
+        var all = sources.Images.Count + sources.Videos.Count;
         return refused.Count == 0
             ? 0
             : throw new InputError(
-                $"{refused.Count} of {Counted.Of(files.Count, "image")} could not be used; the first: {refused[0]}"
+                $"{refused.Count} of {(sources.Videos.Count == 0 ? Counted.Of(all, "image") : Counted.Of(all, "source"))} could not be used; the first: {refused[0]}"
             );
+    }
 
-        Prediction Next(FrameSequence frames, RgbImage image)
+    private static void Tell(ImageRun images, DetectSetup setup)
+    {
+        setup.Display.Line(
+            $"{Counted.Of(images.Images.Sum(image => image.Found.Count), "detection")} {setup.Filter.Words} in {Counted.Of(images.Images.Count, "image")}: {images.Json}"
+        );
+        foreach (var place in images.Places)
         {
-            using var batch = ImageBatching.ofImages(model.Settings.Data, ListModule.OfSeq([image]));
-            return frames.Next(batch, interruption.Token);
+            setup.Display.Line(place);
         }
 
-        void Keep(string file, RgbImage image, Prediction prediction)
+        TellStarts(setup, images.Images.Count, "image", images.Starts.Warm, images.Starts.Failed);
+    }
+
+    // Frames that were looked at.
+    private static int Look(
+        DetectSetup setup,
+        Ffmpeg? ffmpeg,
+        VideoSource source,
+        OutputNames names,
+        List<string> refused
+    )
+    {
+        var stem = Path.Combine(setup.Request.Out, names.Take(source.Stem, VideoRun.VideoEnding, VideoRun.LogEnding));
+        try
         {
-            foreach (var notice in image.Notes)
+            var outcome = VideoRun.Run(setup, ffmpeg ?? Ffmpeg.Require(source.Name, ""), source, stem);
+            setup.Display.Line(
+                $"{source.Name}: {Counted.Of(outcome.Detections, "detection")} {setup.Filter.Words} in {Counted.Of(outcome.Frames, "frame")} -> {stem}{VideoRun.VideoEnding}, {Path.GetFileName(stem)}{VideoRun.LogEnding}"
+            );
+            TellStarts(setup, outcome.Frames, "frame", outcome.Warm, outcome.Failed);
+            foreach (var fault in outcome.Faults)
             {
-                output.WriteLine($"note: {file}: {notice}");
+                setup.Display.Line($"ended early: {fault}");
             }
 
-            var found = prediction.Findings.Where(filter.Keeps).ToList();
-            refinements.Add(prediction.Refinement);
-            var picture = Path.Combine(request.Out, pictures[file]);
-            Draw(image, found).Save(picture);
-            var detected = new DetectedImage(
-                file,
-                pictures[file],
-                image.Width,
-                image.Height,
-                found,
-                prediction.Refinement
+            // one source is one that could not be used, whatever befell it
+            refused.AddRange(outcome.Faults.Take(1));
+            return outcome.Frames;
+        }
+        catch (InputError error)
+        {
+            refused.Add(error.Message);
+            setup.Display.Line($"skipped: {error.Message}");
+            return 0;
+        }
+    }
+
+    private static void TellStarts(DetectSetup setup, int all, string what, int warm, int failed)
+    {
+        if (setup.Request.WarmStart)
+        {
+            setup.Display.Line(
+                $"warm start: {warm} of {Counted.Of(all, what)} began at the equilibrium of the one before, {failed} failed and began anew"
             );
-            proposals.Add(detected);
-            results.Add(detected);
-            output.WriteLine($"{file}: {Summary(found)} -> {picture}");
         }
     }
 
@@ -184,61 +202,6 @@ public static class DetectCommand
         {
             TrainedModelModule.dispose(model);
             throw;
-        }
-    }
-
-    private static Picture Draw(RgbImage image, IReadOnlyList<Finding> found) =>
-        Picture.Annotate(
-            image,
-            [
-                .. found
-                    .OrderBy(finding => finding.Score)
-                    .Select(finding => new DrawnBox(finding.Box, finding.Label, finding.Name, finding.Score)),
-            ]
-        );
-
-    private static string Summary(IReadOnlyList<Finding> found) =>
-        found.Count == 0
-            ? "nothing"
-            : string.Join(
-                ", ",
-                found
-                    .GroupBy(finding => finding.Label)
-                    .OrderBy(group => group.Key)
-                    .Select(group => $"{group.Count()} {group.First().Name}")
-            );
-
-    // The image's own name with .png; numbered where two images share one, or a file of that name is an input or not of our making.
-    private static Dictionary<string, string> PictureNames(string folder, string results, IReadOnlyList<string> files)
-    {
-        var ours = File.Exists(results)
-            ? DetectionResults.PicturesOf(results)
-                ?? throw new InputError(
-                    $"--out {folder}: holds a {Path.GetFileName(results)} that `detect` did not write; choose another folder"
-                )
-            : new HashSet<string>();
-        Outputs.CheckInputs("--out", results, files);
-        var inputs = files.Select(Outputs.Real).ToHashSet(StringComparer.Ordinal);
-        var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        var names = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var file in files)
-        {
-            var stem = Path.GetFileNameWithoutExtension(file);
-            var name = $"{stem}.png";
-            for (var i = 2; !IsFree(name) || !taken.Add(name); i++)
-            {
-                name = $"{stem}-{i}.png";
-            }
-
-            names.Add(file, name);
-        }
-
-        return names;
-
-        bool IsFree(string name)
-        {
-            var path = Path.Combine(folder, name);
-            return !Path.Exists(path) || (ours.Contains(name) && !inputs.Contains(Outputs.Real(path)));
         }
     }
 }

@@ -73,6 +73,31 @@ public static class Outputs
         }
     }
 
+    /// <summary>Sees to it that files can be written into a folder, before there are any to write.</summary>
+    /// <exception cref="InputError">The system refuses.</exception>
+    public static void CheckWritable(string argument, string folder)
+    {
+        var file = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");
+        try
+        {
+            new FileStream(
+                file,
+                FileMode.CreateNew,
+                FileAccess.Write,
+                FileShare.None,
+                1,
+                FileOptions.DeleteOnClose
+            ).Dispose();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new InputError(
+                $"{argument} {folder}: nothing can be written there ({error.Message.Replace(file, folder)}); choose another folder",
+                error
+            );
+        }
+    }
+
     /// <summary>Full path behind all links.</summary>
     public static string Real(string path)
     {
