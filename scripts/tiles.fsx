@@ -12,6 +12,7 @@
 #r "../src/DeqDet.Host/bin/Debug/net10.0/DeqDet.Images.dll"
 
 open System
+open System.Collections.Generic
 open System.Diagnostics
 open System.IO
 open System.Threading
@@ -114,7 +115,7 @@ printfn "%d pictures of %d x %d px, %d shapes" pictures width height truth.Count
 printfn "%-26s %6s %6s %6s %6s %9s" "" "AP" "small" "medium" "large" "s/picture"
 
 /// Evaluates what a way of looking at a picture finds.
-let measure (name: string) (look: RgbImage -> Finding seq) =
+let measure (name: string) (look: RgbImage -> IReadOnlyList<Finding>) =
     let found = Detections()
     let watch = Stopwatch.StartNew()
     let all = images |> Array.map (look >> Array.ofSeq)
@@ -151,17 +152,12 @@ let measure (name: string) (look: RgbImage -> Finding seq) =
         (value "AP_large" "large")
         seconds
 
-measure "whole" session.Detect
+measure "whole" (fun image -> session.Detect image)
 
 for size, overlap in [ 320, 0.25; 192, 0.25; 128, 0.0; 128, 0.25; 128, 0.5; 96, 0.5 ] do
     let settings: TileSettings = { Size = size; Overlap = overlap }
 
+    let isLikely = Predicate(fun (finding: Finding) -> finding.Score >= 0.05f)
+
     measure $"tiles {size}, overlap {overlap}" (fun image ->
-        (TiledPrediction.predict
-            session
-            settings
-            8
-            (fun finding -> finding.Score >= 0.05f)
-            image
-            CancellationToken.None)
-            .Findings)
+        (TiledPrediction.predict session settings 8 isLikely image CancellationToken.None).Findings)

@@ -113,7 +113,7 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
 
         match session.Times with
         | null -> ()
-        | times -> times.Add(Prepare, watch.Elapsed - started)
+        | times -> times.Add(DetectionPart.Prepare, watch.Elapsed - started)
 
         batch
 
@@ -136,14 +136,14 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
                 parts |> Option.iter (fun parts -> parts.Lap part)
 
             let images = BatchTensors.images device batch
-            lap Prepare
+            lap DetectionPart.Prepare
 
             let found =
                 images |> Detector.detectFrom warm (effort parts cancellation) model.Detector
 
             cancellation.ThrowIfCancellationRequested()
             let predictions = Prediction.ofBatch model.Classes batch found
-            lap ReadOut
+            lap DetectionPart.ReadOut
             predictions, Query.map (fun tensor -> tensor.DetachFromDisposeScope()) found.State, found.Warm)
 
     /// What is found in each image of a batch. Raises OperationCanceledException when cancelled.

@@ -6,6 +6,7 @@ open System.Threading
 open DeqDet.Model
 
 /// What the time between a file and its annotated picture goes into, in the order in which it is done.
+[<RequireQualifiedAccess>]
 type DetectionPart =
     /// Reading and decoding, beside the network.
     | Decode
@@ -50,7 +51,7 @@ type PartTimes() =
         [|
             for struct (part, time) in times.All do
                 match part with
-                | Step _ -> time
+                | DetectionPart.Step _ -> time
                 | _ -> ()
         |]
 
@@ -69,8 +70,8 @@ type internal PartWatch(times: PartTimes, clock: unit -> TimeSpan) =
     /// The same for what the detector says that it has passed.
     member watch.Pass(passed: Passed) : unit =
         match passed with
-        | ThroughBackbone -> watch.Lap Backbone
-        | ThroughHead -> watch.Lap Heads
+        | ThroughBackbone -> watch.Lap DetectionPart.Backbone
+        | ThroughHead -> watch.Lap DetectionPart.Heads
         | ThroughApplication ->
             steps <- steps + 1
-            watch.Lap(Step steps)
+            watch.Lap(DetectionPart.Step steps)

@@ -3,8 +3,14 @@
 const data = JSON.parse(at("data").textContent);
 const PAGE = 48;
 
+// Names without the folder that all of them are in.
+const folder = data.images.map((image) => image.file.slice(0, image.file.lastIndexOf("/") + 1)).reduce((common, other) => {
+  while (!other.startsWith(common)) common = common.slice(0, common.lastIndexOf("/", common.length - 2) + 1);
+  return common;
+}, data.images.length === 0 ? "" : data.images[0].file.slice(0, data.images[0].file.lastIndexOf("/") + 1));
+
 const images = data.images.map(({ boxes, ...image }, index) => ({
-  ...image, index,
+  ...image, index, file: image.file.slice(folder.length),
   boxes: boxes.map(([x, y, w, h, kind, score, residual, steps]) => ({ x, y, w, h, kind, score, residual, steps })),
 }));
 const all = images.flatMap((image) => image.boxes);

@@ -4,7 +4,7 @@ function overview() {
   document.title = `${counted(all.length, "detection")} in ${counted(images.length, "image")}`;
   at("title").textContent = document.title;
   at("source").textContent =
-    `${data.model}, detections ${data.kept}` + (images.length < data.looked_at ? `; shown are ${whole(images.length)} of ${counted(data.looked_at, "image")}, spread evenly over them` : "");
+    `${data.model}, detections ${data.kept}${folder === "" ? "" : `, images of ${folder}`}` + (images.length < data.looked_at ? `; shown are ${whole(images.length)} of ${counted(data.looked_at, "image")}, spread evenly over them` : "");
   const tile = (name, value, small) => element("div", { className: "tile" }, element("span", {}, name), element("b", {}, value), element("small", {}, small));
   const empty = images.filter((image) => image.boxes.length === 0).length;
   const residuals = all.filter((box) => box.steps !== null).map(residualOf).sort((a, b) => a - b);
