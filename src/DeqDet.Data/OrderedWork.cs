@@ -1,8 +1,8 @@
 namespace DeqDet.Data;
 
 /// <summary>
-/// Work done by other threads beside the one that hands it out, whose results come back to that one in the order in which it was handed
-/// out. Only so much of it waits at once; then handing out waits. For one thread.
+/// Work done by other threads beside the one that hands it out (by that one, too, while it waits), whose results come back to it in the order in which
+/// it was handed out. Only so much of it waits at once; then handing out waits. For one thread.
 /// </summary>
 /// <typeparam name="T">What a piece of work gives.</typeparam>
 /// <param name="most">Weights that may wait together; a single piece may have more.</param>
