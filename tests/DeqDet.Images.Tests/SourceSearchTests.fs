@@ -177,6 +177,15 @@ let tests =
                     Expect.equal (source.Kind, source.Name, source.Stem) (kind, name, stem) text
                     Expect.isTrue source.IsLive "live"
 
+                for source, said, told in
+                    [
+                        of' "camera:7",
+                        "[video4linux2,v4l2 @ 0x55e6a0] Cannot open video device /dev/video7",
+                        "Cannot open video device /dev/video7"
+                        of' "rtsp://me:secret@h/x", "rtsp://me:secret@h/x: refused", "rtsp://h/x: refused"
+                    ] do
+                    Expect.equal (source.Told said) told "what ffmpeg says of it"
+
                 for text in [ "photo.jpg"; "a:b"; "/dev/video"; "/dev/videos/1"; "c:\\x.mp4"; "" ] do
                     Expect.isNull (box (of' text)) text
 

@@ -27,7 +27,7 @@ public sealed class VideoReader : IDisposable
     public long Frames { get; private set; }
 
     /// <summary>What ffmpeg complained of without giving up; empty where there was nothing.</summary>
-    public string Complaint => Hidden(process.Complaint);
+    public string Complaint => source.Told(process.Complaint);
 
     /// <summary>Opens a source.</summary>
     /// <param name="ffmpeg">The programs.</param>
@@ -122,9 +122,6 @@ public sealed class VideoReader : IDisposable
 
     private string Because() => Complaint is { Length: > 0 } complaint ? $": {complaint}" : "";
 
-    // Addresses may hold passwords, and ffmpeg repeats them.
-    private string Hidden(string text) => text.Replace(source.Target, source.Name, StringComparison.Ordinal);
-
     private static VideoInfo Probe(Ffmpeg ffmpeg, VideoSource source, IReadOnlyList<string> input)
     {
         using var probe = FfmpegProcess.Start(
@@ -149,7 +146,7 @@ public sealed class VideoReader : IDisposable
         var json = text.ReadToEnd();
         if (probe.End(ending) != 0)
         {
-            var complaint = probe.Complaint.Replace(source.Target, source.Name, StringComparison.Ordinal);
+            var complaint = source.Told(probe.Complaint);
             var unplugged =
                 source.Kind == VideoKind.Camera ? "; check that the camera is plugged in and not in use" : "";
             throw new InputError(

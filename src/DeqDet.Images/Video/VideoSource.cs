@@ -108,6 +108,16 @@ public sealed partial record VideoSource(VideoKind Kind, string Name, string Tar
             _ => ["-i", Target],
         };
 
+    /// <summary>
+    /// What ffmpeg says of it, for people: without the password that an address may hold, which ffmpeg repeats, and without places in its memory.
+    /// </summary>
+    public string Told(string complaint) =>
+        Memory()
+            .Replace(
+                Kind == VideoKind.Stream ? complaint.Replace(Target, Name, StringComparison.Ordinal) : complaint,
+                ""
+            );
+
     /// <summary>A name for files about it, without folder and ending.</summary>
     public string Stem =>
         Kind switch
@@ -128,6 +138,9 @@ public sealed partial record VideoSource(VideoKind Kind, string Name, string Tar
     // what stands before an @ is who asks, and with which password
     [GeneratedRegex(@"^(?<scheme>[A-Za-z][A-Za-z0-9+.-]+)://(?:[^/@]*@)?(?<rest>.*)$", RegexOptions.Singleline)]
     private static partial Regex Address();
+
+    [GeneratedRegex(@"\[[^\]@]* @ 0x[0-9a-f]+\] ")]
+    private static partial Regex Memory();
 
     [GeneratedRegex(@"[^A-Za-z0-9._-]+")]
     private static partial Regex Plain();
