@@ -20,11 +20,15 @@ function drawn(name, attributes = {}, ...children) {
   return node;
 }
 
-// What a click does, the Enter key does too.
+// What a click does, the Enter key does too, and nothing else: its default would press the button that the action puts the focus on.
 function press(node, action) {
   node.tabIndex = 0;
   node.addEventListener("click", action);
-  node.addEventListener("keydown", (event) => { if (event.key === "Enter") action(); });
+  node.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    action();
+  });
 }
 
 const at = (id) => document.getElementById(id);
