@@ -61,7 +61,7 @@ let private subject = TraceSubject("work/<i>x</i>", "DEQDet & co", 3, 5, 40, "cp
 
 let private worth ap = Accuracy(ap, ap + 0.2, ap + 0.1)
 
-let private accuracy =
+let accuracy =
     TracedAccuracy(
         "data/x",
         10,
@@ -73,7 +73,7 @@ let private accuracy =
         |]
     )
 
-let private results accuracy =
+let results accuracy =
     let images =
         [|
             for name in [ "a,1.png"; "b.png" ] ->

@@ -17,7 +17,7 @@ open DeqDet.Tests.CheckpointFiles
 
 let private stages = [ "init_"; "init^1_"; "iter1_"; "iter4_" ]
 
-let private step (number: int) : RecordedStep =
+let step (number: int) : RecordedStep =
     {
         Epoch = 1 + number / 1000
         Step = int64 number
@@ -43,7 +43,7 @@ let private bad number =
         Skipped = [| "a<b>.png" |]
     }
 
-let private validation classes (epoch: int) : RecordedValidation =
+let validation classes (epoch: int) : RecordedValidation =
     {
         Epoch = epoch
         Step = int64 epoch * 1000L
@@ -64,7 +64,7 @@ let private validation classes (epoch: int) : RecordedValidation =
             |]
     }
 
-let private record name steps validations settings : TrainingRecord =
+let record name steps validations settings : TrainingRecord =
     let start step : RunStart =
         {
             Time = DateTimeOffset.UnixEpoch
@@ -85,7 +85,7 @@ let private record name steps validations settings : TrainingRecord =
         [| SamplePicture("a \"picture\"", [| 1uy; 2uy |]) |]
     )
 
-let private settings lr =
+let settings lr =
     [
         "optimiser.lr", lr
         "optimiser.clip_norm", "1"

@@ -1,0 +1,284 @@
+/// The pages in a browser: at the width of a phone and of a desk, on light and dark ground, clicked, and worked by keys.
+module DeqDet.Tests.PagesInBrowserTests
+
+open System
+open System.IO
+open System.Text.Json
+open Expecto
+open DeqDet
+open DeqDet.Coco
+open DeqDet.Coco.Analysis
+open DeqDet.Coco.Evaluation
+open DeqDet.Images
+open DeqDet.Reports.Pages
+open DeqDet.Reports.Tracing
+open DeqDet.Reports.Training
+open DeqDet.Tests.Browser
+
+/// One for all tests, since starting it takes longer than most of them; it ends with the program.
+let private browser =
+    lazy
+        (find ()
+         |> Option.map (fun program ->
+             let browser = new Browser(program)
+             AppDomain.CurrentDomain.ProcessExit.Add(fun _ -> (browser :> IDisposable).Dispose())
+             browser))
+
+/// Pages, written by `make` into a folder, and what a reader does with them.
+let private inBrowser name (make: string -> unit) (act: Browser -> string -> unit) =
+    testCase name
+    <| fun () ->
+        match browser.Value with
+        | None -> skiptest "there is no Chromium on this machine, so no page is opened"
+        | Some browser ->
+            let folder = Directory.CreateTempSubdirectory("deqdet-pages").FullName
+
+            try
+                make folder
+                act browser folder
+            finally
+                Directory.Delete(folder, true)
+
+/// 0 black to 255 white, of the ground or of the text of the page as it is shown.
+let private brightness (browser: Browser) (property: string) =
+    let colour = browser.Read $"getComputedStyle(document.body)['{property}']"
+
+    colour.Split('(', ',', ')')
+    |> Array.skip 1
+    |> Array.take 3
+    |> Array.averageBy float
+
+/// Nothing went wrong, nothing was fetched from elsewhere, and nothing is wider than the window.
+let private expectWhole (browser: Browser) (about: string) =
+    Expect.equal browser.Complaints [] $"{about}: errors"
+
+    let elsewhere =
+        browser.Requests
+        |> List.filter (fun address -> not (address.StartsWith "file:" || address.StartsWith "data:"))
+
+    Expect.equal elsewhere [] $"{about}: fetched"
+
+    let wide =
+        browser.Read
+            "(() => { const d = document.documentElement; return d.scrollWidth > d.clientWidth ? `${d.scrollWidth} px in ${d.clientWidth}: ` + [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > d.clientWidth + 1).slice(0, 3).map(e => e.tagName + '.' + e.className).join(' ') : ''; })()"
+
+    Expect.equal wide "" $"{about}: wider than the window"
+
+/// Opens a page in all four ways; it stays open as on a dark phone.
+let private visit (browser: Browser) (page: string) =
+    for width, height in [ 1300, 900; 390, 844 ] do
+        for dark in [ false; true ] do
+            browser.Show(width, height, dark)
+            browser.Open page
+            let about = $"{Path.GetFileName page} at {width} px"
+            expectWhole browser about
+            let ground, text = brightness browser "backgroundColor", brightness browser "color"
+            Expect.equal (ground < 128.0) dark $"{about}: ground {ground}"
+            Expect.isGreaterThan (abs (ground - text)) 120.0 $"{about}: text {text} on {ground}"
+
+let private count (browser: Browser) (selector: string) =
+    int (browser.Read $"document.querySelectorAll({JsonSerializer.Serialize selector}).length")
+
+let private focus (browser: Browser) (selector: string) =
+    browser.Read $"document.querySelector({JsonSerializer.Serialize selector}).focus()"
+    |> ignore
+
+let private training (folder: string) =
+    let run name lr =
+        TrainingPageTests.record
+            name
+            [ for i in 1..300 -> TrainingPageTests.step i ]
+            [ TrainingPageTests.validation 30 1; TrainingPageTests.validation 30 2 ]
+            (TrainingPageTests.settings lr)
+
+    let write name (page: string) =
+        File.WriteAllText(Path.Combine(folder, name), page)
+
+    write "training.html" (TrainingPage.Write [| run "one" "0.001" |])
+    write "compared.html" (TrainingPage.Write [| run "one" "0.001"; run "two" "0.002" |])
+
+let private trace (folder: string) =
+    let all = TraceReportTests.results TraceReportTests.accuracy
+    File.WriteAllText(Path.Combine(folder, "trace.html"), TracePage.Write(all, TraceFigures.Of all))
+
+/// Three images, of which two have an object of the class "a" and one has one of "b".
+let private browsed (folder: string) =
+    let png = PngWriter.Encode(ReadOnlySpan(Array.init (64 * 48 * 3) byte), 64, 48)
+
+    let file = Path.Combine(folder, "a.png")
+    File.WriteAllBytes(file, png)
+    let picture = Thumbnail.Webp(ImageFile.Load file, 64)
+
+    let image i label =
+        BrowsedImage(
+            0,
+            ExportImage(
+                CocoId(int64 i),
+                $"image {i}.png",
+                64,
+                48,
+                [| ExportBox(CocoId(int64 i), label, 5, 5, 30, 30) |]
+            ),
+            [||],
+            picture
+        )
+
+    BrowsePage(
+        "A data set",
+        [| BrowsedPart("train", 3, 3, 0) |],
+        [| BrowsedClass("a", 2, 2); BrowsedClass("b", 1, 1) |],
+        [||],
+        1,
+        [| image 1 0; image 2 0; image 3 1 |],
+        [| "a remark" |]
+    )
+        .Save(Path.Combine(folder, "browse.html"))
+
+let private evaluation (folder: string) =
+    let case = Path.Combine(GoldenFolder.path "cocoeval", "synth-base")
+    let truth = GroundTruthReader.Load(Path.Combine(case, "gt.json"))
+    let detections = DetectionsReader.Load(Path.Combine(case, "dt.json"))
+    let result = Evaluator.Evaluate(truth, detections, EvaluationParameters.Coco)
+
+    let analysis =
+        EvaluationAnalysis.Of(truth, detections, result, AnalysisParameters.Default)
+
+    let gallery =
+        Gallery.Of(analysis, truth, detections, ImageCatalogue.Of(truth, null), Gallery.DefaultImages)
+
+    EvaluationPage("gt.json", "dt.json", truth, detections, result, analysis, gallery)
+        .Save(Path.Combine(folder, "report.html"))
+
+[<Tests>]
+let tests =
+    testSequenced
+    <| testList
+        "Pages in a browser"
+        [
+            inBrowser "a training, and two side by side" training (fun browser folder ->
+                visit browser (Path.Combine(folder, "compared.html"))
+                visit browser (Path.Combine(folder, "training.html"))
+                browser.Click "summary"
+                Expect.equal (count browser "details[open]") 1 "settings are shown by a click"
+                let target = browser.Read "document.querySelector('nav a:last-of-type').hash"
+                browser.Click "nav a:last-of-type"
+                Expect.equal (browser.Read "location.hash") target "a part of the page"
+                expectWhole browser "after clicks")
+
+            inBrowser "a trace" trace (fun browser folder ->
+                visit browser (Path.Combine(folder, "trace.html"))
+                focus browser "summary"
+                browser.Press "Enter"
+                Expect.equal (count browser "details[open]") 1 "numbers are shown by a key"
+                expectWhole browser "with a table")
+
+            inBrowser "a data set" browsed (fun browser folder ->
+                visit browser (Path.Combine(folder, "browse.html"))
+                let shown () = count browser "#images .frame"
+                Expect.equal (shown ()) 3 "all"
+                browser.Click "#filters .chips button"
+                Expect.equal (shown ()) 2 "of the first class"
+                browser.Click "#filters .chips button"
+                Expect.equal (shown ()) 3 "all again"
+                focus browser "#filters input[type=search]"
+                browser.Type "3"
+                Expect.equal (shown ()) 1 "by name"
+
+                browser.Read "document.querySelector('#filters input[type=search]').value = ''"
+                |> ignore
+
+                browser.Type " "
+                Expect.equal (shown ()) 3 "all have a space in their names"
+
+                focus browser "#images .frame"
+                browser.Press "ArrowRight"
+                browser.Press "Enter"
+
+                let heading () =
+                    browser.Read "document.querySelector('dialog b').textContent"
+
+                Expect.stringContains (heading ()) "image 2.png" "enlarged by keys"
+                let boxes = count browser "dialog .box"
+                browser.Press "b"
+                Expect.equal (boxes, count browser "dialog .box") (1, 0) "B hides boxes"
+                browser.Press "ArrowRight"
+                Expect.stringContains (heading ()) "image 3.png" "the next one"
+                expectWhole browser "enlarged"
+                browser.Press "Escape"
+                Expect.equal (count browser "dialog[open]") 0 "closed"
+
+                Expect.equal
+                    (browser.Read "[...document.querySelectorAll('.frame')].indexOf(document.activeElement)")
+                    "2"
+                    "the focus is where it was")
+
+            inBrowser "an evaluation" evaluation (fun browser folder ->
+                visit browser (Path.Combine(folder, "report.html"))
+                let boxes () = count browser "#gallery svg rect"
+                let all = boxes ()
+                browser.Click "#gallery .controls label:nth-child(3) input"
+                Expect.isLessThan (boxes ()) all "mistakes only"
+                browser.Click "#gallery .controls label:nth-child(3) input"
+                Expect.equal (boxes ()) all "all"
+                browser.Click "#gallery .chips button:enabled"
+                Expect.equal (count browser "#gallery .chips [aria-pressed=true]") 1 "one kind of mistake"
+                browser.Click "#gallery .chips [aria-pressed=true]"
+
+                browser.Click "#classes th:nth-child(2) button"
+                Expect.equal (count browser "#classes [aria-sort=descending]") 1 "sorted"
+                focus browser "#classes tbody tr:nth-child(2)"
+                browser.Press "Enter"
+                Expect.equal (count browser "#classes tbody tr:nth-child(2).chosen") 1 "the curves of a class"
+
+                focus browser "#gallery figure:not([hidden]) .frame"
+                browser.Press "Enter"
+                Expect.equal (count browser "dialog[open]") 1 "enlarged"
+                browser.Press "Escape"
+                Expect.equal (count browser "dialog[open]") 0 "closed"
+                expectWhole browser "after all")
+
+            inBrowser
+                "the site of the documentation"
+                (fun folder -> Site.write (SiteTests.root) folder |> ignore)
+                (fun browser folder ->
+                    let path page = Path.Combine(folder, page)
+                    visit browser (path "readme.html")
+                    Expect.isGreaterThan (count browser "img") 0 "pictures"
+
+                    Expect.equal
+                        (browser.Read "[...document.images].filter(image => image.naturalWidth === 0).length")
+                        "0"
+                        "pictures are shown"
+
+                    // wide tables, long lines of code, many headings
+                    for page in [ "settings.html"; "equilibrium.html"; "architecture.html"; "mathematics.html" ] do
+                        browser.Open(path page)
+                        expectWhole browser page
+
+                    visit browser (path "index.html")
+                    browser.Press "Tab"
+
+                    Expect.equal
+                        (browser.Read "document.activeElement.className")
+                        "skip"
+                        "the first key goes past the navigation"
+
+                    browser.Press "Enter"
+                    Expect.equal (browser.Read "location.hash") "#text" "to the text"
+                    browser.Click ".pages summary"
+                    browser.Click ".pages a[href='troubleshooting.html']"
+                    browser.WaitForLoad()
+
+                    Expect.equal
+                        (browser.Read "document.querySelector('h1').textContent")
+                        "Troubleshooting"
+                        "another page"
+
+                    Expect.equal
+                        (browser.Read "document.querySelector('.pages [aria-current]').textContent")
+                        "Troubleshooting"
+                        "marked"
+
+                    browser.Click "main p a[href^='#']"
+                    Expect.isGreaterThan (float (browser.Read "scrollY")) 0.0 "a place of the page")
+        ]
