@@ -32,6 +32,7 @@ const viewer = (() => {
     node.style.width = Math.round(image.width * scale) + "px";
     labels(image, node);
     const boxes = boxesOf(image);
+    const focused = dialog.contains(document.activeElement) ? document.activeElement.title : null;
     const kinds = [...new Set(boxes.map((box) => box.kind))].sort((a, b) => a - b);
     const legend = kinds.map((kind) => element("label", {},
       element("i", { style: `background:${data.classes[kind].colour}` }),
@@ -48,6 +49,11 @@ const viewer = (() => {
       element("div", { className: "legend" }, ...legend),
       ...below(image));
     dialog.setAttribute("aria-label", image.file);
+    // keys reach the dialog only while the focus is in it, and its old button is gone
+    if (focused !== null) {
+      const buttons = [...dialog.querySelectorAll("button:enabled")];
+      (buttons.find((other) => other.title === focused) ?? buttons[0]).focus();
+    }
   }
 
   function go(step) {
