@@ -14,13 +14,13 @@ open DeqDet.Images
 open DeqDet.Reports.Pages
 open DeqDet.Solver
 
-let private classes =
+let classes =
     [|
         for i, name in List.indexed [ "cat"; "</script><script>alert(1)</script>"; "<!--data-->" ] ->
             { Id = CocoId(int64 i); Name = name }
     |]
 
-let private report (residual: float) (steps: int) : Report =
+let report (residual: float) (steps: int) : Report =
     {
         Outcome = Converged
         Steps = steps
@@ -31,7 +31,7 @@ let private report (residual: float) (steps: int) : Report =
         EmpiricalError = nan
     }
 
-let private finding label score box report : Finding =
+let finding label score box report : Finding =
     {
         Class = classes[label]
         Label = label
@@ -44,7 +44,7 @@ let private finding label score box report : Finding =
 let private picture =
     Thumbnail.Webp(RgbImage(Array.zeroCreate (8 * 6 * 3), 8, 6), 8)
 
-let private image file found =
+let image file found =
     FoundImage(file, "a b.png", 80, 60, Array.ofList found, 7, 5, 6, picture)
 
 let private write (images: FoundImage list) =

@@ -134,6 +134,25 @@ let private browsed (folder: string) =
     )
         .Save(Path.Combine(folder, "browse.html"))
 
+/// Two images with three detections of two classes, and one with nothing.
+let private found (folder: string) =
+    let finding label score =
+        FoundPageTests.finding label score (Box(10f, 5f, 40f, 35f)) (Some(FoundPageTests.report 0.02 7))
+
+    FoundPage(
+        "model",
+        "of at least 0.3",
+        Nullable 0.05,
+        FoundPageTests.classes,
+        3,
+        [|
+            FoundPageTests.image "x/one.png" [ finding 0 0.9f; finding 1 0.6f ]
+            FoundPageTests.image "x/two.png" [ finding 0 0.4f ]
+            FoundPageTests.image "x/three.png" []
+        |]
+    )
+        .Save(Path.Combine(folder, "gallery.html"))
+
 let private evaluation (folder: string) =
     let case = Path.Combine(GoldenFolder.path "cocoeval", "synth-base")
     let truth = GroundTruthReader.Load(Path.Combine(case, "gt.json"))
@@ -203,6 +222,10 @@ let tests =
                 Expect.equal (boxes, count browser "dialog .box") (1, 0) "B hides boxes"
                 browser.Press "ArrowRight"
                 Expect.stringContains (heading ()) "image 3.png" "the next one"
+                browser.Press "ArrowRight"
+                browser.Press "ArrowLeft"
+                Expect.stringContains (heading ()) "image 2.png" "back from the last one"
+                browser.Press "ArrowRight"
                 expectWhole browser "enlarged"
                 browser.Press "Escape"
                 Expect.equal (count browser "dialog[open]") 0 "closed"
@@ -211,6 +234,33 @@ let tests =
                     (browser.Read "[...document.querySelectorAll('.frame')].indexOf(document.activeElement)")
                     "2"
                     "the focus is where it was")
+
+            inBrowser "what was found" found (fun browser folder ->
+                visit browser (Path.Combine(folder, "gallery.html"))
+                let shown () = count browser "#images .frame"
+                Expect.equal (shown ()) 3 "all"
+                browser.Click "#filters .chips button:nth-child(2)"
+                Expect.equal (shown ()) 1 "of the second class"
+                browser.Click "#filters .chips button:nth-child(2)"
+                let boxes () = count browser "#images .box"
+                Expect.equal (boxes ()) 3 "every detection"
+
+                browser.Read
+                    "(() => { const s = document.querySelector('#score'); s.value = 0.8; s.dispatchEvent(new Event('input')); })()"
+                |> ignore
+
+                Expect.equal (boxes ()) 1 "the sure ones"
+                focus browser "#images .frame"
+                browser.Press "Enter"
+
+                Expect.stringContains
+                    (browser.Read "document.querySelector('dialog b').textContent")
+                    "one.png"
+                    "enlarged"
+
+                browser.Press "Escape"
+                Expect.equal (count browser "dialog[open]") 0 "closed"
+                expectWhole browser "after all")
 
             inBrowser "an evaluation" evaluation (fun browser folder ->
                 visit browser (Path.Combine(folder, "report.html"))

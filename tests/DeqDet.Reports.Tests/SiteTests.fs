@@ -77,7 +77,9 @@ let tests =
             <| fun () ->
                 inSite (fun folder pages ->
                     for page in pages do
-                        let html = read folder page
+                        // what stands in code is text
+                        let html =
+                            Regex.Replace(read folder page, "<code.*?</code>", "", RegexOptions.Singleline)
 
                         for other in [ "<script"; "<link"; "@import"; "url("; "<iframe"; "srcset" ] do
                             Expect.isFalse
