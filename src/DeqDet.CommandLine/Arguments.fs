@@ -454,7 +454,7 @@ type ExportArgument =
                 "export work/shapes small.onnx --int8")>] Int8
     | [<Unique;
         Explain("standard|tensorrt|web",
-                "Who runs it: tensorrt samples by gathers in the place of GridSample; web also gives the states on the way, and a page beside the file shows them. Default: standard.",
+                "Who runs it: tensorrt samples by gathers in the place of GridSample; web also gives the states on the way, for pages that show them. Default: standard.",
                 "export work/shapes page/detector.onnx --for web")>] For of string
 
     interface IArgParserTemplate with

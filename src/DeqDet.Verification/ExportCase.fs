@@ -164,9 +164,8 @@ let private numbers (file: string) (detector: OnnxDetector) (model: TrainedModel
                     let tensor (reports: DeqDet.Solver.Report[]) =
                         torch.tensor [| for report in reports -> report.RelativeResidual |]
 
-                    // sizes of boxes and lengths of contents are their unit
                     Check.absolute
-                        Tolerances.trajectory
+                        Tolerances.residuals
                         file
                         (name "residuals")
                         (tensor expected.Reports[image])

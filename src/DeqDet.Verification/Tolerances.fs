@@ -23,6 +23,9 @@ let given = 1e-5
 /// Final boxes of the full models, px.
 let boxes = 0.05
 
+/// Residuals of exported models, in sizes of boxes: what the error accepted of a box is of one of 25 px.
+let residuals = boxes / 25.0
+
 /// Final scores of the full models.
 let scores = 1e-4
 
