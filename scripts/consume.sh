@@ -21,7 +21,7 @@ libtorch=$(sed -n 's:.*<LibTorchVersion>\(.*\)</LibTorchVersion>.*:\1:p' "$repos
 DEQDET_LIBTORCH=$(echo "${machine%/}/libtorch-cpu-"*"/$libtorch/runtimes/"*"/native")
 
 cd "$repository"
-dotnet pack --no-build DeqDet.sln -p:LibTorch=none "-p:PackageOutputPath=$folder/packages" -v quiet -nologo | grep -vE "^ *(Many groups|Checking dependency|Package '|Dependency )" || true
+dotnet pack --no-build DeqDet.sln -p:LibTorch=none "-p:PackageOutputPath=$folder/packages" -v quiet -nologo >"$folder/pack.log" || { cat "$folder/pack.log"; exit 1; }
 DEQDET_PACKAGES=$folder/packages dotnet run --no-build --project tests/DeqDet.Host.Tests -- --colours 0 --no-spinner --filter-test-list Packages
 dotnet fsi scripts/guide.fsx docs/library.md "$folder"
 
