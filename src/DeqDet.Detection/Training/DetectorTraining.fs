@@ -58,6 +58,7 @@ type DetectorTraining private () =
 
     static let setup (settings: Settings) (fresh: bool) (device: torch.Device) (noticed: Action<string>) cancellation =
         TrainingPrecision.check device settings.Train.Precision
+        let settings = TrainingPrecision.settled device settings
         DataSets.Ensure(settings.Data, null, cancellation) |> Seq.iter noticed.Invoke
         let data = DataSets.ForTraining settings.Data
         let settings = Settings.withClasses data.Categories.Count settings
@@ -70,7 +71,7 @@ type DetectorTraining private () =
             Processes = Processes.Alone
             // a run that goes on, or starts from a whole detector, has them already
             BackboneFile =
-                if fresh && settings.Weights.Load.IsNone then
+                if fresh && not (DetectorStart.bringsBackbone settings) then
                     WeightsByName.file (PackageSource.ofMachine cancellation) noticed.Invoke settings.Detector.Backbone
                 else
                     None

@@ -83,10 +83,11 @@ public static class ConvertCommand
         else
         {
             var stored = detector.Weights.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+            var info = request.Decoder ? ForOthers(detector) : detector.Info;
             SafetensorsWriter.Write(
                 request.Out,
                 [.. live.Select(tensor => Copied(stored[tensor.Spec.Name], request.Half))],
-                detector.Info.ToMetadata()
+                info.ToMetadata()
             );
         }
         var dead = official.Count() - live.Count;
@@ -96,6 +97,27 @@ public static class ConvertCommand
                 : pth ? $" and {dead} that only the official code wants"
                 : $" (without {dead} that only the official code wants)"
             );
+    }
+
+    // A decoder is made to be handed on: where its data lay is no matter of those who start from it.
+    private static CheckpointInfo ForOthers(DetectorFile detector)
+    {
+        var (info, root) = (detector.Info, detector.Settings.Data.Root);
+        var training = info.Training.DeepClone().AsObject();
+        training.Remove("data");
+        return new(
+            SettingsFile.toJson(
+                SettingsModule.withDataRoot(
+                    Path.GetFileName(Path.TrimEndingDirectorySeparator(root)),
+                    detector.Settings
+                )
+            ),
+            info.Classes,
+            info.Progress,
+            info.Seed,
+            info.Version,
+            training
+        );
     }
 
     // The official code loads strictly: it misses also what it never reads.
