@@ -114,17 +114,8 @@ module Solve =
             Elapsed = elapsed
         }
 
-    /// Solves z = f(z) for each sample of `start` [B, P, ...], whose `parts` P come to rest one by one: a part that has finished stays at
-    /// its answer, bit for bit, where the other parts of its sample see it, and is neither evaluated nor moved any more; the sample
-    /// leaves when all of its parts have finished. The scheme works on whole samples. Everything that `runIndexed` says of samples is
-    /// said of parts here: the measure compares rows [W, ...] of moving parts, `Reports`, `Trace` and the observer number them through the
-    /// batch (sample * P + part), a budget counts their evaluations.
-    let runParts (options: SolveOptions) (parts: int) (map: PartMap) (start: torch.Tensor) : Solution =
-        check options start
-
-        if parts < 1 || parts > 1 && (start.dim () < 2L || start.shape[1] <> int64 parts) then
-            invalidArg (nameof parts) $"the start must be [B, {parts}, ...], a row for each part"
-
+    /// The loop over samples of `parts` parts each, which lie on the second axis where there are several. `shape`: that of the answer.
+    let private solve (options: SolveOptions) (parts: int) (shape: int64[]) (map: PartMap) (start: torch.Tensor) =
         use _ = torch.NewDisposeScope()
         use _ = torch.no_grad ()
         let books = Books.create parts start
@@ -146,7 +137,7 @@ module Solve =
         let final, ending = loop (Frame.first parts (options.Scheme.Init first) first)
 
         let answer =
-            (Books.answer options books final).reshape(start.shape).MoveToOuterDisposeScope()
+            (Books.answer options books final).reshape(shape).MoveToOuterDisposeScope()
 
         let read =
             match log with
@@ -170,12 +161,37 @@ module Solve =
 
         Solution(answer, ending, reports, trace)
 
+    /// Solves z = f(z) for each sample of `start` [B, P, ...], whose `parts` P come to rest one by one: a part that has finished stays at
+    /// its answer, bit for bit, where the other parts of its sample see it, and is neither evaluated nor moved any more; the sample
+    /// leaves when all of its parts have finished. The scheme works on whole samples. Everything that `runIndexed` says of samples is
+    /// said of parts here: the measure compares rows [W, ...] of moving parts, `Reports`, `Trace` and the observer number them through the
+    /// batch (sample * P + part), a budget counts their evaluations.
+    let runParts (options: SolveOptions) (parts: int) (map: PartMap) (start: torch.Tensor) : Solution =
+        check options start
+
+        if parts < 1 || start.dim () < 2L || start.shape[1] <> int64 parts then
+            invalidArg (nameof parts) $"the start must be [B, {parts}, ...], a row for each part"
+
+        if parts > 1 then
+            solve options parts start.shape map start
+        else
+            // samples of one part are its rows already; the map alone sees the axis of parts
+            let map (rows: torch.Tensor) index places =
+                match map (rows.unsqueeze 1L) index places with
+                | null -> null
+                | image when image.IsInvalid -> image
+                | image -> image.squeeze 1L
+
+            use rows = start.squeeze 1L
+            solve options 1 start.shape map rows
+
     /// Solves z = f(z) for each sample of `start` [B, ...]. No gradients are recorded; attach one with `Gradient`.
     /// A hard problem is an outcome, not an exception. Raises ArgumentException, naming the argument, for settings out of
     /// range, a start without batch axis or with NaN, and a map that changes shape, type or device; what the map itself
     /// raises comes through. Nothing but the returned state outlives the call.
     let runIndexed (options: SolveOptions) (map: BatchMap) (start: torch.Tensor) : Solution =
-        runParts options 1 (fun state index _ -> map state index) start
+        check options start
+        solve options 1 start.shape (fun state index _ -> map state index) start
 
     /// `runIndexed` for a map that treats all samples alike and takes any number of them.
     let run (options: SolveOptions) (map: torch.Tensor -> torch.Tensor) (start: torch.Tensor) : Solution =

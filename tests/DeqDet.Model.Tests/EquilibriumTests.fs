@@ -101,6 +101,57 @@ let tests =
                     Expect.equal report.Evaluations 6 "applications of the refinement head"
                     Expect.isLessThan (abs (report.RelativeResidual - residual)) 1e-12 "residual"
 
+            testCase "a single query settles as one does that is applied to by hand"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                use _ = torch.no_grad ()
+                let tolerance = 1e-3
+                let whole = case 5 2 (tolerant PicardScheme tolerance)
+
+                let case =
+                    { whole with
+                        Start = whole.Start |> Query.map (fun tensor -> tensor.narrow(1L, 0L, 1L).contiguous())
+                    }
+
+                let solved = solve case
+                let first = Refinement.apply case.Weights.Heads[0] case.Pyramid case.Start
+
+                for image in 0L .. 1L do
+                    let alone = Query.map (fun (tensor: Tensor) -> tensor.narrow (0L, image, 1L))
+
+                    let pyramid =
+                        { case.Pyramid with
+                            Levels = case.Pyramid.Levels |> List.map _.narrow(0L, image, 1L)
+                        }
+
+                    let rec settle (count: int) (query: Query) =
+                        let next = Refinement.apply case.Weights.Heads[1] pyramid query
+
+                        let residual =
+                            (numbers (QueryState.measure (QueryState.pack query) (QueryState.pack next)).Relative)[0]
+
+                        if residual <= tolerance then
+                            count, next
+                        else
+                            settle (count + 1) next
+
+                    let count, expected = settle 1 (alone first)
+                    let report = solved.Reports[int image][0]
+                    Expect.equal (report.Outcome, report.Evaluations) (Converged, count) "applications"
+                    let found = alone solved.Query
+                    Expect.isLessThan (Small.difference expected.Position found.Position) 1e-12 "position"
+                    Expect.isLessThan (Small.difference expected.Content found.Content) 1e-12 "content"
+
+                for scheme in [ AndersonScheme; BroydenScheme ] do
+                    let solved =
+                        solve
+                            { case with
+                                Settings.Solver.Scheme = scheme
+                            }
+
+                    for report in Array.concat solved.Reports do
+                        Expect.equal report.Outcome Converged $"{scheme}"
+
             testPropertyWithConfig
                 config
                 "some queries alone: what they compute among all, whichever of whichever images"

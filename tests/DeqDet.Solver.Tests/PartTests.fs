@@ -132,6 +132,36 @@ let tests =
                 for a, b in Array.zip together.Reports single.Reports do
                     Expect.equal (a.Evaluations, a.Residual) (b.Evaluations, b.Residual) "reports"
 
+            testPropertyWithConfig config "one to a sample, they are the samples, bit for bit"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                let problem = Coupled(seed, 0.0)
+                let rows = problem.Start.flatten (0, 1)
+
+                let alone (state: torch.Tensor) (index: torch.Tensor) =
+                    let all = torch.zeros_like problem.Start
+                    all.flatten(0, 1).index_copy_(0, index, state) |> ignore
+
+                    (problem.Map all (torch.arange (int64 samples))).flatten(0, 1).index_select(0, index)
+
+                for scheme in schemes do
+                    let options = within 1e-6 scheme
+                    let expected = Solve.runIndexed options alone rows
+
+                    let map (state: torch.Tensor) index (_: torch.Tensor option) =
+                        Expect.equal state.shape[1] 1L "the map sees the axis of parts"
+                        (alone (state.squeeze 1L) index).unsqueeze 1L
+
+                    let found = Solve.runParts options 1 map (rows.unsqueeze 1L)
+                    Expect.equal found.State.shape [| rows.shape[0]; 1L; rows.shape[1] |] "shape"
+                    Expect.equal (numbers found.State) (numbers expected.State) $"{scheme.Name}: states"
+
+                    for a, b in Array.zip found.Reports expected.Reports do
+                        Expect.equal
+                            (a.Outcome, a.Evaluations, a.Residual)
+                            (b.Outcome, b.Evaluations, b.Residual)
+                            "report"
+
             testCase "one that goes NaN comes to rest at its best state and is not seen as NaN by the others"
             <| fun () ->
                 for scheme in schemes do
@@ -193,6 +223,8 @@ let tests =
                 refused 0 (torch.zeros ([| 2L; 3L |]))
                 refused 2 (torch.zeros ([| 2L; 3L |]))
                 refused 2 (torch.zeros [| 2L |])
+                refused 1 (torch.zeros [| 2L |])
+                refused 1 (torch.zeros [| 2L; 3L |])
         ]
 
 [<Tests>]
