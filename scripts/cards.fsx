@@ -7,20 +7,14 @@
 // to ace), one to five cards of 80 to 300 px a picture of 500 x 375 px, turned, tilted, unevenly lit and partly covered by each other. A card has
 // its rank in two corners, and on its face what the rank's cards have: a suit's sign as often as it counts, or a figure twice, in any colours. Written
 // in COCO's layout.
-#I "../src/DeqDet.Host/bin/Debug/net10.0"
-#r "SkiaSharp.dll"
-#r "DeqDet.Base.dll"
-#r "DeqDet.Coco.dll"
-#r "DeqDet.Images.dll"
-#r "DeqDet.Settings.dll"
-#r "DeqDet.Data.dll"
+#load "lib/drawn.fsx"
 
 open System
 open System.IO
-open System.Text.Json
 open SkiaSharp
 open DeqDet.Data
 open DeqDet.Images
+open Drawn
 
 let width, height = 500, 375
 
@@ -74,15 +68,15 @@ let signsOf rank =
     | "9" ->
         column -17f [ -45f; -15f; 15f; 45f ]
         @ column 17f [ -45f; -15f; 15f; 45f ]
-        @ [ 0f, 0f ],
+        @ List.singleton (0f, 0f),
         0.4f
     | "10" ->
         column -17f [ -45f; -15f; 15f; 45f ]
         @ column 17f [ -45f; -15f; 15f; 45f ]
         @ [ 0f, -30f; 0f, 30f ],
         0.4f
-    | "A" -> [ 0f, 0f ], 1f
-    | _ -> [ -24f, -40f ], 0.35f // beside a figure
+    | "A" -> List.singleton (0f, 0f), 1f
+    | _ -> List.singleton (-24f, -40f), 0.35f // beside a figure
 
 /// The upper half of a figure: shoulders, head, and what tells a jack's cap, a queen's hair and a king's crown and beard apart.
 let drawFigure (canvas: SKCanvas) rank (cloth: SKColor) (trim: SKColor) =
@@ -180,9 +174,7 @@ let drawCard (canvas: SKCanvas) (sign: string) (suit: int) (paper: SKColor) (clo
         TextFont.Draw(canvas, sign, -45f, -63f, 17f, ink)
         canvas.Restore()
 
-type Card = { Class: int; Box: SKRect }
-
-let make (backgrounds: string[]) (random: SplitMix64) (file: string) : Card list =
+let make (backgrounds: string[]) (random: SplitMix64) (folder: string) (name: string) : DrawnPicture =
     use bitmap = new SKBitmap(width, height)
     use canvas = new SKCanvas(bitmap)
     use photo = SKBitmap.Decode(random.Pick backgrounds)
@@ -203,7 +195,7 @@ let make (backgrounds: string[]) (random: SplitMix64) (file: string) : Card list
         SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear)
     )
 
-    let cards = ResizeArray<Card>()
+    let cards = ResizeArray<Thing>()
 
     for _ in 1 .. random.Between(1, 5) do
         let mutable tries = 0
@@ -235,14 +227,7 @@ let make (backgrounds: string[]) (random: SplitMix64) (file: string) : Card list
                     min (float32 height) whole.Bottom
                 )
 
-            let covers (other: Card) =
-                let common = SKRect.Intersect(box, other.Box)
-                common.Width * common.Height > 0.15f * min (box.Width * box.Height) (other.Box.Width * other.Box.Height)
-
-            if
-                box.Width * box.Height > 0.8f * whole.Width * whole.Height
-                && not (Seq.exists covers cards)
-            then
+            if hasRoom whole box cards then
                 let label = random.Below classes.Length
                 let light = random.Between(150, 255)
                 let paper = SKColor(byte light, byte light, byte (light - random.Between(0, 30)))
@@ -255,23 +240,16 @@ let make (backgrounds: string[]) (random: SplitMix64) (file: string) : Card list
                 cards.Add { Class = label; Box = box }
                 placed <- true
 
-    // uneven light over all of it
-    use shade =
-        SKShader.CreateLinearGradient(
-            SKPoint(float32 (random.Unit()) * float32 width, 0f),
-            SKPoint(float32 (random.Unit()) * float32 width, float32 height),
-            [|
-                SKColor(0uy, 0uy, 0uy, byte (random.Between(0, 110)))
-                SKColor(255uy, 240uy, 210uy, byte (random.Between(0, 60)))
-            |],
-            SKShaderTileMode.Clamp
-        )
-
-    use veil = new SKPaint(Shader = shade)
-    canvas.DrawRect(0f, 0f, float32 width, float32 height, veil)
-    use stream = File.Create file
+    shade canvas random width height 110
+    use stream = File.Create(Path.Combine(folder, name))
     bitmap.Encode(stream, SKEncodedImageFormat.Jpeg, 88) |> ignore
-    List.ofSeq cards
+
+    {
+        Name = name
+        Width = width
+        Height = height
+        Things = List.ofSeq cards
+    }
 
 let write (out: string) (part: string) (seed: int64) (stream: int64) (count: int) (backgrounds: string[]) =
     let folder = Path.Combine(out, part)
@@ -282,48 +260,10 @@ let write (out: string) (part: string) (seed: int64) (stream: int64) (count: int
             for i in 1..count do
                 let name = $"%04d{i}.jpg"
                 let random = SplitMix64.For(seed, ReadOnlySpan [| stream; int64 i |])
-                i, name, make backgrounds random (Path.Combine(folder, name))
+                make backgrounds random folder name
         |]
 
-    Directory.CreateDirectory(Path.Combine(out, "annotations")) |> ignore
-
-    let boxes =
-        [|
-            for image, _, cards in pictures do
-                for card in cards do
-                    image, card
-        |]
-
-    let text =
-        JsonSerializer.Serialize
-            {|
-                images =
-                    [|
-                        for i, name, _ in pictures ->
-                            {|
-                                id = i
-                                file_name = name
-                                width = width
-                                height = height
-                            |}
-                    |]
-                annotations =
-                    [|
-                        for i, (image, card) in Array.indexed boxes ->
-                            {|
-                                id = i + 1
-                                image_id = image
-                                category_id = card.Class + 1
-                                bbox = [| card.Box.Left; card.Box.Top; card.Box.Width; card.Box.Height |]
-                                area = card.Box.Width * card.Box.Height
-                                iscrowd = 0
-                            |}
-                    |]
-                categories = [| for i, (name, _) in List.indexed classes -> {| id = i + 1; name = name |} |]
-            |}
-
-    File.WriteAllText(Path.Combine(out, "annotations", $"instances_{part}.json"), text)
-    printfn $"{part}: {count} pictures, {boxes.Length} cards"
+    writeAnnotations out part (List.map fst classes) pictures
 
 match List.ofArray fsi.CommandLineArgs |> List.tail with
 | backgrounds :: out :: rest ->

@@ -7,20 +7,15 @@
 // The class of a board is its mark: one of 24 letters and digits, a number of dots from one to six, or, where it has none, its outline. A mark is large
 // in the middle, small in two corners, or both. One to six boards of 50 to 300 px a picture of 400 to 520 px, turned, tilted, partly covered and
 // unevenly lit, among outlines that are no boards. Written in COCO's layout.
-#I "../src/DeqDet.Host/bin/Debug/net10.0"
-#r "SkiaSharp.dll"
-#r "DeqDet.Base.dll"
-#r "DeqDet.Images.dll"
-#r "DeqDet.Settings.dll"
-#r "DeqDet.Data.dll"
+#load "lib/drawn.fsx"
 
 open System
 open System.IO
-open System.Text.Json
 open System.Threading.Tasks
 open SkiaSharp
 open DeqDet.Data
 open DeqDet.Images
+open Drawn
 
 let letters = [| for letter in "ABCDEFGHKLMNPQRSTXYZ2457" -> string letter |]
 let outlines = [| "disc"; "triangle"; "diamond"; "star"; "cross"; "heart" |]
@@ -135,7 +130,7 @@ let drawMark (canvas: SKCanvas) (label: int) (ink: SKColor) (size: float32) =
     else
         let dots =
             match label - letters.Length + 1 with
-            | 1 -> [ 0, 0 ]
+            | 1 -> List.singleton (0, 0)
             | 2 -> [ -1, -1; 1, 1 ]
             | 3 -> [ -1, -1; 0, 0; 1, 1 ]
             | 4 -> [ -1, -1; 1, -1; -1, 1; 1, 1 ]
@@ -180,9 +175,7 @@ let drawBoard (canvas: SKCanvas) (random: SplitMix64) (label: int) (path: SKPath
                 drawMark canvas label ink size
                 canvas.Restore()
 
-type Board = { Class: int; Box: SKRect }
-
-let make (random: SplitMix64) (file: string) : int * int * Board list =
+let make (random: SplitMix64) (folder: string) (name: string) : DrawnPicture =
     let width, height = random.Between(400, 520), random.Between(340, 420)
     use bitmap = new SKBitmap(width, height)
     use canvas = new SKCanvas(bitmap)
@@ -236,7 +229,7 @@ let make (random: SplitMix64) (file: string) : int * int * Board list =
 
         canvas.DrawPath(path, paint)
 
-    let found = ResizeArray<Board>()
+    let found = ResizeArray<Thing>()
 
     for _ in 1 .. random.Between(1, 6) do
         let label = random.Below classes.Length
@@ -266,16 +259,7 @@ let make (random: SplitMix64) (file: string) : int * int * Board list =
 
             let box = SKRect.Intersect(bounds, SKRect(0f, 0f, float32 width, float32 height))
 
-            let covers (other: Board) =
-                let common = SKRect.Intersect(box, other.Box)
-                common.Width * common.Height > 0.15f * min (box.Width * box.Height) (other.Box.Width * other.Box.Height)
-
-            if
-                box.Width * box.Height > 0.8f * bounds.Width * bounds.Height
-                && box.Width > 20f
-                && box.Height > 20f
-                && not (Seq.exists covers found)
-            then
+            if box.Width > 20f && box.Height > 20f && hasRoom bounds box found then
                 canvas.Save() |> ignore
                 canvas.SetMatrix &matrix
                 drawBoard canvas random label path marked
@@ -283,25 +267,19 @@ let make (random: SplitMix64) (file: string) : int * int * Board list =
                 found.Add { Class = label; Box = box }
                 placed <- true
 
-    use shade =
-        SKShader.CreateLinearGradient(
-            SKPoint(float32 (random.Unit()) * float32 width, 0f),
-            SKPoint(float32 (random.Unit()) * float32 width, float32 height),
-            [|
-                SKColor(0uy, 0uy, 0uy, byte (random.Between(0, 130)))
-                SKColor(255uy, 240uy, 210uy, byte (random.Between(0, 60)))
-            |],
-            SKShaderTileMode.Clamp
-        )
-
-    use veil = new SKPaint(Shader = shade)
-    canvas.DrawRect(0f, 0f, float32 width, float32 height, veil)
-    use stream = File.Create file
+    shade canvas random width height 130
+    use stream = File.Create(Path.Combine(folder, name))
 
     bitmap.Encode(stream, SKEncodedImageFormat.Jpeg, random.Between(60, 95))
     |> ignore
 
-    width, height, List.ofSeq found
+
+    {
+        Name = name
+        Width = width
+        Height = height
+        Things = List.ofSeq found
+    }
 
 let write (out: string) (part: string) (seed: int64) (set: int64) (count: int) =
     let folder = Path.Combine(out, part)
@@ -314,49 +292,11 @@ let write (out: string) (part: string) (seed: int64) (set: int64) (count: int) =
         fun i ->
             let name = $"%05d{i + 1}.jpg"
             let random = SplitMix64.For(seed, ReadOnlySpan [| set; int64 i |])
-            pictures[i] <- i + 1, name, make random (Path.Combine(folder, name))
+            pictures[i] <- make random folder name
     )
     |> ignore
 
-    Directory.CreateDirectory(Path.Combine(out, "annotations")) |> ignore
-
-    let boards =
-        [|
-            for image, _, (_, _, boards) in pictures do
-                for board in boards do
-                    image, board
-        |]
-
-    let text =
-        JsonSerializer.Serialize
-            {|
-                images =
-                    [|
-                        for i, name, (width, height, _) in pictures ->
-                            {|
-                                id = i
-                                file_name = name
-                                width = width
-                                height = height
-                            |}
-                    |]
-                annotations =
-                    [|
-                        for i, (image, board) in Array.indexed boards ->
-                            {|
-                                id = i + 1
-                                image_id = image
-                                category_id = board.Class + 1
-                                bbox = [| board.Box.Left; board.Box.Top; board.Box.Width; board.Box.Height |]
-                                area = board.Box.Width * board.Box.Height
-                                iscrowd = 0
-                            |}
-                    |]
-                categories = [| for i, name in Array.indexed classes -> {| id = i + 1; name = name |} |]
-            |}
-
-    File.WriteAllText(Path.Combine(out, "annotations", $"instances_{part}.json"), text)
-    printfn $"{part}: {count} pictures, {boards.Length} boards"
+    writeAnnotations out part classes pictures
 
 match List.ofArray fsi.CommandLineArgs |> List.tail with
 | out :: rest ->
@@ -365,7 +305,7 @@ match List.ofArray fsi.CommandLineArgs |> List.tail with
 
     let seed = int64 (number 2 0)
     write out "train" seed 1L (number 0 8000)
-    write out "val" seed 2L (number 1 100)
+    write out "val" seed 2L (number 1 150)
 | _ ->
     eprintfn "usage: dotnet fsi scripts/signs.fsx OUT [TRAIN [VALIDATION [SEED]]]"
     exit 2

@@ -1,4 +1,5 @@
 using DeqDet.Coco;
+using DeqDet.Data.Export;
 
 namespace DeqDet.Data.Check;
 
@@ -153,16 +154,12 @@ internal sealed class AnnotationSurvey
             {
                 Note(IssueKind.DoubledCategory, $"{kind.Id} {kind.Name}");
             }
-            else if (!spellings.TryAdd(Bare(kind.Name), kind.Name))
+            else if (!spellings.TryAdd(ClassNames.Bare(kind.Name), kind.Name))
             {
-                Note(IssueKind.SimilarCategory, $"{kind.Id} {kind.Name}, as {spellings[Bare(kind.Name)]}");
+                Note(IssueKind.SimilarCategory, $"{kind.Id} {kind.Name}, as {spellings[ClassNames.Bare(kind.Name)]}");
             }
         }
     }
-
-    // A name without what people write one way today and another tomorrow.
-    private static string Bare(string name) =>
-        string.Concat(name.Where(character => character is not (' ' or '-' or '_'))).ToLowerInvariant();
 
     private void Note(IssueKind kind, string place, string? image = null) => log.Add(kind, part, place, image);
 }

@@ -15,6 +15,12 @@ public static class ClassNames
             ),
         ];
 
+    /// <summary>
+    /// What is left of a name where case, spaces, hyphens and underscores do not count: what people write one way today and another tomorrow.
+    /// </summary>
+    public static string Bare(string name) =>
+        string.Concat(name.Where(c => !char.IsWhiteSpace(c) && c is not ('-' or '_'))).ToLowerInvariant();
+
     /// <summary>What a person should know of classes that are known by their names alone from now on, a line each.</summary>
     public static IReadOnlyList<string> Notices(IReadOnlyList<ObjectClass> classes)
     {

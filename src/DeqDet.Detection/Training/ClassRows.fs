@@ -2,6 +2,7 @@ namespace DeqDet.Detection
 
 open System
 open DeqDet
+open DeqDet.Data.Export
 open DeqDet.Settings
 
 /// Where a class of the data has its first weights from.
@@ -22,11 +23,6 @@ type ClassStart =
 
 /// Which class of a checkpoint is which of the data: names decide, never ids.
 module ClassRows =
-
-    /// What is left of a name where case, spaces, hyphens and underscores do not count.
-    let private bare (name: string) : string =
-        name.ToLowerInvariant()
-        |> String.filter (fun c -> not (Char.IsWhiteSpace c || c = '-' || c = '_'))
 
     let private unknown (what: string) (names: string list) (name: string) =
         let hint =
@@ -71,6 +67,7 @@ module ClassRows =
                         | Some rename -> first ((=) rename.Old)
                         | None ->
                             first ((=) name)
-                            |> Option.orElseWith (fun () -> first (fun old -> bare old = bare name))
+                            |> Option.orElseWith (fun () ->
+                                first (fun old -> ClassNames.Bare old = ClassNames.Bare name))
                 }
         ]
