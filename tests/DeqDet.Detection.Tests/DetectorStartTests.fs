@@ -200,6 +200,12 @@ let tests =
 
                     Expect.exists notices _.Contains("random weights") "said"
 
+                    let isFrozen start =
+                        Overfit.isRandomAndFrozen (settingsOf folder [ "backbone.frozen_stages=1"; start ])
+
+                    Expect.isTrue (isFrozen $"weights.load={decoder}") "a decoder alone leaves the backbone random"
+                    Expect.isFalse (isFrozen $"weights.load={whole}") "a whole detector brings its own"
+
                     // one tensor less than a decoder has
                     let damaged = Path.Combine(folder, "damaged.safetensors")
 

@@ -302,13 +302,6 @@ let tests =
                 for name, other in
                     [
                         "with weights", withBackbone (fun backbone -> { backbone with Weights = Some "x" })
-                        "a whole detector",
-                        { settings with
-                            Weights =
-                                { settings.Weights with
-                                    Load = Some "x"
-                                }
-                        }
                         "all of it trains",
                         withBackbone (fun backbone ->
                             { backbone with

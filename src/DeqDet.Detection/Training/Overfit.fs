@@ -132,14 +132,14 @@ module Overfit =
         let mean = sum / float count
         struct (mean, sqrt (max 0.0 (squares / float count - mean * mean)))
 
-    /// Whether the backbone starts from random weights of which a part never changes.
+    /// Whether the backbone starts from random weights of which a part never changes. Raises InputError as `DetectorStart.check` does.
     let isRandomAndFrozen (settings: Settings) : bool =
         let backbone = settings.Detector.Backbone
 
         backbone.Weights.IsNone
-        && settings.Weights.Load.IsNone
         && (backbone.FrozenStages >= 0
             || backbone.Norm = Frozen && not (BackboneForm.ofKind backbone.Kind).IsWindowed)
+        && not (DetectorStart.bringsBackbone settings)
 
     /// Boxes that are missed, and how many of them are tiny.
     let private missed (settings: DataSettings) (data: CocoDataset) (found: Coco.Evaluation.Detections) : int * int =
