@@ -14,74 +14,23 @@ open DeqDet.Reports.Pages
 open DeqDet.Reports.Tracing
 open DeqDet.Reports.Training
 open DeqDet.Tests.Browser
+open DeqDet.Tests.BrowserChecks
 
-/// One for all tests, since starting it takes longer than most of them; it ends with the program.
-let private browser =
-    lazy
-        (find ()
-         |> Option.map (fun program ->
-             let browser = new Browser(program)
-             AppDomain.CurrentDomain.ProcessExit.Add(fun _ -> (browser :> IDisposable).Dispose())
-             browser))
+let private expectWhole = expectWhole local
+let private visit = visit local
 
 /// Pages, written by `make` into a folder, and what a reader does with them.
 let private inBrowser name (make: string -> unit) (act: Browser -> string -> unit) =
     testCase name
     <| fun () ->
-        match browser.Value with
-        | None -> skiptest "there is no Chromium on this machine, so no page is opened"
-        | Some browser ->
+        withBrowser (fun browser ->
             let folder = Directory.CreateTempSubdirectory("deqdet-pages").FullName
 
             try
                 make folder
                 act browser folder
             finally
-                Directory.Delete(folder, true)
-
-/// 0 black to 255 white, of the ground or of the text of the page as it is shown.
-let private brightness (browser: Browser) (property: string) =
-    let colour = browser.Read $"getComputedStyle(document.body)['{property}']"
-
-    colour.Split('(', ',', ')')
-    |> Array.skip 1
-    |> Array.take 3
-    |> Array.averageBy float
-
-/// Nothing went wrong, nothing was fetched from elsewhere, and nothing is wider than the window.
-let private expectWhole (browser: Browser) (about: string) =
-    Expect.equal browser.Complaints [] $"{about}: errors"
-
-    let elsewhere =
-        browser.Requests
-        |> List.filter (fun address -> not (address.StartsWith "file:" || address.StartsWith "data:"))
-
-    Expect.equal elsewhere [] $"{about}: fetched"
-
-    let wide =
-        browser.Read
-            "(() => { const d = document.documentElement; return d.scrollWidth > d.clientWidth ? `${d.scrollWidth} px in ${d.clientWidth}: ` + [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > d.clientWidth + 1).slice(0, 3).map(e => e.tagName + '.' + e.className).join(' ') : ''; })()"
-
-    Expect.equal wide "" $"{about}: wider than the window"
-
-/// Opens a page in all four ways; it stays open as on a dark phone.
-let private visit (browser: Browser) (page: string) =
-    for width, height in [ 1300, 900; 390, 844 ] do
-        for dark in [ false; true ] do
-            browser.Show(width, height, dark)
-            browser.Open page
-            let about = $"{Path.GetFileName page} at {width} px"
-            expectWhole browser about
-            let ground, text = brightness browser "backgroundColor", brightness browser "color"
-            Expect.equal (ground < 128.0) dark $"{about}: ground {ground}"
-            Expect.isGreaterThan (abs (ground - text)) 120.0 $"{about}: text {text} on {ground}"
-
-let private count (browser: Browser) (selector: string) =
-    int (browser.Read $"document.querySelectorAll({JsonSerializer.Serialize selector}).length")
-
-let private focus (browser: Browser) (selector: string) =
-    browser.Read $"document.querySelector({JsonSerializer.Serialize selector}).focus()"
-    |> ignore
+                Directory.Delete(folder, true))
 
 let private training (folder: string) =
     let run name lr =

@@ -16,7 +16,7 @@ let find () : string option =
         (Environment.GetEnvironmentVariable "PATH").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
 
     seq {
-        for name in [ "chromium"; "chromium-browser"; "google-chrome" ] do
+        for name in [ "chromium"; "chromium-browser"; "chromium-headless-shell"; "google-chrome" ] do
             for folder in folders do
                 Path.Combine(folder, name)
     }
@@ -37,6 +37,9 @@ let private arguments (profile: string) =
         "--disable-component-update"
         "--disable-sync"
         "--hide-scrollbars"
+        // a camera that shows a moving pattern, and that every page may use
+        "--use-fake-device-for-media-stream"
+        "--use-fake-ui-for-media-stream"
         "--remote-debugging-port=0"
         $"--user-data-dir={profile}"
         "about:blank"
@@ -227,20 +230,48 @@ type Browser(program: string) =
             |}
         |> ignore
 
-    /// Opens a file, and waits until it is there.
-    member _.Open(path: string) =
+    /// Opens a file, or the page at an address, and waits until it is there.
+    member _.Open(page: string) =
         complaints.Clear()
         requests.Clear()
         seen.Clear()
 
-        send
-            "Page.navigate"
-            {|
-                url = Uri(Path.GetFullPath path).AbsoluteUri
-            |}
+        let address =
+            if page.StartsWith "http:" then
+                page
+            else
+                Uri(Path.GetFullPath page).AbsoluteUri
+
+        send "Page.navigate" {| url = address |} |> ignore
+        waitFor "Page.loadEventFired"
+
+    /// Waits until a JavaScript expression holds; fails with the value of another one when it does not in time.
+    member this.Until(holds: string, otherwise: string) =
+        let clock = Stopwatch.StartNew()
+
+        while this.Read $"Boolean({holds})" <> "True" do
+            if clock.Elapsed > patience then
+                failwith $"{holds} never holds: {this.Read otherwise}"
+
+            Thread.Sleep 30
+
+    /// Chooses a file, given as its bytes, in the first file input of the page.
+    member this.Choose(name: string, bytes: byte[]) =
+        let name, bytes =
+            JsonSerializer.Serialize name, JsonSerializer.Serialize(Convert.ToBase64String bytes)
+
+        this.Read
+            $"(() => {{ const input = document.querySelector('input[type=file]'), given = new DataTransfer(); given.items.add(new File([Uint8Array.from(atob({bytes}), (c) => c.charCodeAt(0))], {name})); input.files = given.files; input.dispatchEvent(new Event('change')); }})()"
         |> ignore
 
-        waitFor "Page.loadEventFired"
+    /// Sets what an input holds, such as a slider, as a reader's hand does.
+    member this.Set(selector: string, value: string) =
+        let selector, value =
+            JsonSerializer.Serialize selector, JsonSerializer.Serialize value
+
+        this.Read
+            $"(() => {{ const input = document.querySelector({selector}); input.value = {value}; input.dispatchEvent(new Event('input')); input.dispatchEvent(new Event('change')); }})()"
+        |> ignore
 
     /// Waits for the page that the last click leads to.
     member _.WaitForLoad() = waitFor "Page.loadEventFired"

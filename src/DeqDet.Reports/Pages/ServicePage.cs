@@ -25,26 +25,14 @@ public sealed record ServicePage(
             "service.html",
             ["evaluation.css", "browse.css", "service.css"],
             WriteData,
-            ["dom.js", "service.js"]
+            ["dom.js", "drop.js", "boxes.js", "service.js"]
         );
 
     private void WriteData(Utf8JsonWriter writer)
     {
         writer.WriteStartObject();
         writer.WriteString("name", Name);
-        writer.WriteStartArray("classes");
-        foreach (var ((name, threshold), label) in Classes.Select((known, label) => (known, label)))
-        {
-            var colour = Palette.Of(label);
-            writer.WriteStartObject();
-            writer.WriteString("name", name);
-            writer.WriteNumber("threshold", threshold);
-            writer.WriteString("colour", Css(colour));
-            writer.WriteString("ink", Css(Palette.TextOn(colour)));
-            writer.WriteEndObject();
-        }
-
-        writer.WriteEndArray();
+        ClassesJson.Write(writer, Classes);
         WriteNumber(writer, "steps", Steps);
         WriteNumber(writer, "tolerance", Tolerance);
         writer.WriteNumber("most_bytes", MostBytes);
@@ -63,6 +51,4 @@ public sealed record ServicePage(
             writer.WriteNull(name);
         }
     }
-
-    private static string Css(SkiaSharp.SKColor colour) => $"#{colour.Red:x2}{colour.Green:x2}{colour.Blue:x2}";
 }
