@@ -1,17 +1,11 @@
 using System.Net;
-using System.Net.Sockets;
 using DeqDet.Serving.Http;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace DeqDet.Serving;
 
@@ -56,24 +50,9 @@ public sealed class DetectionServer : IAsyncDisposable
         int port
     )
     {
-        var app = Build(predictor, options, new(address, port));
-        try
-        {
-            await app.StartAsync();
-        }
-        catch (Exception error) when (error is IOException or SocketException)
-        {
-            await app.DisposeAsync();
-            throw new InputError($"{new IPEndPoint(address, port)}: {Reason(error)}", error);
-        }
-        catch
-        {
-            await app.DisposeAsync();
-            throw;
-        }
-
-        var places = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!;
-        return new(app, new(places.Addresses.Single()));
+        var place = new IPEndPoint(address, port);
+        var app = Build(predictor, options, place);
+        return new(app, await WebHost.Start(app, place));
     }
 
     /// <summary>Takes no more, answers what is on its way, and ends.</summary>
@@ -84,18 +63,9 @@ public sealed class DetectionServer : IAsyncDisposable
 
     private static WebApplication Build(IPredictor predictor, ServingOptions options, IPEndPoint place)
     {
-        var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore();
-        builder.WebHost.ConfigureKestrel(kestrel => Configure(kestrel, options, place));
+        var builder = WebHost.Builder(place, kestrel => Configure(kestrel, options));
         builder.Services.AddRoutingCore();
         builder.Services.AddDetection(predictor, options);
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        builder
-            .Logging.SetMinimumLevel(LogLevel.Warning)
-            // that it cannot start is raised
-            .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None)
-            .AddSimpleConsole(console => console.SingleLine = true)
-            .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         var app = builder.Build();
         app.UseStatusCodePages(context => Unmatched(context.HttpContext));
         app.UseRouting();
@@ -103,14 +73,12 @@ public sealed class DetectionServer : IAsyncDisposable
         return app;
     }
 
-    private static void Configure(KestrelServerOptions kestrel, ServingOptions options, IPEndPoint place)
+    private static void Configure(KestrelServerOptions kestrel, ServingOptions options)
     {
-        kestrel.AddServerHeader = false;
         kestrel.Limits.MaxConcurrentConnections = MostConnections;
         kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
         // whoever sends header lines one by one does not keep a connection for long; bodies have the timeout
         kestrel.Limits.RequestHeadersTimeout = options.Timeout < LongestHeaders ? options.Timeout : LongestHeaders;
-        kestrel.Listen(place, listen => listen.Protocols = HttpProtocols.Http1);
     }
 
     // An answer without a body is routing's: there is nothing at that path, or not for that method.
@@ -132,31 +100,5 @@ public sealed class DetectionServer : IAsyncDisposable
             var status => new Refusal(status, "refused", "The request was refused."),
         };
         return refusal.Write(context);
-    }
-
-    private static string Reason(Exception error)
-    {
-        for (var cause = error; cause is not null; cause = cause.InnerException)
-        {
-            switch (cause)
-            {
-                case SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse }:
-                    return "the port is in use by another program; choose another one, or 0 for any that is free";
-                case SocketException { SocketErrorCode: SocketError.AccessDenied }:
-                    return "the system does not allow this port; choose one from 1024 on";
-                case SocketException { SocketErrorCode: SocketError.AddressNotAvailable }:
-                    return "this machine has no such address; 127.0.0.1 is for itself alone, 0.0.0.0 for all its networks";
-            }
-        }
-
-        return $"cannot listen there: {error.Message}";
-    }
-
-    // The program that starts a server decides when it ends: signals are its own.
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }
