@@ -236,8 +236,11 @@ type DetectArgument =
 
 [<RequireQualifiedAccess>]
 type ServeArgument =
-    | [<MainCommand; Unique; Explain("CHECKPOINT", "Checkpoint file or work folder.", "serve work/shapes")>] Checkpoint of
-        string
+    | [<MainCommand;
+        Unique;
+        Explain("CHECKPOINT",
+                "Checkpoint file or work folder; or the folder of a page (export --for web), whose files are given out.",
+                "serve work/shapes")>] Checkpoint of string
     | [<Unique;
         Explain("N", "Port to listen at; 0: any that is free. Default: 8000.", "serve work/shapes --port 8080");
         AtLeast 0;
@@ -430,7 +433,7 @@ type VerifyArgument =
 type ExportArgument =
     | [<MainCommand;
         Explain("CHECKPOINT OUT.onnx",
-                "A checkpoint file or work folder; then the ONNX file to write.",
+                "A checkpoint file or work folder; then the ONNX file to write, or with --for web a new folder for a page.",
                 "export work/shapes work/shapes/best.onnx")>] Files of string list
     | [<Unique;
         Explain("N",
@@ -454,8 +457,12 @@ type ExportArgument =
                 "export work/shapes small.onnx --int8")>] Int8
     | [<Unique;
         Explain("standard|tensorrt|web",
-                "Who runs it: tensorrt samples by gathers in the place of GridSample; web also gives the states on the way, for pages that show them. Default: standard.",
-                "export work/shapes page/detector.onnx --for web")>] For of string
+                "Who runs it: tensorrt samples by gathers in the place of GridSample; web also gives the states on the way, and writes a page that runs it in the browser where OUT is a folder. Default: standard.",
+                "export work/shapes page --for web")>] For of string
+    | [<Unique;
+        Explain("PATH",
+                "For a page: the package onnxruntime-web, as npm packs it (.tgz), or the folder it was unpacked or installed into. Default: fetched by npm once, and kept.",
+                "export work/shapes page --for web --runtime onnxruntime-web-1.30.0.tgz")>] Runtime of string
 
     interface IArgParserTemplate with
         member argument.Usage = ExplainAttribute.Usage argument

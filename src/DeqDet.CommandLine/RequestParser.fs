@@ -391,6 +391,7 @@ module RequestParser =
                 Opset = opset
                 Numbers = numbers
                 Runtime = runtime
+                RuntimePackage = results.TryGetResult ExportArgument.Runtime
             }
         | [] -> refuse $"export: name a checkpoint and the ONNX file to write; for example: {example}"
         | [ source ] -> refuse $"export: name the ONNX file to write after {source}; for example: {example}"

@@ -310,13 +310,15 @@ type ExportRequest =
     {
         /// A checkpoint file or a work folder.
         Checkpoint: string
-        /// File to write, .onnx.
+        /// File to write, .onnx; for a page in the browser a folder.
         Out: string
         Depth: ExportDepth
         /// Version of the standard's operators; None: the newest that is written.
         Opset: int option
         Numbers: ExportNumbers
         Runtime: ExportRuntime
+        /// The package of ONNX Runtime Web for a page, an archive or a folder; None: it is fetched.
+        RuntimePackage: string option
     }
 
 type ConvertRequest =

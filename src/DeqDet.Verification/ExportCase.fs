@@ -44,7 +44,7 @@ let private claims (file: string) (info: ExportInfo) (hash: string) (model: Trai
     ]
 
 /// A picture with objects of plain colours over a gradient, drawn from a seed: something to be seen at every level.
-let private picture (seed: int) (width: int) (height: int) : RgbImage =
+let picture (seed: int) (width: int) (height: int) : RgbImage =
     let random = Random seed
     let pixels = Array.zeroCreate<byte>(3 * width * height)
 
@@ -79,7 +79,7 @@ let private batches: (int * int * int) list list =
     [ [ 1, 320, 240 ]; [ 2, 200, 280 ]; [ 3, 300, 210; 4, 210, 300 ] ]
 
 /// The settings under which the detector does what the file does: plain iteration, in float32.
-let private alike (iteration: Iteration option) (settings: DetectorSettings) : DetectorSettings =
+let alike (iteration: Iteration option) (settings: DetectorSettings) : DetectorSettings =
     let plain =
         { settings.Solver with
             BudgetMs = None

@@ -37,6 +37,7 @@ let private exported: ExportRequest =
         Opset = None
         Numbers = Fp32Numbers
         Runtime = StandardRuntime
+        RuntimePackage = None
     }
 
 let private evaluation: EvaluateRequest =
@@ -597,6 +598,13 @@ let private understood =
                 Depth = ToleranceDepth 0.01
                 Numbers = Int8Numbers
                 Runtime = WebRuntime
+            }
+        [ "export"; "work/x"; "page"; "--for"; "web"; "--runtime"; "a.tgz" ],
+        Request.Export
+            { exported with
+                Out = "page"
+                Runtime = WebRuntime
+                RuntimePackage = Some "a.tgz"
             }
         [
             "convert"

@@ -4,12 +4,13 @@ using DeqDet.Detection;
 using DeqDet.Host.Devices;
 using DeqDet.Host.Terminal;
 using DeqDet.Reports;
+using DeqDet.Reports.Pages;
 using DeqDet.Serving;
 using Microsoft.FSharp.Core;
 
 namespace DeqDet.Host.Commands;
 
-/// <summary>`serve`: a checkpoint as a service over HTTP, until it is asked to stop.</summary>
+/// <summary>`serve`: a checkpoint as a service over HTTP, or a page that was exported, until it is asked to stop.</summary>
 public static class ServeCommand
 {
     /// <summary>Runs the command. When it is asked to stop, what waits is still answered.</summary>
@@ -19,6 +20,11 @@ public static class ServeCommand
     {
         // what is typed is looked at before the weights are read
         var address = AddressOf(request.Address);
+        if (WebPage.IsIn(request.Checkpoint))
+        {
+            return RunPage(request, address, output);
+        }
+
         var options = OptionsOf(request);
         var device = ComputeDevice.Choose(request.Device, request.Tf32);
         ComputeDevice.UseThreads(request.Threads?.Value);
@@ -33,6 +39,51 @@ public static class ServeCommand
         );
         Serve(session, options, address, request.Port, output, interruption.Token).GetAwaiter().GetResult();
         return interruption.ExitCode;
+    }
+
+    // The folder that an export for the web wrote: files alone, since its detector computes in the browser.
+    private static int RunPage(ServeRequest request, IPAddress address, TextWriter output)
+    {
+        var plain = RequestParser.parse([
+            "serve",
+            request.Checkpoint,
+            "--port",
+            $"{request.Port}",
+            "--address",
+            request.Address,
+        ]);
+        if (!plain.Equals(Request.NewServe(request)))
+        {
+            throw new InputError(
+                $"serve {request.Checkpoint}: is a page whose detector computes in the browser; with it go --port and --address alone"
+            );
+        }
+
+        using var interruption = new Interruption();
+        ServePage(request.Checkpoint, address, request.Port, output, interruption.Token).GetAwaiter().GetResult();
+        return interruption.ExitCode;
+    }
+
+    private static async Task ServePage(
+        string folder,
+        IPAddress address,
+        int port,
+        TextWriter output,
+        CancellationToken stop
+    )
+    {
+        await using var server = await FolderServer.Start(folder, address, port);
+        if (!IPAddress.IsLoopback(address))
+        {
+            output.WriteLine(
+                "note: browsers give the camera, and several threads, to pages from https or from their own machine only"
+            );
+        }
+
+        output.WriteLine($"{Human.Path(Path.GetFullPath(folder))} is served at {server.Address} (Ctrl-C ends it)");
+        output.Flush();
+        await Task.Delay(Timeout.Infinite, stop).ContinueWith(_ => { }, TaskScheduler.Default);
+        await server.Stop();
     }
 
     private static async Task Serve(
