@@ -156,6 +156,11 @@ let private compareNumbers (browser: Browser) (address: string) (work: string) (
 
     // as asked for, or on the processor where there is no GPU
     let said = askWorker browser "webgpu" (File.ReadAllBytes picture)
+    let opened = said.GetProperty "opened"
+
+    if opened.GetProperty("provider").GetString() = "wasm" then
+        Expect.stringContains (opened.GetProperty("note").GetString()) "WebGPU is not used" "says so"
+
     use session = DetectorSession.Open work
     let found = said.GetProperty("found")
     let inBrowser = pairs (found.GetProperty "found")
@@ -359,6 +364,8 @@ let tests =
                         let picture = Directory.GetFiles(images, "*.png") |> Array.sort |> Array.head
                         use session = DetectorSession.Open work
                         let names = [ for kind in session.Model.Classes -> kind.Name ]
+                        browser.Open(Path.Combine(page, "index.html"))
+                        Expect.stringContains (text browser "#still") "any file server" "opened as a file"
                         withServer page (fun address -> compareNumbers browser address work picture)
                         withPlainServer page (fun address -> useThePage browser address picture names)))
 

@@ -7,6 +7,10 @@ namespace DeqDet.Host.Commands.Exporting;
 public static class NpmProgram
 {
     private const int LinesShown = 8;
+
+    // where there is no network npm would wait for a minute
+    private static readonly string[] Retries = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=4000"];
+
     private static readonly TimeSpan longest = TimeSpan.FromMinutes(20);
 
     // Where Windows looks for programs it takes those with .exe only.
@@ -19,7 +23,14 @@ public static class NpmProgram
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         ended.CancelAfter(longest);
-        using var npm = Start(["pack", $"{package}@{version}", "--pack-destination", folder, "--loglevel=error"]);
+        using var npm = Start([
+            "pack",
+            $"{package}@{version}",
+            "--pack-destination",
+            folder,
+            "--loglevel=error",
+            .. Retries,
+        ]);
         npm.StandardInput.Close();
         var (output, errors) = (
             npm.StandardOutput.ReadToEndAsync(ended.Token),
@@ -40,7 +51,7 @@ public static class NpmProgram
 
         return npm.ExitCode == 0 && Directory.GetFiles(folder, "*.tgz") is [var file]
             ? file
-            : throw new InputError($"`npm pack {package}@{version}` says{LastLines(errors.Result + output.Result)}");
+            : throw new InputError($"`npm pack {package}@{version}` says{FirstLines(errors.Result + output.Result)}");
     }
 
     private static Process Start(IEnumerable<string> arguments)
@@ -62,10 +73,10 @@ public static class NpmProgram
         }
     }
 
-    private static string LastLines(string text) =>
+    private static string FirstLines(string text) =>
         string.Concat(
             text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-                .TakeLast(LinesShown)
+                .Take(LinesShown)
                 .Select(line => $"\n  {line}")
         );
 }
