@@ -141,4 +141,45 @@ let tests =
                         (source root (fun _ -> raise (InputError "asked")))
                             .Files(null, TextWriter.Null, CancellationToken.None)
                         |> ignore))
+
+            testCase "what npm says is told; one that does not end is ended"
+            <| fun () ->
+                withFolder (fun root ->
+                    let npm name (script: string) =
+                        let file = Path.Combine(root, name)
+                        File.WriteAllText(file, "#!/bin/sh\n" + script)
+
+                        if not (OperatingSystem.IsWindows()) then
+                            File.SetUnixFileMode(file, UnixFileMode.UserRead ||| UnixFileMode.UserExecute)
+
+                        file
+
+                    let pack program cancellation =
+                        let folder = Directory.CreateTempSubdirectory("deqdet-npm-").FullName
+
+                        try
+                            NpmProgram.Pack(program, "a", "1.0", folder, cancellation)
+                        finally
+                            Directory.Delete(folder, true)
+
+                    let ask program () =
+                        pack program CancellationToken.None |> ignore
+
+                    refused [ "there is no `npm`" ] (ask (Path.Combine(root, "none")))
+
+                    if not (OperatingSystem.IsWindows()) then
+                        refused
+                            [ "`npm pack a@1.0` says"; "no route" ]
+                            (ask (npm "fails" "echo no route >&2; exit 1\n"))
+
+                        refused [ "`npm pack a@1.0` says" ] (ask (npm "lies" "exit 0\n"))
+
+                        let file = pack (npm "packs" "touch \"$4/a-1.0.tgz\"\n") CancellationToken.None
+                        Expect.equal (Path.GetFileName file) "a-1.0.tgz" "the file"
+
+                        use soon = new CancellationTokenSource(200)
+
+                        Expect.throwsT<OperationCanceledException>
+                            (fun () -> pack (npm "hangs" "sleep 60\n") soon.Token |> ignore)
+                            "ended")
         ]

@@ -13,24 +13,31 @@ public static class NpmProgram
 
     private static readonly TimeSpan longest = TimeSpan.FromMinutes(20);
 
-    // Where Windows looks for programs it takes those with .exe only.
-    private static string Program => OperatingSystem.IsWindows() ? "npm.cmd" : "npm";
+    /// <summary>What it is called: Windows looks by itself for programs with .exe only.</summary>
+    public static string Name => OperatingSystem.IsWindows() ? "npm.cmd" : "npm";
 
     /// <summary>Fetches a package into a folder; the file's path.</summary>
+    /// <param name="program">The program, <see cref="Name"/> but in tests.</param>
+    /// <param name="package">The package.</param>
+    /// <param name="version">Its version.</param>
+    /// <param name="folder">An empty folder.</param>
+    /// <param name="cancellation">Ends the program.</param>
     /// <exception cref="InputError">There is no npm, or it does not get the package; the message says why, not what else to do.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static string Pack(string package, string version, string folder, CancellationToken cancellation)
+    public static string Pack(
+        string program,
+        string package,
+        string version,
+        string folder,
+        CancellationToken cancellation
+    )
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         ended.CancelAfter(longest);
-        using var npm = Start([
-            "pack",
-            $"{package}@{version}",
-            "--pack-destination",
-            folder,
-            "--loglevel=error",
-            .. Retries,
-        ]);
+        using var npm = Start(
+            program,
+            ["pack", $"{package}@{version}", "--pack-destination", folder, "--loglevel=error", .. Retries]
+        );
         npm.StandardInput.Close();
         var (output, errors) = (
             npm.StandardOutput.ReadToEndAsync(ended.Token),
@@ -49,17 +56,19 @@ public static class NpmProgram
             throw new InputError($"`npm pack` was not done after {longest.TotalMinutes} minutes", error);
         }
 
+        // Ctrl-C in a terminal ends npm as well
+        cancellation.ThrowIfCancellationRequested();
         return npm.ExitCode == 0 && Directory.GetFiles(folder, "*.tgz") is [var file]
             ? file
             : throw new InputError($"`npm pack {package}@{version}` says{FirstLines(errors.Result + output.Result)}");
     }
 
-    private static Process Start(IEnumerable<string> arguments)
+    private static Process Start(string program, IEnumerable<string> arguments)
     {
         try
         {
             return Process.Start(
-                new ProcessStartInfo(Program, arguments)
+                new ProcessStartInfo(program, arguments)
                 {
                     RedirectStandardInput = true,
                     RedirectStandardOutput = true,

@@ -11,7 +11,7 @@ public sealed record RuntimeSource(string Cache, Func<string, CancellationToken,
     public static RuntimeSource OfMachine(CancellationToken cancellation) =>
         new(
             PackageSourceModule.ofMachine(cancellation).Cache,
-            (folder, token) => NpmProgram.Pack(WebRuntime.Package, WebRuntime.Version, folder, token)
+            (folder, token) => NpmProgram.Pack(NpmProgram.Name, WebRuntime.Package, WebRuntime.Version, folder, token)
         );
 
     private string Kept => Path.Combine(Cache, $"{WebRuntime.Package}-{WebRuntime.Version}");

@@ -1,6 +1,9 @@
 // The detector of this folder in this browser: a worker computes, the page draws. No picture leaves the machine.
 
-const data = await describedIn("model.json");
+const data = await describedIn("model.json").catch((error) => {
+  at("still").textContent = error.message;
+  throw error;
+});
 const PAUSE = 350; // ms between the steps that are played
 const REFUSED = {
   NotAllowedError: "The camera is not allowed for this page; the browser's settings of this site can allow it.",
@@ -12,7 +15,8 @@ const REFUSED = {
 const state = { answer: null, view: null, url: "", threshold: null, by: "class", step: Infinity, player: null, camera: null, computing: "" };
 
 const worker = new Worker("detector.js", { type: "module" });
-const asked = new Map();
+const asked = new Map(); // what the worker has not answered yet, by numbers
+let requests = 0;
 
 async function describedIn(file) {
   const response = await fetch(file);
@@ -35,7 +39,7 @@ worker.addEventListener("error", (event) => {
 
 // What the worker answers to a message; `given` becomes its own.
 const request = (message, given = []) => new Promise((answer, refuse) => {
-  const id = crypto.getRandomValues(new Uint32Array(2)).join();
+  const id = ++requests;
   asked.set(id, { answer, refuse });
   worker.postMessage({ ...message, id }, given);
 });
@@ -92,6 +96,7 @@ function stopCamera() {
   for (const track of state.camera.getTracks()) track.stop();
   state.camera = null;
   at("camera").textContent = "Use the camera";
+  at("told").setAttribute("aria-live", "polite");
 }
 
 // One frame after the other, as fast as they are computed, until it is stopped.
@@ -109,6 +114,8 @@ async function watch() {
   }
   const { camera } = state;
   at("camera").textContent = "Stop the camera";
+  // nobody wants every frame read out
+  at("told").setAttribute("aria-live", "off");
   camera.getVideoTracks()[0].addEventListener("ended", () => {
     stopCamera();
     tell("The camera was unplugged or switched off.", true);
