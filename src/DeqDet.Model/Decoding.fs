@@ -22,7 +22,7 @@ module Decoding =
 
     let private through (effort: Effort) (head: HeadWeights) (pyramid: Pyramid) (query: Query) : Query =
         let refined = Refinement.apply head pyramid query
-        effort.Observer ThroughHead
+        effort.Observer(ThroughHead refined)
         refined
 
     let private stages (effort: Effort) (weights: DecoderWeights) (pyramid: Pyramid) (start: Query) : Query =

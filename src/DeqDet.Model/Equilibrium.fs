@@ -5,14 +5,15 @@ open System.Threading
 open TorchSharp
 open DeqDet.Solver
 
-/// What a prediction has just finished.
+/// What a prediction has just finished. Tensors live only during the call that tells of it.
 type Passed =
     /// Backbone and neck.
     | ThroughBackbone
-    /// Applications of heads before the refinement head, or one of the stages of a model without equilibrium.
-    | ThroughHead
-    /// An application of the refinement head, of all images of the batch whose queries still move.
-    | ThroughApplication
+    /// The head before the refinement head, or one of the stages of a model without equilibrium: the queries that it made, [B, Q, .].
+    | ThroughHead of Query
+    /// An application of the refinement head, of all images of the batch whose queries still move: rows of `QueryState`, by the queries'
+    /// numbers in the batch.
+    | ThroughApplication of Observation
 
 /// What limits a prediction from outside, and who follows it.
 type Effort =
@@ -74,7 +75,7 @@ module Equilibrium =
                 | None -> Unlimited
                 | Some limit -> Time(TimeSpan.FromMilliseconds limit, effort.Clock)
             Trace = false
-            Observer = Some(fun _ -> effort.Observer ThroughApplication)
+            Observer = Some(ThroughApplication >> effort.Observer)
             Cancellation = effort.Cancellation
         }
 

@@ -135,6 +135,19 @@ module Refinement =
             let sampled = Sampling.sample weights.Computation weights.Groups pyramid points
             sampled, Mixing.apply weights.Mixing sampled content
 
+    /// Where a head would read the pyramid for queries [B, Q, .]: points [B, Q, G*P, 3], x, y in px and level in log2 px
+    /// (`Sampling.levelWeights` says what each level counts there). No gradients.
+    let points (weights: HeadWeights) (query: Query) : Tensor =
+        use _ = torch.NewDisposeScope()
+        use _ = torch.no_grad ()
+
+        let offsets =
+            Attention.apply weights.Attention query
+            |> Norm.layer weights.AttentionNorm
+            |> Linear.apply weights.Offsets
+
+        (Sampling.points offsets query.Position).MoveToOuterDisposeScope()
+
     /// What follows the attention, each query on its own: queries that have attended -> refined queries. `sampleAndMix` reads the pyramid at
     /// points and mixes what it reads into contents.
     let private refine (weights: HeadWeights) sampleAndMix (position: Tensor) (attended: Tensor) =

@@ -131,6 +131,7 @@ let tests =
                         use batch = ImageBatching.ofImages session.Model.Settings.Data [ picture 4 80 60 ]
                         frames.Next(batch, CancellationToken.None) |> ignore
                         frames.Next(batch, CancellationToken.None) |> ignore
+                        session.Follow(batch, 4, (fun _ -> true), CancellationToken.None) |> ignore
 
                     // what libtorch and the settings make once
                     round ()
@@ -218,6 +219,77 @@ let tests =
                     for finding in session.Detect(picture 1 80 60) do
                         Expect.isFalse finding.Residual.HasValue "residual"
                         Expect.isFalse finding.Steps.HasValue "steps")
+
+            testCase "a prediction that is followed is the same one, and its states lead there"
+            <| fun () ->
+                for assignments, states in
+                    [
+                        [ "solver.steps=4"; "rag.supervised=[1,4]" ], 6
+                        [ "kind=adamixer"; "head.stages=3" ], 3
+                    ] do
+                    withCheckpoint assignments (fun path ->
+                        use session = DetectorSession.Open path
+                        session.Times <- PartTimes()
+                        use batch = ImageBatching.ofImages session.Model.Settings.Data [ picture 1 301 200 ]
+                        let expected = session.Predict(batch, CancellationToken.None)[0]
+                        let best = expected.Findings[0]
+
+                        let struct (prediction, followed) =
+                            session.Follow(
+                                batch,
+                                4,
+                                (fun finding -> finding.Query = best.Query),
+                                CancellationToken.None
+                            )
+
+                        Expect.isTrue (near (numbers expected.Findings) (numbers prediction.Findings)) "the same"
+                        Expect.equal followed.States states "states"
+                        Expect.equal followed.HasEquilibrium (states = 6) "stages or an equilibrium"
+                        Expect.hasLength followed.Queries 4 "as many as were asked for"
+
+                        Expect.equal
+                            [ for query in followed.Queries -> query.IsKept ]
+                            [ true; false; false; false ]
+                            "what was kept comes first"
+
+                        let last (query: FollowedQuery) = Array.last query.Moments
+                        let others = [ for query in Array.tail followed.Queries -> (last query).Score ]
+                        Expect.equal others (List.sortDescending others) "then the surest others"
+                        let first = followed.Queries[0]
+                        Expect.equal first.Query best.Query "its query"
+                        let box = (last first).Box
+
+                        for a, b in [ box.X1, best.Box.X1; box.Y2, best.Box.Y2; (last first).Score, best.Score ] do
+                            Expect.isLessThan (abs (a - b)) (1e-3f * (1.0f + abs b)) "what was read out"
+
+                        Expect.equal (last first).Label best.Label "its class"
+                        let looked = if states = 6 then 6 else 2
+                        Expect.hasLength first.Points looked "where it looks, as long as something follows"
+                        let points = first.Points[0].Length / 2
+                        Expect.equal first.LevelWeights[0].Length (4 * points) "a weight for each level"
+
+                        for query in followed.Queries do
+                            for weights in query.LevelWeights do
+                                for point in Array.chunkBySize 4 weights do
+                                    Expect.isLessThan (abs (Array.sum point - 1.0f)) 1e-4f "of one in all"
+
+                        // the first box is the whole picture, and the points of a new head lie on a grid in it
+                        for i, place in Array.indexed first.Points[0] do
+                            Expect.isTrue
+                                (place > 0.0f && place < (if i % 2 = 0 then 301.0f else 200.0f))
+                                "in px of the picture"
+
+                        Expect.equal followed.Strides[0] (4.0 / float batch.Images[0].ScaleX) "strides, too")
+
+                withCheckpoint [] (fun path ->
+                    use session = DetectorSession.Open path
+
+                    use two =
+                        ImageBatching.ofImages session.Model.Settings.Data [ picture 1 80 60; picture 2 80 60 ]
+
+                    Expect.throwsT<ArgumentException>
+                        (fun () -> session.Follow(two, 4, (fun _ -> true), CancellationToken.None) |> ignore)
+                        "one at a time")
 
             testCase "many images in one call are those of one at a time, in their order"
             <| fun () ->

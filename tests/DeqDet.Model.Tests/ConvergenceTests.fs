@@ -11,7 +11,7 @@ let private numbers (tensor: Tensor) =
     tensor.``to``(torch.float64).contiguous().data<float>().ToArray()
 
 /// A whole detector with random float64 weights near their initial values.
-let private detectorOf (kind: DetectorKind) (seed: int) : Detector =
+let detectorOf (kind: DetectorKind) (seed: int) : Detector =
     let small = Small.settings kind
 
     let settings =
@@ -37,7 +37,7 @@ let private detectorOf (kind: DetectorKind) (seed: int) : Detector =
         else
             drawn)
 
-let private images (count: int) (seed: int) : ImageBatch =
+let images (count: int) (seed: int) : ImageBatch =
     use generator = Small.generator seed
 
     {

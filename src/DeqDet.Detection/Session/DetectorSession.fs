@@ -146,6 +146,57 @@ type DetectorSession internal (model: TrainedModel, device: torch.Device, owned:
             lap DetectionPart.ReadOut
             predictions, Query.map (fun tensor -> tensor.DetachFromDisposeScope()) found.State, found.Warm)
 
+    /// What is found in the one image of a batch, and how its queries came there: those of findings that `keeps` wants, and of the others the
+    /// surest, `most` in all. The numbers are those of `Predict`. Raises OperationCanceledException when cancelled.
+    member session.Follow
+        (batch: Batch, most: int, keeps: Predicate<Finding>, cancellation: CancellationToken)
+        : struct (Prediction * FollowedImage) =
+        if batch.Images.Count <> 1 then
+            invalidArg (nameof batch) $"one image is followed at a time, not {batch.Images.Count}"
+
+        lock turn (fun () ->
+            alive ()
+            use _ = torch.NewDisposeScope()
+            use follower = new QueryFollower(model.Detector)
+
+            let parts =
+                match session.Times with
+                | null -> None
+                | times -> Some(PartWatch(times, clock))
+
+            let images = BatchTensors.images device batch
+            parts |> Option.iter (fun parts -> parts.Lap DetectionPart.Prepare)
+            let effort = effort parts cancellation
+
+            let observe passed =
+                effort.Observer passed
+                follower.Pass passed
+                // looking is no part of the prediction
+                parts |> Option.iter (fun parts -> parts.Skip())
+
+            let found =
+                images |> Detector.detect { effort with Observer = observe } model.Detector
+
+            cancellation.ThrowIfCancellationRequested()
+            let prediction = (Prediction.ofBatch model.Classes batch found)[0]
+            parts |> Option.iter (fun parts -> parts.Lap DetectionPart.ReadOut)
+            let states = follower.States found
+
+            let chosen =
+                FollowedImage.choose most keeps prediction.Findings (Array.last states).Scores
+
+            let image = batch.Images[0]
+
+            let followed =
+                FollowedImage.ofStates
+                    model.Settings.Detector
+                    (image.ScaleX, image.ScaleY)
+                    prediction.Refinement
+                    chosen
+                    states
+
+            struct (prediction, followed))
+
     /// What is found in each image of a batch. Raises OperationCanceledException when cancelled.
     member session.Predict(batch: Batch, cancellation: CancellationToken) : Prediction[] =
         let predictions, state, _ = session.PredictFrom(None, batch, cancellation)

@@ -67,11 +67,14 @@ type internal PartWatch(times: PartTimes, clock: unit -> TimeSpan) =
         times.Add(part, now - last)
         last <- now
 
+    /// Leaves out the time since the last call.
+    member _.Skip() : unit = last <- clock ()
+
     /// The same for what the detector says that it has passed.
     member watch.Pass(passed: Passed) : unit =
         match passed with
         | ThroughBackbone -> watch.Lap DetectionPart.Backbone
-        | ThroughHead -> watch.Lap DetectionPart.Heads
-        | ThroughApplication ->
+        | ThroughHead _ -> watch.Lap DetectionPart.Heads
+        | ThroughApplication _ ->
             steps <- steps + 1
             watch.Lap(DetectionPart.Step steps)
