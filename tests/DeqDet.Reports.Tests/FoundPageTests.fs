@@ -45,7 +45,7 @@ let private picture =
     Thumbnail.Webp(RgbImage(Array.zeroCreate (8 * 6 * 3), 8, 6), 8)
 
 let image file found =
-    FoundImage(file, "a b.png", 80, 60, Array.ofList found, 7, 5, 6, picture)
+    FoundImage(file, "a b.png", 80, 60, Array.ofList found, 7, 5, 6, picture, "a b.refinement.html")
 
 let private write (images: FoundImage list) =
     use stream = new MemoryStream()

@@ -102,6 +102,23 @@ let private found (folder: string) =
     )
         .Save(Path.Combine(folder, "gallery.html"))
 
+/// A refinement to an equilibrium, one by stages, and one of which nothing was kept.
+let private refinement (folder: string) =
+    let save name followed animation =
+        (RefinementPageTests.page name followed animation).Save(Path.Combine(folder, name + ".refinement.html"))
+
+    save "one" (RefinementPageTests.followed true) "one.refinement.webp"
+    save "stages" (RefinementPageTests.followed false) "one.refinement.webp"
+
+    let whole = RefinementPageTests.followed true
+
+    save
+        "nothing"
+        { whole with
+            Queries = [| for query in whole.Queries -> { query with IsKept = false } |]
+        }
+        null
+
 let private evaluation (folder: string) =
     let case = Path.Combine(GoldenFolder.path "cocoeval", "synth-base")
     let truth = GroundTruthReader.Load(Path.Combine(case, "gt.json"))
@@ -209,9 +226,92 @@ let tests =
                     "one.png"
                     "enlarged"
 
+                Expect.equal
+                    (browser.Read
+                        "[...document.querySelectorAll('dialog a')].map((a) => a.getAttribute('href')).join()")
+                    "a%20b.png,a%20b.refinement.html"
+                    "the way to how it was found"
+
                 browser.Press "Escape"
                 Expect.equal (count browser "dialog[open]") 0 "closed"
                 expectWhole browser "after all")
+
+            inBrowser "a refinement" refinement (fun browser folder ->
+                visit browser (Path.Combine(folder, "one.refinement.html"))
+                let read = browser.Read
+
+                let output () =
+                    read "document.querySelector('#player output').textContent"
+
+                let shown () =
+                    int (
+                        read
+                            "[...document.querySelectorAll('#player rect.box')].filter(e => e.style.display !== 'none').length"
+                    )
+
+                let left () =
+                    float (read "document.querySelectorAll('#player rect.box')[2].getAttribute('x')")
+
+                Expect.equal (output ()) "step 4 of 4" "what was read out is seen first"
+                Expect.equal (shown ()) 2 "the boxes of what was kept"
+                let last = left ()
+
+                // the slider
+                browser.Set("#state", "0")
+                Expect.equal (output ()) "init head" "the first state"
+                Expect.notEqual (left ()) last "the box was elsewhere"
+                Expect.equal (count browser "#player .way line") 0 "no way yet"
+                focus browser "#state"
+                browser.Press "ArrowRight"
+                Expect.equal (output ()) "step 1 of 4" "by a key"
+                Expect.equal (count browser "#player .way line") 2 "a stretch of each"
+
+                // play, from here to the end
+                browser.Click "#play"
+                Expect.stringContains (read "document.querySelector('#play').textContent") "pause" "it runs"
+
+                browser.Until(
+                    "document.querySelector('#play').textContent.includes('play')",
+                    "document.body.textContent"
+                )
+
+                Expect.equal (output ()) "step 4 of 4" "to the last state"
+                Expect.equal (left ()) last "where the box was"
+
+                // a query, by its button and by its box
+                Expect.equal (count browser "#player circle") 0 "no points"
+                focus browser "#queries tbody button"
+                browser.Press "Enter"
+                Expect.equal (count browser "#player circle") 4 "the points of the chosen query"
+                Expect.equal (count browser "#queries tr.chosen") 1 "marked"
+                Expect.equal (count browser "#queries .shares .bar") 4 "a share for each level"
+                browser.Click "#queries .chips button:nth-child(2)"
+                Expect.equal (count browser "#queries .chips [aria-pressed=true]") 1 "one level"
+                Expect.equal (count browser "#player circle") 4 "what it counts at each point"
+                browser.Press "Escape"
+                Expect.equal (count browser "#player circle") 0 "let go"
+                browser.Click "#player rect.box[stroke]:last-of-type"
+                Expect.equal (count browser "#player circle") 4 "by its box"
+                browser.Press "Escape"
+
+                // the others
+                browser.Click "#others"
+                Expect.equal (shown ()) 3 "one more, which was not kept"
+                browser.Click "#queries tr:nth-child(3)"
+                Expect.equal (count browser "#player circle") 0 "of which no points are there"
+                browser.Press "Escape"
+                browser.Click "#paths svg"
+                Expect.equal (output ()) "step 2 of 4" "a click into a chart goes there"
+
+                for page, first in
+                    [
+                        "stages.refinement.html", "stage 5 of 5"
+                        "nothing.refinement.html", "step 4 of 4"
+                    ] do
+                    visit browser (Path.Combine(folder, page))
+                    Expect.equal (output ()) first page
+
+                Expect.isGreaterThan (shown ()) 0 "where nothing was kept, what came nearest")
 
             inBrowser "an evaluation" evaluation (fun browser folder ->
                 visit browser (Path.Combine(folder, "report.html"))

@@ -13,6 +13,7 @@ namespace DeqDet.Reports.Pages;
 /// <param name="Settled">Queries within the tolerance.</param>
 /// <param name="Queries">Queries that were measured; 0 for models without equilibrium.</param>
 /// <param name="Picture">The image as WebP, scaled down.</param>
+/// <param name="Refinement">Name of the page beside this one that shows how it was found; null where there is none.</param>
 public sealed record FoundImage(
     string File,
     string PictureFile,
@@ -22,7 +23,8 @@ public sealed record FoundImage(
     int Steps,
     int Settled,
     int Queries,
-    byte[] Picture
+    byte[] Picture,
+    string? Refinement = null
 );
 
 /// <summary>What a detector found in images, as a page to be looked through by class, score and residual.</summary>
@@ -51,6 +53,7 @@ public sealed record FoundPage(
     private static readonly string[] scripts =
     [
         "dom.js",
+        "residual.js",
         "found.js",
         "frames.js",
         "grid.js",
@@ -104,6 +107,11 @@ public sealed record FoundPage(
         writer.WriteStartObject();
         writer.WriteString("file", image.File);
         writer.WriteString("picture_file", image.PictureFile);
+        if (image.Refinement is { } refinement)
+        {
+            writer.WriteString("refinement", refinement);
+        }
+
         writer.WriteNumber("width", image.Width);
         writer.WriteNumber("height", image.Height);
         writer.WriteNumber("steps", image.Steps);

@@ -21,7 +21,7 @@ internal sealed class BoxPainter(SKCanvas canvas, int width, int height)
     {
         foreach (var box in boxes)
         {
-            Frame(Snapped(box.Box), Palette.Of(box.Label), box.Dashed);
+            Frame(Snapped(box.Box), box.Ink, box.Dashed);
         }
         var taken = new List<SKRect>();
         // The last box matters most, so its chip has the first choice of place.
@@ -104,7 +104,7 @@ internal sealed class BoxPainter(SKCanvas canvas, int width, int height)
 
     private void Chip(SKRect place, DrawnBox box)
     {
-        var colour = Palette.Of(box.Label);
+        var colour = box.Ink;
         using var paint = new SKPaint { IsAntialias = true, Color = contour };
         var radius = capital * 0.25f;
         canvas.DrawRoundRect(SKRect.Inflate(place, 1, 1), radius + 1, radius + 1, paint);

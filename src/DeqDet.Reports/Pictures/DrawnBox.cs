@@ -1,4 +1,5 @@
 using DeqDet.Coco;
+using SkiaSharp;
 
 namespace DeqDet.Reports;
 
@@ -8,8 +9,18 @@ namespace DeqDet.Reports;
 /// <param name="Name">What is written at the box; nothing if empty. As <see cref="DeqDet.Images.TextFont"/> writes it.</param>
 /// <param name="Score">Written behind the name; null for none.</param>
 /// <param name="Dashed">Drawn with a dashed line, as are regions that hold many objects.</param>
-public sealed record DrawnBox(Box Box, int Label, string Name, double? Score = null, bool Dashed = false)
+/// <param name="Colour">Its colour; null: the class's.</param>
+public sealed record DrawnBox(
+    Box Box,
+    int Label,
+    string Name,
+    double? Score = null,
+    bool Dashed = false,
+    SKColor? Colour = null
+)
 {
+    internal SKColor Ink => Colour ?? Palette.Of(Label);
+
     internal string Caption
     {
         get

@@ -43,14 +43,10 @@ const ORDERS = {
   ...(settles ? { residual: ["highest residual first", down(worst)], steps: ["most steps first", down((image) => image.steps)] } : {}),
 };
 
-// From settled to moving: a residual of 0.0001 is green, of 0.1 red, between them by its logarithm.
-function shade(residual) {
-  const share = Math.min(1, Math.max(0, (Math.log10(Math.max(residual, 1e-9)) + 4) / 3));
-  return { colour: `hsl(${Math.round(140 - 140 * share)} 85% 55%)`, ink: "#000" };
-}
+// From settled to moving: a residual of 0.0001 is green, of 0.1 red.
+const shade = shades(1e-4, 1e-1);
 const colourOf = (box) => (state.colour === "residual" ? shade(residualOf(box)) : data.classes[box.kind]);
 const dashOf = () => "none";
-const small = (residual) => (residual === null ? "not finite" : residual === 0 ? "0" : residual < 0.001 ? residual.toExponential(1) : residual.toPrecision(2));
 const labelOf = (box) =>
   `${data.classes[box.kind].name} ${box.score.toFixed(2)}` + (state.colour === "residual" && box.steps !== null ? `, ${small(box.residual)}` : "");
 const sizeOf = (box) => `${Math.round(box.w)} × ${Math.round(box.h)} px`;
@@ -65,7 +61,8 @@ function settled(image) {
 function told(image) {
   const boxes = boxesOf(image);
   const found = boxes.length === 0 ? "nothing" : counted(boxes.length, "detection");
-  return element("span", {}, `${found}, ${image.width} × ${image.height}${settled(image)}`);
+  const text = `${found}, ${image.width} × ${image.height}${settled(image)}`;
+  return element("span", {}, text, ...(image.refinement ? [" · ", element("a", { href: encodeURIComponent(image.refinement) }, "step by step")] : []));
 }
 
 // The detections of an enlarged image as a table, the surest first.
@@ -80,5 +77,6 @@ function below(image) {
   return [
     rows.length === 0 ? element("p", { className: "soft" }, "Nothing was found.") : element("div", { className: "scroll found" }, table),
     element("p", { className: "soft open" }, element("a", { href: encodeURIComponent(image.picture_file) }, "open the annotated picture"), " beside this page"),
+    ...(image.refinement ? [element("p", { className: "soft" }, element("a", { href: encodeURIComponent(image.refinement) }, "see how it was found"), ", step by step")] : []),
   ];
 }
