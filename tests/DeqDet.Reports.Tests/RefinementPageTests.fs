@@ -44,10 +44,7 @@ let private query number isKept hasEquilibrium : FollowedQuery =
                         Residual = if at = 0 then nan else 1.23456 / pown 10.0 at
                     }
             |]
-        Points =
-            [|
-                for _ in 1..looked -> [| 20f; 15f; 40f; 30f; -4000f; 5f; nanf; 60f |]
-            |]
+        Points = [| for _ in 1..looked -> [| 20f; 15f; 40f; 30f; -4000f; 5f; nanf; 60f |] |]
         LevelWeights =
             [|
                 for _ in 1..looked -> Array.concat [ for _ in 1..4 -> [| 0.5f; 0.25f; 0.25f; 0.0f |] ]

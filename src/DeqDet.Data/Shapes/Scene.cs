@@ -44,6 +44,7 @@ public sealed class Scene
     private static readonly TextureKind[] Kinds = Enum.GetValues<TextureKind>();
 
     private readonly SplitMix64 random;
+    private readonly int scale;
     private readonly int width;
     private readonly int height;
     private readonly byte[] rgb;
@@ -53,26 +54,30 @@ public sealed class Scene
     private readonly List<Colour> itemColours = [];
     private readonly (int X, int Y)? shadow;
 
-    private Scene(SplitMix64 random, int width, int height)
+    private Scene(SplitMix64 random, int width, int height, int scale)
     {
-        (this.random, this.width, this.height) = (random, width, height);
+        (this.random, this.width, this.height, this.scale) = (random, width * scale, height * scale, scale);
+        (width, height) = (this.width, this.height);
         rgb = new byte[width * height * 3];
         owner = new int[width * height];
         Array.Fill(owner, Background);
-        shadow = random.Chance(0.5) ? (random.Between(-2, 2), random.Between(1, 3)) : null;
+        shadow = random.Chance(0.5) ? (random.Between(-2, 2) * scale, random.Between(1, 3) * scale) : null;
     }
 
-    /// <summary>The picture with the given index of a set; every ninth has a crowd region.</summary>
-    public static Picture Draw(long seed, int set, int index)
+    /// <summary>
+    /// The picture with the given index of a set; every ninth has a crowd region. With a scale, width and height are so many times as large and all is
+    /// drawn as fine as that allows: another picture, of the same kind.
+    /// </summary>
+    public static Picture Draw(long seed, int set, int index, int scale = 1)
     {
         var random = SplitMix64.For(seed, set, index);
         var large = random.Chance(0.3);
         var (width, height) = random.Pick(large ? LargeCanvases : Canvases);
-        var scene = new Scene(random, width, height);
+        var scene = new Scene(random, width, height, scale);
         scene.DrawBackground();
         if (large)
         {
-            scene.AddShape(random.Between(101.0, 116.0));
+            scene.AddShape(random.Between(101.0, 116.0) * scale);
         }
 
         if (index % CrowdEvery == CrowdEvery / 2)
@@ -85,12 +90,17 @@ public sealed class Scene
         {
             var medium = Math.Min(random.Between(34.0, 90.0), random.Between(34.0, 90.0));
             scene.AddShape(
-                random.Chance(0.4) ? random.Between(13.0, 30.0) : Math.Min(medium, Math.Min(width, height) * 0.6)
+                scale
+                    * (
+                        random.Chance(0.4)
+                            ? random.Between(13.0, 30.0)
+                            : Math.Min(medium, Math.Min(width, height) * 0.6)
+                    )
             );
         }
 
         scene.AddSensorNoise();
-        return new(scene.rgb, width, height, scene.Regions());
+        return new(scene.rgb, scene.width, scene.height, scene.Regions());
     }
 
     private void DrawBackground()
@@ -100,8 +110,9 @@ public sealed class Scene
         var second = first.Towards(Muted(), random.Between(80, 200));
         var kind = random.Pick(Kinds);
         var period = kind == TextureKind.Noise ? random.Between(8, 40) : random.Between(7, 24);
+        period *= scale;
         var texture = Texture.Random(random, kind, first, second, period);
-        var clouds = Texture.Random(random, TextureKind.Noise, first, Muted(), random.Between(20, 60));
+        var clouds = Texture.Random(random, TextureKind.Noise, first, Muted(), random.Between(20, 60) * scale);
         var cloudShare = random.Between(20, 110);
         for (var y = 0; y < height; y++)
         {
@@ -116,7 +127,7 @@ public sealed class Scene
         {
             var from = new Point(random.Between(0.0, width), random.Between(0.0, height));
             var to = new Point(random.Between(0.0, width), random.Between(0.0, height));
-            var mask = Mask.Of(Outline.Stroke(from, to, random.Between(0.7, 2.4)));
+            var mask = Mask.Of(Outline.Stroke(from, to, random.Between(0.7, 2.4) * scale));
             var colour = Muted();
             Paint(mask, 0, 0, (_, _) => colour, random.Between(60, 170));
         }
@@ -144,15 +155,18 @@ public sealed class Scene
         var (columns, rows) = (random.Between(3, 6), random.Between(3, 5));
         for (var attempt = 0; attempt < Tries; attempt++)
         {
-            var centre = new Point(random.Between(20.0, width - 20.0), random.Between(16.0, height - 16.0));
+            var centre = new Point(
+                random.Between(20.0 * scale, width - 20.0 * scale),
+                random.Between(16.0 * scale, height - 16.0 * scale)
+            );
             var masks = new List<Mask>();
             for (var i = 0; i < columns * rows; i++)
             {
-                var x = centre.X + (i % columns - (columns - 1) / 2.0) * 9 + random.Between(-1.5, 1.5);
-                var y = centre.Y + (i / columns - (rows - 1) / 2.0) * 9 + random.Between(-1.5, 1.5);
+                var x = centre.X + (i % columns - (columns - 1) / 2.0) * 9 * scale + random.Between(-1.5, 1.5) * scale;
+                var y = centre.Y + (i / columns - (rows - 1) / 2.0) * 9 * scale + random.Between(-1.5, 1.5) * scale;
                 var outline = Outline
                     .OfClass(label)
-                    .Placed(1, random.Between(5.0, 7.5), Turn.Random(random), new(x, y));
+                    .Placed(1, random.Between(5.0, 7.5) * scale, Turn.Random(random), new(x, y));
                 masks.Add(Mask.Of(outline));
             }
 
@@ -177,7 +191,10 @@ public sealed class Scene
         foreach (var mask in masks)
         {
             var extent = Math.Max(mask.Width, mask.Height);
-            var period = random.Between(Math.Clamp(extent / 7, 4, 9), Math.Clamp(extent / 4, 5, 18));
+            var period = random.Between(
+                Math.Clamp(extent / 7, 4 * scale, 9 * scale),
+                Math.Clamp(extent / 4, 5 * scale, 18 * scale)
+            );
             var texture = Texture.Random(random, crowd ? TextureKind.Plain : random.Pick(Kinds), first, second, period);
             if (shadow is var (dx, dy))
             {

@@ -76,8 +76,8 @@ public sealed record Texture(TextureKind Kind, Colour First, Colour Second, int 
         }
 
         // Turned coordinates in 1/256 px.
-        var u = (x * 256 * Cos + y * 256 * Sin) >> 14;
-        var v = (y * 256 * Cos - x * 256 * Sin) >> 14;
+        var u = (int)((x * 256L * Cos + y * 256L * Sin) >> 14);
+        var v = (int)((y * 256L * Cos - x * 256L * Sin) >> 14);
         return First.Towards(Second, Share(u, v));
     }
 
