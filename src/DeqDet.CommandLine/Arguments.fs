@@ -159,7 +159,7 @@ type TestArgument =
 type DetectArgument =
     | [<MainCommand;
         Explain("CHECKPOINT SOURCE...",
-                "Checkpoint file or work folder, then what to look at: images, folders, patterns ('photos/**/*.jpg'), and by an installed ffmpeg videos, cameras (camera:0) and streams (rtsp://...); - takes a list of these from standard input, a line each.",
+                "Checkpoint file or work folder, then what to look at: images, folders, patterns ('photos/**/*.jpg'), and by an installed ffmpeg videos, cameras (camera:0) and streams (rtsp://...); - takes a list of these from standard input, a line each. The checkpoint called shapes comes with the program; without CHECKPOINT and SOURCE it looks at the pictures that come with it.",
                 "detect work/shapes data/shapes/val")>] Inputs of string list
     | [<Unique;
         Explain("DIR",
@@ -213,6 +213,10 @@ type DetectArgument =
         Explain("",
                 "Begins each image at the equilibrium of the one before it, as for the frames of a video in the order of their names; where that fails, at the usual start. Needs a tolerance.",
                 "detect work/shapes frames --tolerance 0.01 --warm-start")>] Warm_Start
+    | [<Unique;
+        Explain("",
+                "Also writes a page for each image that shows how its detections came about, step by step, with a slider: boxes, scores, residuals, and the points that were looked at; and the same as a moving picture (animated WebP).",
+                "detect work/shapes photo.jpg --refinement")>] Refinement
     | [<Unique;
         Explain("auto|cpu|cuda|cuda:N",
                 "Where to compute. Default: auto, a GPU where there is one.",
@@ -723,8 +727,9 @@ type Command =
         Explain("", "gives the COCO table of a checkpoint on its validation images.", "test work/shapes")>] Test of
         ParseResults<TestArgument>
     | [<CliPrefix(CliPrefix.None);
-        Explain("", "finds objects in images: results as JSON, and annotated pictures.", "detect work/shapes photo.jpg")>] Detect of
-        ParseResults<DetectArgument>
+        Explain("",
+                "finds objects in images: results as JSON, and annotated pictures. Alone it shows what comes with the program.",
+                "detect work/shapes photo.jpg")>] Detect of ParseResults<DetectArgument>
     | [<CliPrefix(CliPrefix.None);
         Explain("",
                 "answers requests over HTTP: pictures in, detections out; with a page to drop a picture on.",

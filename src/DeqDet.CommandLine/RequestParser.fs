@@ -194,6 +194,11 @@ module RequestParser =
 
             refuse $"{name} {word}: must be one of {all}{meant}; for example: {name} {example}"
 
+    /// Whether a path ends as those of images do, and never those of checkpoints.
+    let private isImage (path: string) =
+        [ ".jpg"; ".jpeg"; ".png"; ".webp"; ".bmp"; ".gif"; ".tif"; ".tiff" ]
+        |> List.exists (fun ending -> path.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
+
     let private detect (results: ParseResults<DetectArgument>) : DetectRequest =
         match results.GetResults DetectArgument.Inputs |> List.concat with
         | _ when
@@ -206,14 +211,27 @@ module RequestParser =
             && results.Contains DetectArgument.Tiles
             ->
             refuse "detect: --warm-start and --tiles exclude each other: tiles of one picture do not follow each other"
-        | [] -> refuse "detect: name a checkpoint and images; for example: detect work/shapes photo.jpg"
+        | _ when
+            results.Contains DetectArgument.Refinement
+            && results.Contains DetectArgument.Tiles
+            ->
+            refuse
+                "detect: --refinement and --tiles exclude each other: each tile is refined on its own; cut the picture, and name the piece"
+        | _ when
+            results.Contains DetectArgument.Refinement
+            && results.Contains DetectArgument.Warm_Start
+            ->
+            refuse "detect: --refinement and --warm-start exclude each other: it shows the way from the usual start"
+        | [ image ] when isImage image ->
+            refuse
+                $"detect: {image} is an image; name the checkpoint before it, for example: detect work/shapes {Shell.quote image}; without either, detect shows the detector that comes with the program"
         | [ checkpoint ] ->
             refuse
                 $"detect: name an image, a folder or a video after the checkpoint; for example: detect {Shell.quote checkpoint} photo.jpg"
-        | checkpoint :: images ->
+        | inputs ->
             {
-                Checkpoint = checkpoint
-                Images = Array.ofList images
+                Checkpoint = List.tryHead inputs
+                Images = inputs |> List.skip (min 1 inputs.Length) |> Array.ofList
                 Out = results.GetResult(DetectArgument.Out, "detections")
                 Tiles = results.TryGetResult DetectArgument.Tiles
                 Overlap = results.GetResult(DetectArgument.Overlap, 0.2)
@@ -231,6 +249,7 @@ module RequestParser =
                         (results.TryGetResult DetectArgument.Tolerance)
                         (results.TryGetResult DetectArgument.Budget_Ms)
                 WarmStart = results.Contains DetectArgument.Warm_Start
+                Refinement = results.Contains DetectArgument.Refinement
                 Precision = results.TryGetResult DetectArgument.Precision |> Option.map numbersOf
                 Device = deviceOf (results.TryGetResult DetectArgument.Device)
                 Tf32 = results.Contains DetectArgument.Tf32

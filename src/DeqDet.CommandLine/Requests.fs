@@ -162,8 +162,10 @@ module Formats =
 
 type DetectRequest =
     {
-        Checkpoint: string
-        /// Images, folders, patterns, videos, cameras and streams, at least one; "-" for a list of these on standard input.
+        /// None: the detector that comes with the program, on the pictures that do.
+        Checkpoint: string option
+        /// Images, folders, patterns, videos, cameras and streams, at least one where there is a checkpoint; "-" for a list of these on standard
+        /// input.
         Images: string[]
         /// Folder for results and pictures.
         Out: string
@@ -178,6 +180,8 @@ type DetectRequest =
         Solver: SolverRequest
         /// Whether each image begins where the one before it ended.
         WarmStart: bool
+        /// Whether each image gets a page and a moving picture of how it was refined.
+        Refinement: bool
         /// Numbers to predict with; None: what the checkpoint says.
         Precision: NumberKind option
         Device: DeviceChoice
@@ -187,6 +191,13 @@ type DetectRequest =
         /// Whether the averaged weights are taken, of a checkpoint that holds both.
         Ema: bool
     }
+
+    /// The same of a checkpoint and pictures that were not named.
+    member request.Over(checkpoint: string, images: string[]) : DetectRequest =
+        { request with
+            Checkpoint = Some checkpoint
+            Images = images
+        }
 
 type ServeRequest =
     {

@@ -87,7 +87,7 @@ let private tested: TestRequest =
 
 let private detected: DetectRequest =
     {
-        Checkpoint = "w"
+        Checkpoint = Some "w"
         Images = [| "a.jpg" |]
         Out = "detections"
         Tiles = None
@@ -96,6 +96,7 @@ let private detected: DetectRequest =
         Threshold = None
         Solver = asIs
         WarmStart = false
+        Refinement = false
         Precision = None
         Device = Auto
         Tf32 = false
@@ -335,6 +336,14 @@ let private understood =
                 Threshold = Some 0.5
             }
         [ "detect"; "w"; "a.jpg" ], Request.Detect detected
+        [ "detect"; "--refinement"; "--out"; "o" ],
+        Request.Detect
+            { detected with
+                Checkpoint = None
+                Images = [||]
+                Out = "o"
+                Refinement = true
+            }
         [ "serve"; "w" ], Request.Serve served
         [
             "serve"
@@ -794,8 +803,11 @@ let private refused =
         [ "train"; "a.json"; "b.json" ], [ "'b.json' is one argument too many" ]
         [ "test" ], [ "test"; "checkpoint"; "for example" ]
         [ "test"; "a"; "b" ], [ "'b' is one argument too many" ]
-        [ "detect" ], [ "detect"; "checkpoint and images" ]
         [ "detect"; "w" ], [ "detect w photo.jpg" ]
+        [ "detect"; "my photo.JPG" ], [ "is an image"; "detect work/shapes 'my photo.JPG'" ]
+        [ "detect"; "w"; "a.jpg"; "--refinement"; "--tiles"; "64" ], [ "--refinement and --tiles exclude each other" ]
+        [ "detect"; "w"; "a.jpg"; "--refinement"; "--warm-start" ],
+        [ "--refinement and --warm-start exclude each other" ]
         [ "detect"; "w"; "a"; "--format"; "yolo,pascal" ],
         [ "--format pascal"; "coco, yolo, yolo-conf, voc, labelme, csv" ]
         [ "detect"; "w"; "a"; "--format"; "jolo" ], [ "--format jolo"; "did you mean yolo?" ]

@@ -15,7 +15,7 @@ open DeqDet.Tests.SolvingTests
 
 let private request (work: string) (out: string) (places: string list) : DetectRequest =
     {
-        Checkpoint = work
+        Checkpoint = Some work
         Images = Array.ofList places
         Out = out
         Tiles = None
@@ -30,6 +30,7 @@ let private request (work: string) (out: string) (places: string list) : DetectR
                 BudgetMs = None
             }
         WarmStart = false
+        Refinement = false
         Precision = None
         Device = DeviceChoice.Cpu
         Tf32 = false
@@ -185,6 +186,127 @@ let tests =
                         File.WriteAllText(place "file", "")
                         let _, taken = detect programs "" (request work (place "file") [ picture ])
                         Expect.stringContains taken "--out" "named"))
+
+            testCase "refinement: a page and a moving picture for each image, which a second run replaces"
+            <| fun () ->
+                for assignments in [ []; [ "kind=adamixer"; "head.stages=2" ] ] do
+                    withModel assignments (fun work images ->
+                        inFolder (fun folder ->
+                            let place (name: string) = Path.Combine(folder, name)
+                            let mixed = place "ü 中 #1"
+                            Directory.CreateDirectory mixed |> ignore
+
+                            for number, name in List.indexed [ "a b.png"; "中 %41.png" ] do
+                                File.Copy(
+                                    (Directory.GetFiles images |> Array.sort)[number],
+                                    Path.Combine(mixed, name)
+                                )
+
+                            let out = place "out"
+
+                            let followed =
+                                { request work out [ mixed ] with
+                                    Refinement = true
+                                }
+
+                            Directory.CreateDirectory out |> ignore
+                            File.WriteAllText(Path.Combine(out, "a b.refinement.html"), "mine")
+
+                            let names () =
+                                [
+                                    for path in
+                                        Directory.GetFiles out
+                                        |> Array.sortWith (fun a b -> String.CompareOrdinal(a, b)) ->
+                                        Path.GetFileName path
+                                ]
+
+                            let said, last = detect "" "" followed
+                            Expect.equal last "0" said
+
+                            let expected =
+                                [
+                                    "a b-2.png"
+                                    "a b-2.refinement.html"
+                                    "a b-2.refinement.webp"
+                                    "a b.refinement.html"
+                                    "gallery.html"
+                                    "results.json"
+                                    "中 %41.png"
+                                    "中 %41.refinement.html"
+                                    "中 %41.refinement.webp"
+                                ]
+
+                            Expect.equal (names ()) expected "files"
+
+                            Expect.equal
+                                (File.ReadAllText(Path.Combine(out, "a b.refinement.html")))
+                                "mine"
+                                "not ours"
+
+                            Expect.stringContains said "中 %41.refinement.html" "the page is named"
+
+                            let text = File.ReadAllText(Path.Combine(out, "a b-2.refinement.html"))
+                            Expect.stringContains text "a b-2.refinement.webp" "the moving picture is named"
+
+                            Expect.stringContains
+                                (File.ReadAllText(Path.Combine(out, "gallery.html")))
+                                "a b-2.refinement.html"
+                                "the page of all leads there"
+
+                            let found run =
+                                [
+                                    for found in list (results run) "annotations" ->
+                                        found.GetProperty("query").GetInt32(), found.GetProperty("bbox").GetRawText()
+                                ]
+
+                            let before = found out
+
+                            if assignments.IsEmpty then
+                                Expect.equal (snd (detect "" "" followed)) "0" "again"
+                                Expect.equal (names ()) expected "its own files are replaced"
+
+                            // what is found does not depend on being followed
+                            let plain = request work (place "plain") [ mixed ]
+                            Expect.equal (snd (detect "" "" plain)) "0" "done"
+                            Expect.equal (List.map fst before) (List.map fst (found plain.Out)) "the same queries"
+
+                            // a video is refused before anything is made
+                            File.WriteAllText(Path.Combine(mixed, "clip.mp4"), "a video")
+
+                            let refused = { followed with Out = place "none" }
+
+                            Expect.stringContains (snd (detect "" "" refused)) "clip.mp4" "named"
+                            Expect.isFalse (Directory.Exists refused.Out) "nothing was made"))
+
+            testCase "where nothing is named, the detector and the pictures that come with the program are looked at"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let out = Path.Combine(folder, "found")
+
+                    let said, last =
+                        detect
+                            ""
+                            ""
+                            { request "" out [] with
+                                Checkpoint = None
+                                Threshold = None
+                            }
+
+                    Expect.equal last "0" said
+                    Expect.hasLength (list (results out) "images") 3 "pictures"
+                    Expect.isGreaterThan (list (results out) "annotations").Length 8 "and many things in them"
+
+                    for part in [ "no checkpoint is named"; "gallery.html"; "detect --refinement"; "train" ] do
+                        Expect.stringContains said part "what it is, and what to do next"
+
+                    // by its name, wherever a checkpoint is named
+                    let picture =
+                        (list (results out) "images").Head.GetProperty("file_name").GetString()
+
+                    let again =
+                        request CarriedWeights.Shapes (Path.Combine(folder, "again")) [ picture ]
+
+                    Expect.equal (snd (detect "" "" again)) "0" "named")
 
             testCase "tiles: an image has the reports of all its tiles, and boxes in its own pixels"
             <| fun () ->

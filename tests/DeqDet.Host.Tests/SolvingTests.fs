@@ -89,7 +89,7 @@ let private detect work images solver warm =
 
     DetectCommand.Run(
         {
-            Checkpoint = work
+            Checkpoint = Some work
             Images = [| images |]
             Out = out
             Tiles = None
@@ -98,6 +98,7 @@ let private detect work images solver warm =
             Threshold = Some 0.0
             Solver = solver
             WarmStart = warm
+            Refinement = false
             Precision = None
             Device = DeviceChoice.Auto
             Tf32 = false

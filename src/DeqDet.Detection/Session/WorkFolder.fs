@@ -96,10 +96,11 @@ module WorkFolder =
         Seq.initInfinite (fun i -> at (Path.Combine("work", (if i = 0 then name else $"{name}-{i + 1}"))))
 
     /// The checkpoint that a user means: a file as it is; of a work folder the best weights where a validation has chosen them, else the
-    /// latest. Raises InputError where a folder holds no checkpoint.
+    /// latest; by its name, where there is nothing else of that name, one that comes with the program. Raises InputError where a folder holds no
+    /// checkpoint.
     let checkpointOf (path: string) : string =
         if not (Directory.Exists path) then
-            path
+            CarriedWeights.named path |> Option.defaultValue path
         else
             let folder = at path
 

@@ -1,9 +1,5 @@
 namespace DeqDet.Detection
 
-open System
-open System.IO
-open DeqDet
-
 /// Trained decoders that come with the program and are asked for by a name instead of a file.
 module StartByName =
 
@@ -14,13 +10,4 @@ module StartByName =
     let file (path: string) : string =
         match carried |> List.tryFind (fun (name, _) -> name = path) with
         | None -> WorkFolder.checkpointOf path
-        | Some(name, file) ->
-            let place = Path.Combine(AppContext.BaseDirectory, "weights", file)
-
-            if not (File.Exists place) then
-                raise (
-                    InputError
-                        $"weights.load = {name}: {place} is missing, which comes with the program; install it anew, or start without it, by --set weights.load=null"
-                )
-
-            place
+        | Some(_, file) -> CarriedWeights.place file "start without it, by --set weights.load=null"

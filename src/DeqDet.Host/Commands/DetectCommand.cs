@@ -4,6 +4,7 @@ using DeqDet.Detection;
 using DeqDet.Host.Devices;
 using DeqDet.Host.Terminal;
 using DeqDet.Images;
+using DeqDet.Reports;
 using Microsoft.FSharp.Core;
 using Spectre.Console;
 
@@ -32,10 +33,22 @@ public static class DetectCommand
     )
     {
         var display = new DetectDisplay(console, output, TimeProvider.System);
+        if (request.Checkpoint is null)
+        {
+            return FirstLook(request, console, list, output, searchPath, display);
+        }
+
         var sources = SourceSearch.Find(request.Images, list);
         foreach (var notice in sources.Notices)
         {
             display.Line($"note: {notice}");
+        }
+
+        if (request.Refinement && sources.Videos is [var moving, ..])
+        {
+            throw new InputError(
+                $"--refinement shows how an image was refined, and {moving.Name} is not one; name images alone, or a frame that was saved as one"
+            );
         }
 
         var ffmpeg = sources is { Images.Count: 0, Videos: [var video, ..] }
@@ -51,7 +64,14 @@ public static class DetectCommand
         var device = ComputeDevice.Choose(request.Device, request.Tf32);
         ComputeDevice.UseThreads(request.Threads?.Value);
         using var interruption = new Interruption();
-        using var session = Open(request.Checkpoint, request.Solver, request.Precision, request.Ema, device, output);
+        using var session = Open(
+            request.Checkpoint.Value,
+            request.Solver,
+            request.Precision,
+            request.Ema,
+            device,
+            output
+        );
         var solver = session.Model.Settings.Detector.Solver;
         if (request.WarmStart && OptionModule.IsNone(solver.Tolerance))
         {
@@ -119,6 +139,47 @@ public static class DetectCommand
             : throw new InputError(
                 $"{refused.Count} of {(sources.Videos.Count == 0 ? Counted.Of(all, "image") : Counted.Of(all, "source"))} could not be used; the first: {refused[0]}"
             );
+    }
+
+    // What comes with the program, so that there is something to see before anything is trained.
+    private static int FirstLook(
+        DetectRequest request,
+        IAnsiConsole console,
+        TextReader list,
+        TextWriter output,
+        string? searchPath,
+        DetectDisplay display
+    )
+    {
+        string[] pictures = [.. CarriedWeights.pictures().Select(Human.Path)];
+        var checkpoint = CarriedWeights.place("shapes.safetensors", "name a checkpoint and images");
+        display.Line(
+            $"no checkpoint is named: the small detector of drawn shapes that comes with the program looks at the {Counted.Of(pictures.Length, "picture")} that come with it"
+        );
+        var code = Run(request.Over(checkpoint, pictures), console, list, output, searchPath);
+        if (code == 0)
+        {
+            display.Line("");
+            display.Line($"now open {Path.Combine(request.Out, FoundGallery.FileName)} in a browser; then");
+            foreach (
+                var (command, what) in new[]
+                {
+                    request.Refinement
+                        ? ("detect shapes PICTURE --refinement", "the same of a drawing of your own")
+                        : ("detect --refinement", "how the detections came about, step by step"),
+                    ("serve shapes", "a page on which to drop pictures"),
+                    ("train", "trains this detector anew, from nothing"),
+                    ("train configs/finetune_r18.json --data FOLDER", "one for pictures of your own"),
+                }
+            )
+            {
+                display.Line($"  deqdet {command, -46} {what}");
+            }
+
+            display.Line($"from the sources deqdet is {Human.Command("...")}");
+        }
+
+        return code;
     }
 
     private static void Tell(ImageRun images, DetectSetup setup)

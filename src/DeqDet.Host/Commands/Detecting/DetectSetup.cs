@@ -26,6 +26,9 @@ public sealed record DetectSetup(
     // Pictures that wait to be drawn and written: with what drawing takes of each, some 200 MB.
     private const long MostPixels = 16L << 20;
 
+    /// <summary>The checkpoint's name, for headings.</summary>
+    public string ModelName => Path.GetFileName(Path.TrimEndingDirectorySeparator(Request.Checkpoint.Value));
+
     /// <summary>A way to find things in the pictures of one source.</summary>
     public Predictor Predictor() => new(Session, Request, Filter.Keeps, Cancellation);
 

@@ -6,14 +6,19 @@ using DeqDet.Solver;
 
 namespace DeqDet.Host.Commands;
 
-/// <summary>An image that was looked at: the path as the user gave it, its picture, its size, what was found.</summary>
+/// <summary>
+/// An image that was looked at: the path as the user gave it, its picture, its size, what was found; and where it was followed, the names of the page and of
+/// the moving picture about that, which there is not where nothing was found.
+/// </summary>
 public sealed record DetectedImage(
     string File,
     string Picture,
     int Width,
     int Height,
     IReadOnlyList<Finding> Found,
-    Report[] Refinement
+    Report[] Refinement,
+    string? Page = null,
+    string? Animation = null
 );
 
 /// <summary>
@@ -32,6 +37,9 @@ public sealed class DetectionResults(
     Action<IReadOnlyList<DetectedImage>> also
 )
 {
+    private const string PageKey = "refinement_page";
+    private const string AnimationKey = "refinement_animation";
+
     private static readonly TimeSpan WriteEvery = TimeSpan.FromSeconds(10);
 
     private readonly List<DetectedImage> images = [];
@@ -64,7 +72,7 @@ public sealed class DetectionResults(
         sinceWritten.Restart();
     }
 
-    /// <summary>The pictures that a results file of an earlier run says it has beside it; null: the file is no such file.</summary>
+    /// <summary>The pictures and pages that a results file of an earlier run says it has beside it; null: the file is no such file.</summary>
     public static IReadOnlySet<string>? PicturesOf(string path)
     {
         try
@@ -73,7 +81,14 @@ public sealed class DetectionResults(
             return json
                 .RootElement.GetProperty("images")
                 .EnumerateArray()
-                .Select(image => image.GetProperty("picture").GetString()!)
+                .SelectMany(image =>
+                    new[] { image.GetProperty("picture") }.Concat(
+                        new[] { PageKey, AnimationKey }
+                            .Where(key => image.TryGetProperty(key, out _))
+                            .Select(key => image.GetProperty(key))
+                    )
+                )
+                .Select(name => name.GetString()!)
                 .ToHashSet(StringComparer.OrdinalIgnoreCase);
         }
         catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException)
@@ -95,6 +110,16 @@ public sealed class DetectionResults(
             writer.WriteNumber("width", images[i].Width);
             writer.WriteNumber("height", images[i].Height);
             writer.WriteString("picture", images[i].Picture);
+            if (images[i].Page is { } page)
+            {
+                writer.WriteString(PageKey, page);
+            }
+
+            if (images[i].Animation is { } animation)
+            {
+                writer.WriteString(AnimationKey, animation);
+            }
+
             WriteRefinement(writer, images[i].Refinement);
             writer.WriteEndObject();
         }

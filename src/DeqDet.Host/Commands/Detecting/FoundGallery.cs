@@ -47,7 +47,7 @@ public sealed class FoundGallery
     /// <exception cref="InputError">The system refuses.</exception>
     public void Write(DetectSetup setup, IReadOnlyList<DetectedImage> images) =>
         new FoundPage(
-            Path.GetFileName(Path.TrimEndingDirectorySeparator(setup.Request.Checkpoint)),
+            setup.ModelName,
             setup.Filter.Words,
             setup.Session.Model.Settings.Detector.Solver.Tolerance?.Value,
             setup.Session.Model.Classes,
@@ -64,7 +64,8 @@ public sealed class FoundGallery
                         image.Refinement.Length == 0 ? 0 : Refinements.Steps(image.Refinement),
                         Refinements.Settled(image.Refinement),
                         image.Refinement.Length,
-                        pictures[image.File]
+                        pictures[image.File],
+                        image.Page
                     )),
             ]
         ).Save(Place);

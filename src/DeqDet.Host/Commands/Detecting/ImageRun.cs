@@ -10,12 +10,14 @@ namespace DeqDet.Host.Commands;
 /// </summary>
 public sealed class ImageRun
 {
+    private const string PictureEnding = ".png";
+
     // So many files are read ahead, so that there are some of one size among them.
     private const int GroupsAhead = 8;
 
     private readonly DetectSetup setup;
     private readonly IReadOnlyList<string> files;
-    private readonly IReadOnlyDictionary<string, string> pictures;
+    private readonly IReadOnlyDictionary<string, string> stems;
     private readonly Proposals proposals;
     private readonly DetectionResults results;
     private readonly FoundGallery gallery;
@@ -31,9 +33,9 @@ public sealed class ImageRun
         (this.setup, this.files) = (setup, files);
         var (request, classes) = (setup.Request, setup.Session.Model.Classes);
         Json = JsonOf(request.Out);
-        pictures = files.ToDictionary(
+        stems = files.ToDictionary(
             file => file,
-            file => $"{names.Take(Path.GetFileNameWithoutExtension(file), ".png")}.png",
+            file => names.Take(Path.GetFileNameWithoutExtension(file), Endings(request.Refinement)),
             StringComparer.Ordinal
         );
         gallery = new(request.Out, files);
@@ -46,6 +48,9 @@ public sealed class ImageRun
         proposals.Start();
         results = new(Json, classes, files, proposals.Write);
     }
+
+    private static string[] Endings(bool followed) =>
+        followed ? [PictureEnding, RefinementFiles.PageEnding, RefinementFiles.AnimationEnding] : [PictureEnding];
 
     /// <summary>The file of all results.</summary>
     public string Json { get; }
@@ -88,8 +93,7 @@ public sealed class ImageRun
                 )
             )
             {
-                using var predictions = predictor
-                    .Each(group.Select(read => read.Image).OfType<RgbImage>())
+                using var predictions = Predictions(predictor, group.Select(read => read.Image).OfType<RgbImage>())
                     .GetEnumerator();
                 foreach (var read in group)
                 {
@@ -100,8 +104,8 @@ public sealed class ImageRun
                         try
                         {
                             predictions.MoveNext();
-                            var prediction = predictions.Current;
-                            finished = () => setup.Timed(() => Finish(read.File, image, prediction));
+                            var (prediction, followed) = predictions.Current;
+                            finished = () => setup.Timed(() => Finish(read.File, image, prediction, followed));
                             weight = DetectSetup.Weight(image);
                         }
                         catch (InputError error)
@@ -135,11 +139,27 @@ public sealed class ImageRun
 
     private static Func<Finished> Of(string file, InputError? refusal) => () => new(file, null, [], refusal);
 
-    private Finished Finish(string file, RgbImage image, Prediction prediction)
+    private IEnumerable<(Prediction, FollowedImage?)> Predictions(Predictor predictor, IEnumerable<RgbImage> images) =>
+        setup.Request.Refinement
+            ? predictor.Follow(images).Select(seen => (seen.Prediction, (FollowedImage?)seen.Followed))
+            : predictor.Each(images).Select(prediction => (prediction, (FollowedImage?)null));
+
+    private Finished Finish(string file, RgbImage image, Prediction prediction, FollowedImage? followed)
     {
         var found = prediction.Findings.Where(setup.Filter.Keeps).ToList();
-        DetectSetup.Draw(image, found).Save(Path.Combine(setup.Request.Out, pictures[file]));
-        var detected = new DetectedImage(file, pictures[file], image.Width, image.Height, found, prediction.Refinement);
+        var picture = stems[file] + PictureEnding;
+        DetectSetup.Draw(image, found).Save(Path.Combine(setup.Request.Out, picture));
+        var pages = followed is null ? default : RefinementFiles.Write(setup, file, stems[file], image, followed);
+        var detected = new DetectedImage(
+            file,
+            picture,
+            image.Width,
+            image.Height,
+            found,
+            prediction.Refinement,
+            pages.Page,
+            pages.Animation
+        );
         gallery.Add(file, image);
         proposals.Add(detected);
         return new(file, detected, image.Notes, null);
@@ -157,7 +177,7 @@ public sealed class ImageRun
             results.Add(image);
             setup.Refinements.Add(image.Refinement);
             setup.Display.Line(
-                $"{image.File}: {Summary(image.Found)} -> {Path.Combine(setup.Request.Out, image.Picture)}"
+                $"{image.File}: {Summary(image.Found)} -> {Path.Combine(setup.Request.Out, image.Page ?? image.Picture)}"
             );
         }
         else

@@ -1,6 +1,7 @@
 using DeqDet.CommandLine;
 using DeqDet.Detection;
 using DeqDet.Images;
+using DeqDet.Reports.Pages;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 
@@ -30,9 +31,11 @@ public sealed class Predictor : IDisposable
         (this.session, this.keeps, this.cancellation) = (session, keeps, cancellation);
         tiles = request.Tiles is { Value: var size } ? new(size, request.Overlap) : null;
         frames = request.WarmStart ? new(session) : null;
-        // a budget is an image's own, and a frame begins where the one before it ended
+        // a budget and a refinement that is followed are an image's own, and a frame begins where the one before it ended
         BatchSize =
-            request.WarmStart || OptionModule.IsSome(session.Model.Settings.Detector.Solver.BudgetMs)
+            request.WarmStart
+            || request.Refinement
+            || OptionModule.IsSome(session.Model.Settings.Detector.Solver.BudgetMs)
                 ? 1
                 : session.Model.Settings.Evaluation.BatchSize;
     }
@@ -54,6 +57,17 @@ public sealed class Predictor : IDisposable
         : tiles is { } settings
             ? images.Select(image => TiledPrediction.predict(session, settings, BatchSize, keeps, image, cancellation))
         : session.PredictEach(images, BatchSize, cancellation);
+
+    /// <summary>The same with how each came about.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public IEnumerable<(Prediction Prediction, FollowedImage Followed)> Follow(IEnumerable<RgbImage> images)
+    {
+        foreach (var image in images)
+        {
+            using var batch = session.Batch(ListModule.OfSeq([image]));
+            yield return session.Follow(batch, RefinementPage.Queries, keeps, cancellation);
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose() => ((IDisposable?)frames)?.Dispose();
