@@ -38,6 +38,8 @@ printf '\n-- the tool\n'
 dotnet tool install deqdet --version "$version" --tool-path tools --configfile NuGet.config
 deqdet() { DEQDET_LIBTORCH=$DEQDET_LIBTORCH tools/deqdet "$@"; }
 deqdet --help | head -n 3
+deqdet detect --threads 1 --out first
+[ -s first/results.json ]
 deqdet train --max-steps 2 --threads 1 --data data --set data.shapes.train_images=32 --set data.shapes.val_images=8 --work-dir work
 deqdet test work --data data --out results.json --threads 1
 deqdet detect work data/val --threshold 0.01 --threads 1 --out found

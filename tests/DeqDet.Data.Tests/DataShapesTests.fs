@@ -63,6 +63,31 @@ let tests =
                     "pixels and boxes"
             }
 
+            test "larger scenes are of the same kind: so many times as wide and high, and so are their shapes" {
+                for index in 0..8 do
+                    let scale = 4
+                    let small, large = Scene.Draw(1L, 1, index), Scene.Draw(1L, 1, index, scale)
+                    Expect.equal (large.Width, large.Height) (scale * small.Width, scale * small.Height) "size"
+                    Expect.equal large.Rgb.Length (3 * large.Width * large.Height) "pixels"
+
+                    let areas (picture: Picture) =
+                        [
+                            for region in picture.Regions do
+                                if isNull region.CrowdCounts then
+                                    float region.Area
+                        ]
+
+                    let largest = List.max (areas large) / float (scale * scale)
+
+                    Expect.isTrue
+                        (largest > 80.0 && largest < 13_500.0)
+                        $"the largest shape, {largest} px in a small scene"
+
+                    for region in large.Regions do
+                        let struct (x, y, w, h) = region.Box
+                        Expect.isTrue (x >= 0 && y >= 0 && x + w <= large.Width && y + h <= large.Height) "inside"
+            }
+
             test "boxes are tight, areas count pixels, crowds carry run lengths" {
                 for index in 0..17 do
                     let picture = Scene.Draw(1L, 1, index)

@@ -91,9 +91,10 @@ const scene = (() => {
     drawPoints(state);
   }
 
-  // as large as the window allows; phones are narrow, not low
+  // as large as the window allows (phones are narrow, not low), and small pictures four times as large or as a hand
   function fit() {
-    const scale = Math.min(Math.max(240, innerHeight - 230) / data.height, 1180 / data.width, 4);
+    const most = Math.max(4, 360 / Math.max(data.width, data.height));
+    const scale = Math.min(Math.max(240, innerHeight - 230) / data.height, 1180 / data.width, most);
     node.style.maxWidth = "100%";
     node.style.width = Math.round(data.width * scale) + "px";
   }
