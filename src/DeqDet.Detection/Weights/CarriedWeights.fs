@@ -2,6 +2,7 @@ namespace DeqDet.Detection
 
 open System
 open System.IO
+open System.Reflection
 open DeqDet
 
 /// Files that come with the program and lie beside it: wherever it, or a program that refers to its packages, is started from.
@@ -11,8 +12,19 @@ module CarriedWeights =
     [<Literal>]
     let Shapes = "shapes"
 
+    // F# Interactive runs from the SDK's folder, with this library where it was built
     let private beside (folder: string) (file: string) =
-        Path.Combine(AppContext.BaseDirectory, folder, file)
+        let places =
+            [
+                AppContext.BaseDirectory
+                match Path.GetDirectoryName(Assembly.GetExecutingAssembly().Location) with
+                | null
+                | "" -> ()
+                | library -> library
+            ]
+            |> List.map (fun place -> Path.Combine(place, folder, file))
+
+        places |> List.tryFind Path.Exists |> Option.defaultValue places.Head
 
     /// The place of weights. Raises InputError, with what to do `instead`, where the program came without them.
     let place (file: string) (instead: string) : string =
