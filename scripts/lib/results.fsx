@@ -47,29 +47,35 @@ let private random =
         "optimiser.rules=[]"
     ]
 
+/// The backbone's weights alone: neck, queries and decoder start at random.
+let private fresh = "weights.load=null"
+
 let private shallow = [ "solver.steps=4"; "rag.supervised=[1,4]" ]
 let private r18 = "configs/finetune_r18.json"
 let private small = "configs/shapes.json"
 
 let rows: Row list =
     [
-        for data in [ "bccd"; "raccoon"; "cards" ] do
-            row "pretrained" data r18 ("r18", "ImageNet's ResNet-18", [])
-            row "pretrained" data r18 ("random", "ResNet-18, random weights", random)
-            row "pretrained" data "configs/finetune_mobilenet.json" ("mobilenet", "ImageNet's MobileNetV2", [])
+        for data in [ "bccd"; "raccoon" ] do
+            row "pretrained" data r18 ("signs", "backbone from ImageNet, decoder from signs", [])
+            row "pretrained" data r18 ("imagenet", "backbone from ImageNet, decoder random", [ fresh ])
+            row "pretrained" data r18 ("random", "all random", fresh :: random)
+
+        row "pretrained" "cards" r18 ("signs", "backbone from ImageNet, decoder from signs", [])
 
         for data in [ "bccd"; "raccoon" ] do
-            row "models" data r18 ("r18", "DEQDet", [])
-            row "models" data r18 ("ffndet", "FFNDet", [ "kind=ffndet" ])
-            row "models" data r18 ("adamixer", "AdaMixer", [ "kind=adamixer" ])
+            row "models" data r18 ("imagenet", "DEQDet", [ fresh ])
+            row "models" data r18 ("ffndet", "FFNDet", [ fresh; "kind=ffndet" ])
+            row "models" data r18 ("adamixer", "AdaMixer", [ fresh; "kind=adamixer" ])
 
-        row "start" "raccoon" r18 ("r18", "the backbone alone", [])
+        row "start" "raccoon" r18 ("imagenet", "the backbone alone, from ImageNet", [ fresh ])
+        row "start" "raccoon" r18 ("signs", "and the decoder, from signs", [])
 
         { row "start" "raccoon" r18 ("from-bccd", "the whole detector, from BCCD", []) with
-            From = Some("bccd", "r18")
+            From = Some("bccd", "signs")
         }
 
-        for data, config, name in [ "shapes", small, "paper"; "bccd", r18, "r18"; "raccoon", r18, "r18" ] do
+        for data, config, name in [ "shapes", small, "paper"; "bccd", r18, "signs"; "raccoon", r18, "signs" ] do
             row "depth" data config ("4", "4 steps", shallow)
             row "depth" data config (name, "20 steps", [])
 
