@@ -151,6 +151,31 @@ let tests =
     <| testList
         "Detector start"
         [
+            testCase "the decoder that comes with the program fits the settings that start from it"
+            <| fun () ->
+                let settings = SettingsFile.load (config "finetune_r18") []
+                Expect.equal settings.Weights.Load (Some CarriedWeights.Signs) "by its name"
+                let file = WorkFolder.checkpointOf CarriedWeights.Signs
+                Expect.isTrue (File.Exists file) file
+                Expect.isFalse (DetectorStart.bringsBackbone settings) "ImageNet's backbone stays"
+                Expect.isFalse (Overfit.isRandomAndFrozen settings) "and is none of random weights"
+
+                let start =
+                    DetectorStart.plan
+                        (Settings.withClasses 2 settings)
+                        [ { Id = CocoId 1L; Name = "A" }; { Id = CocoId 2L; Name = "gear" } ]
+
+                let start = Option.get start
+                Expect.equal start.LeftOut.Length 35 "all of its 36 classes but the one that the data have, too"
+                Expect.equal start.QueriesThere start.Queries "as many queries"
+                Expect.isEmpty start.Notices "nothing else to say"
+
+            testCase "a name of nothing that comes with the program is a path"
+            <| fun () ->
+                Expect.isNone (CarriedWeights.named "sign") "another name"
+                Expect.equal (WorkFolder.checkpointOf "sign") "sign" "as it is"
+                Expect.equal (WorkFolder.checkpointOf "") "" "nothing"
+
             testCase "a decoder alone leaves the backbone as it starts by itself"
             <| fun () ->
                 inFolder (fun folder ->

@@ -96,20 +96,25 @@ module WorkFolder =
         Seq.initInfinite (fun i -> at (Path.Combine("work", (if i = 0 then name else $"{name}-{i + 1}"))))
 
     /// The checkpoint that a user means: a file as it is; of a work folder the best weights where a validation has chosen them, else the
-    /// latest; by its name, where there is nothing else of that name, one that comes with the program. Raises InputError where a folder holds no
-    /// checkpoint.
+    /// latest; else by its name one that comes with the program, whatever folder without a checkpoint is called so, too. Raises InputError where a folder
+    /// holds no checkpoint.
     let checkpointOf (path: string) : string =
-        if not (Directory.Exists path) then
-            CarriedWeights.named path |> Option.defaultValue path
-        else
-            let folder = at path
-
-            if File.Exists folder.Best then
-                folder.Best
-            elif File.Exists folder.Latest then
-                folder.Latest
+        let ofRun =
+            if Directory.Exists path then
+                let folder = at path
+                [ folder.Best; folder.Latest ] |> List.tryFind File.Exists
             else
+                None
+
+        match ofRun with
+        | Some file -> file
+        | None when File.Exists path -> path
+        | None ->
+            match CarriedWeights.named path with
+            | Some file -> file
+            | None when Directory.Exists path ->
                 raise (
                     InputError
                         $"{path}: no checkpoint in this folder; `train` writes latest.safetensors into its work folder"
                 )
+            | None -> path

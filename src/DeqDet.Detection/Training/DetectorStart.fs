@@ -29,7 +29,7 @@ type DetectorStart =
 module DetectorStart =
 
     let private openFile (path: string) : ITensorFile =
-        let file = TensorFile.Open(StartByName.file path)
+        let file = TensorFile.Open(WorkFolder.checkpointOf path)
 
         if not (KnownModels.isDetector file) then
             let names = [| for tensor in file.Tensors -> tensor.Name |]

@@ -8,9 +8,15 @@ open DeqDet
 /// Files that come with the program and lie beside it: wherever it, or a program that refers to its packages, is started from.
 module CarriedWeights =
 
-    /// The name by which the trained detector of the drawn shapes is asked for in the place of a checkpoint.
+    /// The name of the trained detector of the drawn shapes.
     [<Literal>]
     let Shapes = "shapes"
+
+    /// The name of the decoder from which trainings on photographs start.
+    [<Literal>]
+    let Signs = "signs"
+
+    let private files = [ Shapes, "shapes.safetensors"; Signs, "signs_r18.safetensors" ]
 
     // F# Interactive runs from the SDK's folder, with this library where it was built
     let private beside (folder: string) (file: string) =
@@ -26,21 +32,20 @@ module CarriedWeights =
 
         places |> List.tryFind Path.Exists |> Option.defaultValue places.Head
 
-    /// The place of weights. Raises InputError, with what to do `instead`, where the program came without them.
-    let place (file: string) (instead: string) : string =
-        let place = beside "weights" file
+    /// The file that a name stands for; None for any other name. Raises InputError where the program came without it.
+    let named (name: string) : string option =
+        files
+        |> List.tryFind (fun (known, _) -> known = name)
+        |> Option.map (fun (_, file) ->
+            let place = beside "weights" file
 
-        if not (File.Exists place) then
-            raise (InputError $"{place} is missing, which comes with the program; install it anew, or {instead}")
+            if not (File.Exists place) then
+                raise (
+                    InputError
+                        $"{name}: {place} is missing, which comes with the program; install it anew, or name another checkpoint (a training starts without one by --set weights.load=null)"
+                )
 
-        place
-
-    /// The checkpoint that a name in the place of a path means; None for any other name, and where there is a file or folder of that name.
-    let named (path: string) : string option =
-        if path = Shapes && not (Path.Exists path) then
-            Some(place "shapes.safetensors" "name a checkpoint file or work folder")
-        else
-            None
+            place)
 
     /// The pictures of drawn shapes that come with the program, in the order of their names. Raises InputError where there are none.
     let pictures () : string[] =

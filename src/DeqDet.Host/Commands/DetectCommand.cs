@@ -152,7 +152,7 @@ public static class DetectCommand
     )
     {
         string[] pictures = [.. CarriedWeights.pictures().Select(Human.Path)];
-        var checkpoint = CarriedWeights.place("shapes.safetensors", "name a checkpoint and images");
+        var checkpoint = CarriedWeights.named(CarriedWeights.Shapes)!.Value;
         display.Line(
             $"no checkpoint is named: the small detector of drawn shapes that comes with the program looks at the {Counted.Of(pictures.Length, "picture")} that come with it"
         );
