@@ -65,7 +65,7 @@ public sealed record BrowsePage(
 
     /// <summary>Writes the page.</summary>
     public void Write(Stream stream) =>
-        PageTemplate.Write(stream, "browse.html", ["evaluation.css", "browse.css"], WriteData, scripts);
+        PageTemplate.Write(stream, "Data set", "browse.html", ["evaluation.css", "browse.css"], WriteData, scripts);
 
     private void WriteData(Utf8JsonWriter writer)
     {
@@ -95,13 +95,11 @@ public sealed record BrowsePage(
             Classes,
             kind =>
             {
-                var colour = Palette.Of(label++);
                 writer.WriteStartObject();
                 writer.WriteString("name", kind.Name);
                 writer.WriteNumber("boxes", kind.Boxes);
                 writer.WriteNumber("images", kind.Images);
-                writer.WriteString("colour", PageColour.Css(colour));
-                writer.WriteString("ink", PageColour.Css(Palette.TextOn(colour)));
+                PageColour.Write(writer, label++);
                 writer.WriteEndObject();
             }
         );

@@ -11,17 +11,13 @@ internal static class ClassesJson
         writer.WriteStartArray("classes");
         foreach (var ((name, threshold), label) in classes.Select((known, label) => (known, label)))
         {
-            var colour = Palette.Of(label);
             writer.WriteStartObject();
             writer.WriteString("name", name);
             writer.WriteNumber("threshold", threshold);
-            writer.WriteString("colour", Css(colour));
-            writer.WriteString("ink", Css(Palette.TextOn(colour)));
+            PageColour.Write(writer, label);
             writer.WriteEndObject();
         }
 
         writer.WriteEndArray();
     }
-
-    private static string Css(SkiaSharp.SKColor colour) => $"#{colour.Red:x2}{colour.Green:x2}{colour.Blue:x2}";
 }

@@ -55,7 +55,7 @@ public sealed record EvaluationPage(
 
     /// <summary>Writes the page.</summary>
     public void Write(Stream stream) =>
-        PageTemplate.Write(stream, "evaluation.html", ["evaluation.css"], WriteData, scripts);
+        PageTemplate.Write(stream, "Evaluation", "evaluation.html", ["evaluation.css"], WriteData, scripts);
 
     private void WriteData(Utf8JsonWriter writer)
     {

@@ -67,7 +67,14 @@ public sealed record FoundPage(
 
     /// <summary>Writes the page.</summary>
     public void Write(Stream stream) =>
-        PageTemplate.Write(stream, "found.html", ["evaluation.css", "browse.css", "found.css"], WriteData, scripts);
+        PageTemplate.Write(
+            stream,
+            "Detections",
+            "found.html",
+            ["evaluation.css", "browse.css", "found.css"],
+            WriteData,
+            scripts
+        );
 
     private void WriteData(Utf8JsonWriter writer)
     {
@@ -83,11 +90,9 @@ public sealed record FoundPage(
         writer.WriteStartArray("classes");
         for (var label = 0; label < Classes.Count; label++)
         {
-            var colour = Palette.Of(label);
             writer.WriteStartObject();
             writer.WriteString("name", Classes[label].Name);
-            writer.WriteString("colour", PageColour.Css(colour));
-            writer.WriteString("ink", PageColour.Css(Palette.TextOn(colour)));
+            PageColour.Write(writer, label);
             writer.WriteEndObject();
         }
 

@@ -6,22 +6,32 @@ namespace DeqDet.Reports.Pages;
 /// <summary>Puts a page together: one HTML file that needs no other.</summary>
 internal static class PageTemplate
 {
+    /// <summary>What the browser lets a page load besides its own style and script: the pictures that it holds.</summary>
+    private const string Pictures = "img-src data:";
+
     /// <summary>Writes a page.</summary>
     /// <param name="stream">Where to.</param>
-    /// <param name="html">Name of the frame, with a mark for each of style, data and script.</param>
+    /// <param name="title">Its title.</param>
+    /// <param name="body">Name of its body.</param>
     /// <param name="styles">Names of the style sheets.</param>
     /// <param name="data">Writes the data that the scripts show, with an encoder that escapes &lt;, so that no text can end their element.</param>
     /// <param name="scripts">Names of the scripts, in the order in which the browser reads them; the last one runs the others.</param>
+    /// <param name="policy">What else the browser lets it load: the end of its content security policy.</param>
     public static void Write(
         Stream stream,
-        string html,
+        string title,
+        string body,
         IEnumerable<string> styles,
         Action<Utf8JsonWriter> data,
-        IEnumerable<string> scripts
+        IEnumerable<string> scripts,
+        string policy = Pictures
     )
     {
-        var rest = PageResource.Text(html);
+        var rest = PageResource.Text("frame.html");
+        Until("<!--policy-->", policy);
+        Until("<!--title-->", title);
         Until("<!--style-->", string.Concat(styles.Select(PageResource.Text)));
+        Until("<!--body-->\n", PageResource.Text(body));
         Until("<!--data-->", "");
         using (var writer = new Utf8JsonWriter(stream))
         {

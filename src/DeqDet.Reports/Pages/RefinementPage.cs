@@ -66,6 +66,7 @@ public sealed record RefinementPage(
     public void Write(Stream stream) =>
         PageTemplate.Write(
             stream,
+            "Refinement",
             "refinement.html",
             ["evaluation.css", "browse.css", "refinement.css"],
             WriteData,
@@ -112,11 +113,9 @@ public sealed record RefinementPage(
         writer.WriteStartArray("classes");
         foreach (var label in labels)
         {
-            var colour = Palette.Of(label);
             writer.WriteStartObject();
             writer.WriteString("name", Classes[label].Name);
-            writer.WriteString("colour", PageColour.Css(colour));
-            writer.WriteString("ink", PageColour.Css(Palette.TextOn(colour)));
+            PageColour.Write(writer, label);
             writer.WriteEndObject();
         }
 

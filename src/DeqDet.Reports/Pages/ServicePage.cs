@@ -22,10 +22,12 @@ public sealed record ServicePage(
     public void Write(Stream stream) =>
         PageTemplate.Write(
             stream,
+            "DeqDet",
             "service.html",
             ["evaluation.css", "browse.css", "service.css"],
             WriteData,
-            ["dom.js", "drop.js", "boxes.js", "service.js"]
+            ["dom.js", "drop.js", "boxes.js", "service.js"],
+            "img-src blob: data:; connect-src 'self'"
         );
 
     private void WriteData(Utf8JsonWriter writer)

@@ -197,7 +197,7 @@ public static class RefinementAnimation
         var start = right - 8 - bar;
         for (var i = 0; i < bar; i++)
         {
-            paint.Color = ResidualColour.Of(Math.Pow(10, -3 * i / (bar - 1)));
+            paint.Color = ResidualColour.Of(ResidualColour.At(i / (bar - 1)));
             canvas.DrawRect(start + i, top, 1, Capital, paint);
         }
     }

@@ -2,7 +2,7 @@ using SkiaSharp;
 
 namespace DeqDet.Reports;
 
-/// <summary>Residuals of queries as colours, from moving to settled.</summary>
+/// <summary>Residuals of queries as colours, from moving to settled; residual.js gives them on pages.</summary>
 public static class ResidualColour
 {
     /// <summary>From this residual on a query is as red as can be.</summary>
@@ -13,6 +13,9 @@ public static class ResidualColour
 
     /// <summary>The colour of what has no residual yet.</summary>
     public static readonly SKColor Unmeasured = new(0xC2, 0xCA, 0xD4);
+
+    /// <summary>The residual at a share of the scale from <see cref="Moving"/>, 0, to <see cref="Settled"/>, 1.</summary>
+    public static double At(double share) => Moving * Math.Pow(Settled / Moving, share);
 
     /// <summary>The colour of a residual, by its logarithm; of NaN <see cref="Unmeasured"/>.</summary>
     public static SKColor Of(double residual)

@@ -1,4 +1,4 @@
-// Residuals as colours and as text.
+// Residuals as colours and as text; the colours of moving pictures are the same (ResidualColour.cs).
 
 // From settled to moving: residuals up to the first number are green, from the second on red, between them by their logarithm.
 function shades(settled, moving) {
