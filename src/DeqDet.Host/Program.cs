@@ -84,20 +84,8 @@ public static class Program
             case Request.Bench bench:
                 Bench(bench.Item);
                 break;
-            case Request.DataCheck check:
-                return DataCheck(check.Item);
-            case Request.DataConvert convert:
-                DataConvert(convert.Item);
-                break;
-            case Request.DataSplit split:
-                DataSplitCommand.Split(split.Item, Spectre.Console.AnsiConsole.Console, Console.Out);
-                break;
-            case Request.DataMerge merge:
-                DataSplitCommand.Merge(merge.Item, Spectre.Console.AnsiConsole.Console, Console.Out);
-                break;
-            case Request.DataBrowse browse:
-                DataBrowse(browse.Item);
-                break;
+            case Request.Data data:
+                return Data(data.Item);
             case { IsDoctor: true }:
                 return Doctor();
             default:
@@ -131,14 +119,29 @@ public static class Program
 
     private static void Bench(BenchRequest request) => BenchCommand.Run(request, Console.Out);
 
-    private static int DataCheck(DataCheckRequest request) =>
-        DataCommand.Check(request, Spectre.Console.AnsiConsole.Console);
+    private static int Data(DataRequest request)
+    {
+        var console = Spectre.Console.AnsiConsole.Console;
+        switch (request)
+        {
+            case DataRequest.Check check:
+                return DataCommand.Check(check.Item, console);
+            case DataRequest.Convert convert:
+                DataConvertCommand.Run(convert.Item, console, Console.Out);
+                break;
+            case DataRequest.Split split:
+                DataSplitCommand.Split(split.Item, console, Console.Out);
+                break;
+            case DataRequest.Merge merge:
+                DataSplitCommand.Merge(merge.Item, console, Console.Out);
+                break;
+            case DataRequest.Browse browse:
+                DataBrowseCommand.Run(browse.Item, console, Console.Out);
+                break;
+        }
 
-    private static void DataConvert(DataConvertRequest request) =>
-        DataConvertCommand.Run(request, Spectre.Console.AnsiConsole.Console, Console.Out);
-
-    private static void DataBrowse(DataBrowseRequest request) =>
-        DataBrowseCommand.Run(request, Spectre.Console.AnsiConsole.Console, Console.Out);
+        return 0;
+    }
 
     private static int Doctor() =>
         DoctorCommand.Run(Spectre.Console.AnsiConsole.Console, Version, Devices.LibTorch.Load);

@@ -173,7 +173,7 @@ let private dataCheck: DataCheckRequest =
 /// Command lines and what they mean.
 let private understood =
     [
-        [ "data"; "check"; "data/bccd" ], Request.DataCheck dataCheck
+        [ "data"; "check"; "data/bccd" ], Request.Data(DataRequest.Check dataCheck)
         [
             "data"
             "check"
@@ -184,12 +184,14 @@ let private understood =
             "--json"
             "out.json"
         ],
-        Request.DataCheck
-            { dataCheck with
-                Config = Some "c.json"
-                Decode = true
-                Json = Some "out.json"
-            }
+        Request.Data(
+            DataRequest.Check
+                { dataCheck with
+                    Config = Some "c.json"
+                    Decode = true
+                    Json = Some "out.json"
+                }
+        )
         [
             "data"
             "check"
@@ -202,15 +204,17 @@ let private understood =
             "--images"
             "y"
         ],
-        Request.DataCheck
-            { dataCheck with
-                Folder = None
-                Pairs =
-                    [|
-                        { Annotations = "a.json"; Images = "x" }
-                        { Annotations = "b.json"; Images = "y" }
-                    |]
-            }
+        Request.Data(
+            DataRequest.Check
+                { dataCheck with
+                    Folder = None
+                    Pairs =
+                        [|
+                            { Annotations = "a.json"; Images = "x" }
+                            { Annotations = "b.json"; Images = "y" }
+                        |]
+                }
+        )
         [ "train" ], Request.Train plain
         [ "train"; "configs/bccd.json"; "--data"; "../data/my cells" ],
         Request.Train
@@ -380,35 +384,43 @@ let private understood =
                 Formats = [| ResultFormat.Yolo; ResultFormat.Csv; ResultFormat.LabelMe |]
             }
         [ "data"; "convert"; "in"; "--to"; "voc"; "out" ],
-        Request.DataConvert
-            {
-                Folder = "in"
-                Format = DataFormat.Voc
-                Out = "out"
-                Link = false
-            }
+        Request.Data(
+            DataRequest.Convert
+                {
+                    Folder = "in"
+                    Format = DataFormat.Voc
+                    Out = "out"
+                    Link = false
+                }
+        )
         [ "data"; "convert"; "--link"; "in"; "out"; "--to=coco" ],
-        Request.DataConvert
-            {
-                Folder = "in"
-                Format = DataFormat.Coco
-                Out = "out"
-                Link = true
-            }
+        Request.Data(
+            DataRequest.Convert
+                {
+                    Folder = "in"
+                    Format = DataFormat.Coco
+                    Out = "out"
+                    Link = true
+                }
+        )
         [ "data"; "browse"; "in" ],
-        Request.DataBrowse
-            {
-                Folder = "in"
-                Out = None
-                Images = None
-            }
+        Request.Data(
+            DataRequest.Browse
+                {
+                    Folder = "in"
+                    Out = None
+                    Images = None
+                }
+        )
         [ "data"; "browse"; "in"; "--out"; "a.html"; "--most"; "20" ],
-        Request.DataBrowse
-            {
-                Folder = "in"
-                Out = Some "a.html"
-                Images = Some 20
-            }
+        Request.Data(
+            DataRequest.Browse
+                {
+                    Folder = "in"
+                    Out = Some "a.html"
+                    Images = Some 20
+                }
+        )
         [ "detect"; "--ema"; "w"; "--device"; "cuda:1"; "a.jpg"; "--threads=4" ],
         Request.Detect
             { detected with
