@@ -129,6 +129,23 @@ let private from
         use run = TrainingRun.Resume(setup, most, state.Latest)
         train run work)
 
+/// What each has at first and is left with that starts anew from the whole detector of the test's start, its backbone held still.
+let private started (root: string) (size: int) : (Map<string, float32[]> * Left)[] =
+    let start = Path.GetDirectoryName (folder root "start").Latest
+
+    let assignments =
+        frozen
+        @ [ $"weights.load={start}"; "optimiser.freeze=[\"backbone\"]"; "train.seed=5" ]
+
+    let work = folder root $"started-{size}"
+
+    ThreadedCommunicator.run size (fun communicator ->
+        let setup =
+            setupOf (Path.Combine(root, "data")) assignments (Processes communicator)
+
+        use run = TrainingRun.Start(setup, Some 10L)
+        weights run, train run work)
+
 /// The same from the start of the test.
 let private together root assignments size name =
     from (folder root "start") None root assignments size name
@@ -233,6 +250,27 @@ let tests =
                         }
 
                     same 1e-5 "two processes, then three" whole joined)
+
+            testCase
+                "a whole detector is the start of all processes, and layers that are held still stay what they were"
+            <| fun () ->
+                inFolder frozen (fun root ->
+                    let before, alone = started root 1 |> Array.exactlyOne
+                    let held (name: string) = name.StartsWith "backbone."
+
+                    for entry in before do
+                        if held entry.Key then
+                            Expect.equal alone.Weights[entry.Key] entry.Value entry.Key
+
+                    Expect.isTrue
+                        (before
+                         |> Seq.exists (fun entry -> not (held entry.Key) && alone.Weights[entry.Key] <> entry.Value))
+                        "the others learn"
+
+                    for size in [ 2; 3 ] do
+                        for rank, (first, found) in Array.indexed (started root size) do
+                            Expect.equal first before $"process {rank} of {size} starts the same"
+                            same 1e-5 $"process {rank} of {size}" alone found)
 
             testCase "where one process is asked to stop all stop, with one state saved"
             <| fun () ->
