@@ -5,7 +5,7 @@
 //
 // AP of the whole validation set after 5, 10, 21, 40 and 60 applications of the refinement head, and at the model's own depth with tolerances;
 // then of the first 16 images: the middle residual after as many applications, the share of queries that settle within 60 applications at a
-// tolerance of 0.05, and the middle spectral radius of the head's Jacobian after 60 (of the first 4). One JSON line a model, for results.fsx.
+// tolerance of 0.05, and the middle spectral radius of the head's Jacobian after 60 (of the first 4). One JSON line a model; `results.fsx depths` keeps them.
 #load "lib/detector.fsx"
 
 open System

@@ -3,20 +3,18 @@
 //   dotnet build src/DeqDet.Host
 //   dotnet fsi scripts/results.fsx list
 //   dotnet fsi scripts/results.fsx run ROW... [--data DIR] [--work DIR] [--seeds 0,1,2] [--threads N]
+//   dotnet fsi scripts/results.fsx depths ROW... [--work DIR] [--seeds 0,1,2] [--threads N]
 //   dotnet fsi scripts/results.fsx table TABLE... [--work DIR] [--seeds 0,1,2] [--images DIR]
 //
 // A name stands for all rows that begin with it: "pretrained/bccd" is a table, "ablation/shapes/k3" a row. --data is the folder with the data sets
 // (bccd, raccoon, cards, shapes; the last is made where it is missing, cards by scripts/cards.fsx), --work where the trainings go: one that is
-// there is not trained again, one that was interrupted goes on. Each is a `train` in a process of its own.
+// there is not trained again, one that was interrupted goes on. Each is a `train` in a process of its own. depths measures trained detectors at
+// other depths than their own (scripts/depths.fsx), which table then shows, too.
 #load "lib/results.fsx"
 
-match List.ofArray fsi.CommandLineArgs |> List.tail with
-| [ "list" ] ->
-    for row in Results.rows do
-        let _, options = Results.options []
-        printfn "%-28s deqdet %s" (Results.title row) (String.concat " " (Results.arguments options row 0))
-| "run" :: rest ->
-    let names, options = Results.options rest
+/// Does something with each row of these names, seed by seed.
+let each (arguments: string list) (action: Results.Options -> Results.Row -> int -> unit) =
+    let names, options = Results.options arguments
 
     if (Results.named names).IsEmpty then
         eprintfn "no row begins with one of the names given; list shows them"
@@ -24,7 +22,15 @@ match List.ofArray fsi.CommandLineArgs |> List.tail with
 
     for seed in options.Seeds do
         for row in Results.named names do
-            Results.train options row seed
+            action options row seed
+
+match List.ofArray fsi.CommandLineArgs |> List.tail with
+| [ "list" ] ->
+    for row in Results.rows do
+        let _, options = Results.options []
+        printfn "%-28s deqdet %s" (Results.title row) (String.concat " " (Results.arguments options row 0))
+| "run" :: rest -> each rest Results.train
+| "depths" :: rest -> each rest Results.measureDepths
 | "table" :: rest ->
     let names, options = Results.options rest
 
@@ -33,6 +39,6 @@ match List.ofArray fsi.CommandLineArgs |> List.tail with
             Results.show options table data
 | _ ->
     eprintfn
-        "usage: dotnet fsi scripts/results.fsx list | run ROW... | table TABLE...; the first lines of the script say more"
+        "usage: dotnet fsi scripts/results.fsx list | run ROW... | depths ROW... | table TABLE...; the first lines of the script say more"
 
     exit 2

@@ -251,6 +251,66 @@ let train (options: Options) (row: Row) (seed: int) =
         else
             failwith $"{title row}, seed {seed}: the training ended with {running.ExitCode}"
 
+let private depthsFile folder = folder + ".depths.json"
+
+/// Measures what a training's detector is worth at other depths (scripts/depths.fsx), if it is done and nobody has yet.
+let measureDepths (options: Options) (row: Row) (seed: int) =
+    let folder = folder options row seed
+
+    if not (isDone folder) then
+        printfn $"{title row}, seed {seed}: not trained yet"
+    elif File.Exists(depthsFile folder) then
+        printfn $"{title row}, seed {seed}: is there"
+    else
+        let arguments =
+            [
+                "fsi"
+                Path.Combine(__SOURCE_DIRECTORY__, "../depths.fsx")
+                folder
+                match options.Threads with
+                | Some count ->
+                    "--threads"
+                    string count
+                | None -> ()
+            ]
+
+        let start = ProcessStartInfo("dotnet", arguments, RedirectStandardOutput = true)
+        use running = Process.Start start
+        let line = running.StandardOutput.ReadToEnd()
+        running.WaitForExit()
+
+        if running.ExitCode <> 0 then
+            failwith $"{title row}, seed {seed}: depths.fsx ended with {running.ExitCode}"
+
+        File.WriteAllText(depthsFile folder, line)
+
+/// What was measured at other depths, by the names of the columns; empty where nothing was.
+let depths (folder: string) : Map<string, float> =
+    if not (File.Exists(depthsFile folder)) then
+        Map.empty
+    else
+        use document = JsonDocument.Parse(File.ReadAllText(depthsFile folder))
+        let root = document.RootElement
+        let number (element: JsonElement) (name: string) = element.GetProperty(name).GetDouble()
+        let within (name: string) = root.GetProperty(name).EnumerateArray()
+
+        Map
+            [
+                for one in within "ap" do
+                    let depth = number one "applications"
+                    $"AP after {depth}", number one "ap"
+                for one in within "tolerance" do
+                    let tolerance = number one "tolerance"
+                    $"AP, tolerance {tolerance}", number one "ap"
+                    $"applications, tolerance {tolerance}", number one "applications"
+                for one in within "residual" do
+                    let depth = number one "applications"
+                    $"residual after {depth}", number one "median"
+                "settled", number root "settled"
+                "resting", number root "resting"
+                "radius", number root "radius"
+            ]
+
 /// Mean of what there is, with the least and the greatest.
 let spread (format: string) (numbers: float list) =
     match List.filter Double.IsFinite numbers with
@@ -262,6 +322,42 @@ let spread (format: string) (numbers: float list) =
 
 let private finished (options: Options) (row: Row) =
     options.Seeds |> List.map (folder options row) |> List.filter isDone
+
+/// What a table's detectors are worth at other depths, those of them that were measured.
+let private showDepths (options: Options) (table: string) (data: string) =
+    let measured =
+        [
+            for row in rows |> List.filter (fun row -> row.Table = table && row.Data = data) do
+                match finished options row |> List.map depths |> List.filter (Map.isEmpty >> not) with
+                | [] -> ()
+                | numbers -> row.Label, numbers
+        ]
+
+    let columns =
+        [
+            "AP after 5", "0.000"
+            "AP after 21", "0.000"
+            "AP after 60", "0.000"
+            "AP, tolerance 0.1", "0.000"
+            "applications, tolerance 0.1", "0.0"
+            "residual after 21", "0.0000"
+            "residual after 60", "0.00000"
+            "settled", "0.00"
+            "resting", "0.00"
+            "radius", "0.00"
+        ]
+
+    if not measured.IsEmpty then
+        printfn ""
+        printfn "| | seeds | %s |" (columns |> List.map fst |> String.concat " | ")
+        printfn "| --- | --- |%s" (columns |> List.map (fun _ -> " --- |") |> String.concat "")
+
+        for label, numbers in measured do
+            let cells =
+                columns
+                |> List.map (fun (name, format) -> numbers |> List.map (Map.find name) |> spread format)
+
+            printfn "| %s | %d | %s |" label numbers.Length (String.concat " | " cells)
 
 /// A table's rows: AP of the last and of the best epoch, AP50, minutes; mean over the seeds, least and greatest.
 let show (options: Options) (table: string) (data: string) =
@@ -300,6 +396,8 @@ let show (options: Options) (table: string) (data: string) =
 
                     row.Label, runs
         ]
+
+    showDepths options table data
 
     match options.Images, curves with
     | Some images, _ :: _ ->
