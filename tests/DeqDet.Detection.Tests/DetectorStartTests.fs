@@ -143,6 +143,28 @@ let private train (folder: string) (run: TrainingRun) (name: string) =
 let private row (width: int) (number: int) (values: float32[]) =
     values[number * width .. (number + 1) * width - 1]
 
+/// A file beside a whole detector's, without its backbone.
+let private decoderOf (folder: string) (whole: string) : string =
+    let decoder = Path.Combine(folder, "decoder.safetensors")
+    use source = SafetensorsFile.Open whole
+
+    SafetensorsWriter.Write(
+        decoder,
+        [|
+            for tensor in source.Tensors do
+                if
+                    not (
+                        CheckpointFile.IsState tensor.Name
+                        || tensor.Name.StartsWith BackboneNames.prefix
+                    )
+                then
+                    TensorToWrite.Of tensor
+        |],
+        source.Metadata
+    )
+
+    decoder
+
 let private isOfClasses (name: string) = name.Contains ".fc_cls."
 
 [<Tests>]
@@ -180,25 +202,7 @@ let tests =
             <| fun () ->
                 inFolder (fun folder ->
                     let whole, file = written folder "a.safetensors" [] shapes
-                    let decoder = Path.Combine(folder, "decoder.safetensors")
-
-                    do
-                        use source = SafetensorsFile.Open whole
-
-                        SafetensorsWriter.Write(
-                            decoder,
-                            [|
-                                for tensor in source.Tensors do
-                                    if
-                                        not (
-                                            CheckpointFile.IsState tensor.Name
-                                            || tensor.Name.StartsWith BackboneNames.prefix
-                                        )
-                                    then
-                                        TensorToWrite.Of tensor
-                            |],
-                            source.Metadata
-                        )
+                    let decoder = decoderOf folder whole
 
                     let fresh = started folder []
 
@@ -294,6 +298,49 @@ let tests =
 
                         let start = DetectorStart.plan (settingsOf folder [ $"weights.load={path}" ]) []
                         Expect.equal (start.Value.QueriesThere, start.Value.Queries) (count, 6) "said")
+
+            testCase "a decoder alone goes with another backbone, for which the neck starts fresh"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let whole, file = written folder "a.safetensors" [] shapes
+                    let decoder = decoderOf folder whole
+
+                    // channels of other numbers, and another backbone with the same ones
+                    for other in
+                        [
+                            [ "backbone.width=16" ]
+                            [ "backbone.kind=resnet34" ]
+                            [ "backbone.kind=mobilenet_v2"; "backbone.norm=frozen" ]
+                        ] do
+                        let about = String.concat " " other
+                        let fresh = started folder other
+                        let mutable necks = 0
+
+                        for entry in started folder ($"weights.load={decoder}" :: other) do
+                            let isNeck = entry.Key.StartsWith "neck."
+
+                            if isNeck then
+                                necks <- necks + 1
+
+                            let expected =
+                                if isNeck || entry.Key.StartsWith BackboneNames.prefix then
+                                    fresh[entry.Key]
+                                else
+                                    file[entry.Key]
+
+                            Expect.equal entry.Value expected $"{about}: {entry.Key}"
+
+                        Expect.isGreaterThan necks 0 "a neck"
+
+                        let plan =
+                            DetectorStart.plan (settingsOf folder ($"weights.load={decoder}" :: other)) [||]
+
+                        Expect.exists plan.Value.Notices _.Contains("the neck") $"{about}: said"
+
+                    expectParts
+                        (complaint (fun () ->
+                            started folder [ $"weights.load={decoder}"; "backbone.width=16"; "head.channels=64" ]))
+                        [ decoder; "head.channels is 32 in the file and 64 in the settings" ])
 
             testCase "what does not fit is refused whole, with what differs"
             <| fun () ->

@@ -89,11 +89,34 @@ module DetectorStart =
         DetectorFile.ownInfo file
         |> Option.map (fun own -> SettingsFile.parse $"{file.Path} (settings)" own.Settings [])
 
+    let private ofNeck (name: string) =
+        name.StartsWith("neck.", StringComparison.Ordinal)
+
+    /// Whether the file's neck is for the backbone of these settings. One of a decoder alone may be for another: it reads other channels then, and
+    /// stays where it is.
+    let private bringsNeck (settings: DetectorSettings) (file: ITensorFile) : bool =
+        let backbone (of': DetectorSettings) = of'.Backbone.Kind, of'.Backbone.Width
+
+        KnownModels.holdsBackbone file
+        || match ownSettings file with
+           | Some there -> backbone there.Detector = backbone settings
+           | None -> true
+
+    /// What the file has for a detector with these settings, and what they want of it.
+    let private offered (settings: DetectorSettings) (file: ITensorFile) : StoredTensor[] * ExpectedTensor[] =
+        let stored, expected =
+            weightsOf file, KnownModels.expected (asThere settings file) file
+
+        if bringsNeck settings file then
+            stored, expected
+        else
+            stored |> Array.filter (fun tensor -> not (ofNeck tensor.Name)),
+            expected |> Array.filter (fun tensor -> not (ofNeck tensor.Name))
+
     /// Settings on which the shapes of weights depend, where the file's are others.
-    let private differences (settings: Settings) (there: Settings) : string list =
+    let private differences (whole: bool) (settings: Settings) (there: Settings) : string list =
         let decides (key: string) =
-            key = "backbone.kind"
-            || key = "backbone.width"
+            whole && (key = "backbone.kind" || key = "backbone.width")
             || key.StartsWith("head.", StringComparison.Ordinal) && key <> "head.stage_weights"
 
         [
@@ -119,9 +142,12 @@ module DetectorStart =
         | _ -> ()
 
         try
-            Weights.Check(file.Path, weightsOf file, KnownModels.expected (asThere settings.Detector file) file)
+            let stored, expected = offered settings.Detector file
+            Weights.Check(file.Path, stored, expected)
         with :? CheckpointError as error ->
-            match there |> Option.map (differences settings) |> Option.defaultValue [] with
+            let differences = differences (KnownModels.holdsBackbone file) settings
+
+            match there |> Option.map differences |> Option.defaultValue [] with
             | [] -> refuse error.Problem error
             | several ->
                 let several = String.concat ", " several
@@ -185,6 +211,9 @@ module DetectorStart =
                 $"{file.Path} holds a decoder alone, and the backbone starts from random weights; backbone.weights names others"
             | _ -> ()
 
+            if not (bringsNeck settings.Detector file) then
+                $"{file.Path} was trained on another backbone: the neck, which reads the backbone's maps, starts fresh"
+
             match ownSettings file with
             | Some there when there.Data.Normalise <> settings.Data.Normalise ->
                 let numbers (of': Settings) =
@@ -242,12 +271,12 @@ module DetectorStart =
         use _ = torch.no_grad ()
         use file = openFile start.Path
 
-        let expected = KnownModels.expected (asThere detector.Settings file) file
-        let found = Weights.Load(file.Path, weightsOf file, expected, device)
+        let stored, expected = offered detector.Settings file
+        let found = Weights.Load(file.Path, stored, expected, device)
 
         for spec, tensor in detector.Tensors do
             match found.TryGetValue spec.Name with
-            | false, _ -> () // of the backbone, which the file leaves as it is
+            | false, _ -> () // of the backbone, or of a neck for another one, which the file leaves as they are
             | true, there ->
 
                 use there = there
