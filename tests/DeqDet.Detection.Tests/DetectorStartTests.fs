@@ -192,6 +192,13 @@ let tests =
                 Expect.equal start.QueriesThere start.Queries "as many queries"
                 Expect.isEmpty start.Notices "nothing else to say"
 
+                // with a backbone of other channels
+                let mobile =
+                    SettingsFile.load (config "finetune_mobilenet") [ "backbone.weights=mobilenet.pth" ]
+
+                let start = DetectorStart.plan (Settings.withClasses 2 mobile) [||]
+                Expect.exists start.Value.Notices _.Contains("the neck") "all but the neck"
+
             testCase "a name of nothing that comes with the program is a path"
             <| fun () ->
                 Expect.isNone (CarriedWeights.named "sign") "another name"
