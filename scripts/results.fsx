@@ -10,7 +10,7 @@
 // (bccd, raccoon, cards, shapes; the last is made where it is missing, cards by scripts/cards.fsx), --work where the trainings go: one that is
 // there is not trained again, one that was interrupted goes on. Each is a `train` in a process of its own. depths measures trained detectors at
 // other depths than their own (scripts/depths.fsx), which table then shows, too.
-#load "lib/results.fsx"
+#load "lib/tables.fsx"
 
 /// Does something with each row of these names, seed by seed.
 let each (arguments: string list) (action: Results.Options -> Results.Row -> int -> unit) =
@@ -36,7 +36,7 @@ match List.ofArray fsi.CommandLineArgs |> List.tail with
 
     for table, data in Results.tables do
         if names |> List.exists $"{table}/{data}".StartsWith then
-            Results.show options table data
+            Tables.show options table data
 | _ ->
     eprintfn
         "usage: dotnet fsi scripts/results.fsx list | run ROW... | depths ROW... | table TABLE...; the first lines of the script say more"

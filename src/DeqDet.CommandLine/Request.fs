@@ -1,6 +1,5 @@
 namespace DeqDet.CommandLine
 
-
 /// What a command line asks for.
 type Request =
     | Train of TrainRequest

@@ -63,8 +63,8 @@ module RequestParser =
 
             match command with
             | [] -> refuse LaunchParser.usage
+            | other :: _ when not ofTrain -> refuse $"launch: only train runs in several processes, not {other}"
             | _ ->
                 match parse (Array.ofList command) with
                 | Request.Train train -> Request.Launch(LaunchParser.request results command train)
-                | Request.Help text -> Request.Help text
-                | _ -> refuse $"launch: only train runs in several processes, not {command.Head}"
+                | others -> others

@@ -199,11 +199,16 @@ let tests =
                 let start = DetectorStart.plan (Settings.withClasses 2 mobile) [||]
                 Expect.exists start.Value.Notices _.Contains("the neck") "all but the neck"
 
-            testCase "a name of nothing that comes with the program is a path"
+            testCase "a name of nothing that comes with the program is a path, of which the nearest name is told"
             <| fun () ->
                 Expect.isNone (CarriedWeights.named "sign") "another name"
-                Expect.equal (WorkFolder.checkpointOf "sign") "sign" "as it is"
-                Expect.equal (WorkFolder.checkpointOf "") "" "nothing"
+
+                let refused (name: string) =
+                    complaint (fun () -> WorkFolder.checkpointOf name)
+
+                expectParts (refused "sings") [ "sings: there is no such file"; "did you mean signs" ]
+                Expect.isFalse ((refused "work/nothing").Contains "did you mean") "nothing like it"
+                expectParts (refused "") [ "there is no such file" ]
 
             testCase "a decoder alone leaves the backbone as it starts by itself"
             <| fun () ->
@@ -344,6 +349,18 @@ let tests =
 
                         Expect.exists plan.Value.Notices _.Contains("the neck") $"{about}: said"
 
+                    // pixels matter to a backbone that comes along, not to a decoder alone
+                    let notices (file: string) =
+                        DetectorStart.plan
+                            (settingsOf folder [ $"weights.load={file}"; "data.normalise.mean=[0,0,0]" ])
+                            [||]
+                        |> Option.get
+                        |> _.Notices
+                        |> List.filter _.Contains("data.normalise")
+
+                    Expect.hasLength (notices whole) 1 "a whole detector"
+                    Expect.isEmpty (notices decoder) "a decoder alone"
+
                     expectParts
                         (complaint (fun () ->
                             started folder [ $"weights.load={decoder}"; "backbone.width=16"; "head.channels=64" ]))
@@ -365,6 +382,10 @@ let tests =
                             "backbone.width is 8 in the file and 16 in the settings"
                             "head.channels is 32"
                         ]
+
+                    // where nothing but the backbone is another one, there is a way
+                    let said = refused [ $"weights.load={path}"; "backbone.width=16" ]
+                    expectParts said [ "backbone.width"; $"convert {path} decoder.safetensors --decoder" ]
 
                     expectParts
                         (refused [ $"weights.load={path}"; "kind=ffndet"; "head.stages=2" ])

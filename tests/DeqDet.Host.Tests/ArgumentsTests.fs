@@ -811,6 +811,8 @@ let private refused =
         [ "launch"; "-n"; "0"; "train" ], [ "--processes 0"; "from 1 to 1024" ]
         [ "launch"; "-n"; "train" ], [ "--processes train"; "whole number" ]
         [ "launch"; "-n"; "2"; "test"; "x" ], [ "only train"; "not test" ]
+        // before what is wrong with the other command
+        [ "launch"; "-n"; "2"; "detect"; "x" ], [ "only train"; "not detect" ]
         [ "launch"; "-n"; "2"; "train"; "--sed"; "7" ], [ "unknown argument '--sed'" ]
         [ "train"; "a.json"; "b.json" ], [ "'b.json' is one argument too many" ]
         [ "test" ], [ "test"; "checkpoint"; "for example" ]

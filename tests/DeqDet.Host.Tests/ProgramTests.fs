@@ -78,6 +78,29 @@ let tests =
                         ] do
                         Expect.stringContains said part part
 
+                    // the detector that comes with the program, whose classes these are
+                    let code, said =
+                        RunProgram.run
+                            [
+                                "train"
+                                "--from"
+                                DeqDet.Detection.CarriedWeights.Shapes
+                                "--data"
+                                data
+                                "--device"
+                                "cpu"
+                                "--set"
+                                "data.shapes={\"train_images\":8,\"val_images\":2}"
+                                "--set"
+                                "data.normalise.mean=[0,0,0]"
+                                "--dry-run"
+                            ]
+
+                    Expect.equal code 0 said
+
+                    for part in [ "starts from"; "ring         ring      kept"; "other data.normalise" ] do
+                        Expect.stringContains said part part
+
                     let code, said =
                         RunProgram.run (arguments @ [ "--overfit"; "2"; "--max-steps"; "20" ])
 

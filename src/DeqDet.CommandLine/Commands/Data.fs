@@ -150,7 +150,7 @@ type DataArgument =
 /// The arguments of data as its request.
 module internal DataParser =
 
-    let private dataCheck (results: ParseResults<DataArgument>) : DataCheckRequest =
+    let private check (results: ParseResults<DataArgument>) : DataCheckRequest =
         let annotations = results.GetResults DataArgument.Annotations
         let images = results.GetResults DataArgument.Images
         let config = results.TryGetResult DataArgument.Config
@@ -183,7 +183,7 @@ module internal DataParser =
             }
         | _ -> refuse "data check: name either a folder (or --config), or --annotations FILE --images DIR"
 
-    let private dataConvert (results: ParseResults<DataArgument>) (folders: string list) : DataConvertRequest =
+    let private convert (results: ParseResults<DataArgument>) (folders: string list) : DataConvertRequest =
         let example = "data convert data/bccd --to yolo data/bccd-yolo"
 
         match folders, results.TryGetResult DataArgument.To with
@@ -198,7 +198,7 @@ module internal DataParser =
         | _ :: _ :: extra :: _, _ -> refuse $"data convert: '{extra}' is one folder too many; for example: {example}"
         | _ -> refuse $"data convert: name the data set's folder and the folder to write; for example: {example}"
 
-    let private dataSplit (results: ParseResults<DataArgument>) (folders: string list) : DataSplitRequest =
+    let private split (results: ParseResults<DataArgument>) (folders: string list) : DataSplitRequest =
         let example = "data split data/all data/divided --val 0.2"
         let share = results.GetResult(DataArgument.Val, 0.2)
         let test = results.GetResult(DataArgument.Test, 0.0)
@@ -220,7 +220,7 @@ module internal DataParser =
         | _ :: _ :: extra :: _ -> refuse $"data split: '{extra}' is one folder too many; for example: {example}"
         | _ -> refuse $"data split: name the data set's folder and the folder to write; for example: {example}"
 
-    let private dataMerge (results: ParseResults<DataArgument>) (folders: string list) : DataMergeRequest =
+    let private merge (results: ParseResults<DataArgument>) (folders: string list) : DataMergeRequest =
         match List.rev folders with
         | out :: (_ :: _ :: _ as sets) ->
             {
@@ -232,7 +232,7 @@ module internal DataParser =
             refuse
                 "data merge: name two or more data sets and the folder to write; for example: data merge data/a data/b data/both"
 
-    let private dataBrowse (results: ParseResults<DataArgument>) (folders: string list) : DataBrowseRequest =
+    let private browse (results: ParseResults<DataArgument>) (folders: string list) : DataBrowseRequest =
         match folders with
         | [ folder ] ->
             {
@@ -280,16 +280,16 @@ module internal DataParser =
         match results.GetResults DataArgument.What |> List.concat with
         | "convert" :: folders ->
             only "convert" (ofCheck @ ofBrowse @ ofSplit)
-            DataRequest.Convert(dataConvert results folders)
+            DataRequest.Convert(convert results folders)
         | "split" :: folders ->
             only "split" (ofCheck @ ofBrowse @ ofConvert)
-            DataRequest.Split(dataSplit results folders)
+            DataRequest.Split(split results folders)
         | "merge" :: folders ->
             only "merge" (ofCheck @ ofBrowse @ ofConvert @ ofSplit)
-            DataRequest.Merge(dataMerge results folders)
+            DataRequest.Merge(merge results folders)
         | "browse" :: folders ->
             only "browse" (ofCheck @ ofConvert @ ofWriting @ ofSplit)
-            DataRequest.Browse(dataBrowse results folders)
+            DataRequest.Browse(browse results folders)
         | _ ->
             only "check" (ofConvert @ ofWriting @ ofBrowse @ ofSplit)
-            DataRequest.Check(dataCheck results)
+            DataRequest.Check(check results)

@@ -96,8 +96,8 @@ module WorkFolder =
         Seq.initInfinite (fun i -> at (Path.Combine("work", (if i = 0 then name else $"{name}-{i + 1}"))))
 
     /// The checkpoint that a user means: a file as it is; of a work folder the best weights where a validation has chosen them, else the
-    /// latest; else by its name one that comes with the program, whatever folder without a checkpoint is called so, too. Raises InputError where a folder
-    /// holds no checkpoint.
+    /// latest; else by its name one that comes with the program, whatever folder without a checkpoint is called so, too. Raises InputError where there is
+    /// none.
     let checkpointOf (path: string) : string =
         let ofRun =
             if Directory.Exists path then
@@ -117,4 +117,13 @@ module WorkFolder =
                     InputError
                         $"{path}: no checkpoint in this folder; `train` writes latest.safetensors into its work folder"
                 )
-            | None -> path
+            | None ->
+                let nearest = Nearest.find CarriedWeights.names path |> Option.get
+
+                let meant =
+                    if Nearest.isClose path nearest then
+                        $"; did you mean {nearest}, which comes with the program?"
+                    else
+                        ""
+
+                raise (InputError $"{path}: there is no such file or work folder{meant}")

@@ -150,10 +150,16 @@ module DetectorStart =
             match there |> Option.map differences |> Option.defaultValue [] with
             | [] -> refuse error.Problem error
             | several ->
+                let decoder =
+                    if several |> List.forall _.StartsWith("backbone.", StringComparison.Ordinal) then
+                        $"take its decoder alone, which goes with any backbone: convert {Shell.quote file.Path} decoder.safetensors --decoder; or "
+                    else
+                        ""
+
                 let several = String.concat ", " several
 
                 refuse
-                    $"{several}; set them as they are there, or leave CONFIG out: the file's own settings hold then; or start without it, by weights.load=null"
+                    $"{several}; set them as they are there, or leave CONFIG out: the file's own settings hold then; or {decoder}start without it, by weights.load=null"
                     error
 
     /// Raises InputError where settings name a start that is missing or damaged, or does not fit. What the classes are does not matter.
@@ -215,7 +221,11 @@ module DetectorStart =
                 $"{file.Path} was trained on another backbone: the neck, which reads the backbone's maps, starts fresh"
 
             match ownSettings file with
-            | Some there when there.Data.Normalise <> settings.Data.Normalise ->
+            // pixels are the backbone's; a decoder alone sees none
+            | Some there when
+                KnownModels.holdsBackbone file
+                && there.Data.Normalise <> settings.Data.Normalise
+                ->
                 let numbers (of': Settings) =
                     let text (values: float list) =
                         values |> List.map (fun value -> $"{value:``0.###``}") |> String.concat ", "

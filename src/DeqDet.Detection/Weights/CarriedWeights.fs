@@ -18,6 +18,9 @@ module CarriedWeights =
 
     let private files = [ Shapes, "shapes.safetensors"; Signs, "signs_r18.safetensors" ]
 
+    /// All of them.
+    let internal names = List.map fst files
+
     // F# Interactive runs from the SDK's folder, with this library where it was built
     let private beside (folder: string) (file: string) =
         let places =

@@ -50,6 +50,7 @@ public static class DryRunCommand
         }
 
         Model(setup, run.Trainable, output);
+        Start(setup, output);
         Need(setup, run, output);
         foreach (var warning in Warnings(setup, run))
         {
@@ -100,6 +101,24 @@ public static class DryRunCommand
         foreach (var (name, text) in ModelParts.Parameters(settings))
         {
             Print(name, text, output);
+        }
+    }
+
+    private static void Start(TrainingSetup setup, TextWriter output)
+    {
+        if (DetectorStartModule.plan(setup.Settings, setup.Classes) is not { Value: var start })
+        {
+            return;
+        }
+
+        Print("starts from", Human.Path(start.Path), output);
+        foreach (var line in StartTable.Lines(start))
+        {
+            Print("", line, output);
+        }
+        foreach (var notice in start.Notices)
+        {
+            Print("note", notice, output);
         }
     }
 
