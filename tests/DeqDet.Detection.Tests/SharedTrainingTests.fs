@@ -143,7 +143,7 @@ let private started (root: string) (size: int) : (Map<string, float32[]> * Left)
         let setup =
             setupOf (Path.Combine(root, "data")) assignments (Processes communicator)
 
-        use run = TrainingRun.Start(setup, Some 10L)
+        use run = TrainingRun.Start(setup, Some 6L)
         weights run, train run work)
 
 /// The same from the start of the test.
@@ -267,10 +267,9 @@ let tests =
                          |> Seq.exists (fun entry -> not (held entry.Key) && alone.Weights[entry.Key] <> entry.Value))
                         "the others learn"
 
-                    for size in [ 2; 3 ] do
-                        for rank, (first, found) in Array.indexed (started root size) do
-                            Expect.equal first before $"process {rank} of {size} starts the same"
-                            same 1e-5 $"process {rank} of {size}" alone found)
+                    for rank, (first, found) in Array.indexed (started root 3) do
+                        Expect.equal first before $"process {rank} of 3 starts the same"
+                        same 1e-5 $"process {rank} of 3" alone found)
 
             testCase "where one process is asked to stop all stop, with one state saved"
             <| fun () ->
