@@ -111,11 +111,12 @@ internal sealed class YoloLabels(
             );
         }
 
-        var taken = images.Value.Select(LabelOf).ToHashSet(StringComparer.Ordinal);
-        var folders = taken.Select(label => System.IO.Path.GetDirectoryName(label)!).Distinct(StringComparer.Ordinal);
+        // Images that a list leaves to another part have labels, too.
+        var known = Folders(images.Value).SelectMany(FolderImages.In).Select(LabelOf).ToHashSet(StringComparer.Ordinal);
+        var folders = Folders(images.Value.Select(LabelOf));
         foreach (var label in folders.Where(Directory.Exists).Order(StringComparer.Ordinal).SelectMany(Labels))
         {
-            if (!taken.Contains(label))
+            if (!known.Contains(label))
             {
                 sink.Found(
                     new(FaultKind.LabelWithoutImage, FolderImages.NameIn(Root, label), "there is no image of its name")
@@ -125,6 +126,9 @@ internal sealed class YoloLabels(
     }
 
     private string Root => System.IO.Path.GetDirectoryName(path)!;
+
+    private static IEnumerable<string> Folders(IEnumerable<string> files) =>
+        files.Select(file => System.IO.Path.GetDirectoryName(file)!).Distinct(StringComparer.Ordinal);
 
     // Lists of classes and of images, and notes, lie beside labels.
     private static IEnumerable<string> Labels(string folder) =>
