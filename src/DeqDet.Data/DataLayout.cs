@@ -86,8 +86,15 @@ public sealed record DataPart(IAnnotationSource Source, string ImageFolder)
             );
         }
 
-        return new(annotations, images);
+        return Of(Path.GetFullPath(root), annotations, images);
     }
+
+    /// <summary>A file with a folder of images, as full paths: COCO's format, or one of Label Studio's.</summary>
+    /// <param name="root">The data folder; a <c>classes.txt</c> in it orders classes that have no ids.</param>
+    /// <param name="annotationFile">The file.</param>
+    /// <param name="imageFolder">The folder.</param>
+    internal static DataPart Of(string root, string annotationFile, string imageFolder) =>
+        new(CocoFormat.SourceOf(root, annotationFile, imageFolder), imageFolder);
 
     /// <summary>Whether both files of a part are there.</summary>
     public static bool IsThereIn(string root, SplitSettings split)

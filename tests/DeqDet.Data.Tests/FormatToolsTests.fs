@@ -499,6 +499,155 @@ let others =
                     Expect.equal (train.Read().Images.Count + validation.Read().Images.Count) 4 "an automatic split")
             }
 
+            test "Label Studio's JSON: rectangles, turned ones, polygons, ellipses, labels in entries of their own" {
+                let sized = "\"original_width\": 40, \"original_height\": 20, \"image_rotation\": 0"
+
+                let region id value =
+                    $"{{\"id\": \"{id}\", {sized}, \"value\": {{{value}}}}}"
+
+                let regions =
+                    String.concat
+                        ", "
+                        [
+                            region
+                                "r"
+                                "\"x\": 40, \"y\": 25, \"width\": 20, \"height\": 50, \"rotation\": 0, \"rectanglelabels\": [\"b\"]"
+                            // its left upper corner is the right one of the box
+                            region
+                                "t"
+                                "\"x\": 60, \"y\": 25, \"width\": 25, \"height\": 40, \"rotation\": 90, \"rectanglelabels\": [\"b\"]"
+                            region "p" "\"points\": [[40, 25], [60, 50], [50, 75]], \"polygonlabels\": [\"b\"]"
+                            region
+                                "e"
+                                "\"x\": 50, \"y\": 50, \"radiusX\": 12.5, \"radiusY\": 20, \"rotation\": 90, \"ellipselabels\": [\"b\"]"
+                            region "s" "\"x\": 40, \"y\": 25, \"width\": 20, \"height\": 50, \"rotation\": 0"
+                            region
+                                "s"
+                                "\"x\": 40, \"y\": 25, \"width\": 20, \"height\": 50, \"rotation\": 0, \"labels\": [\"b\"]"
+                            region "c" "\"choices\": [\"day\"]"
+                            region "k" "\"x\": 40, \"y\": 25, \"width\": 1, \"keypointlabels\": [\"b\"]"
+                            region "m" "\"format\": \"rle\", \"rle\": [1, 2], \"brushlabels\": [\"b\"]"
+                        ]
+
+                let task data annotations =
+                    $"{{\"id\": 1, \"annotations\": [{annotations}], \"data\": {{{data}}}, \"predictions\": []}}"
+
+                let annotation more result =
+                    $"{{\"id\": 1, \"result\": [{result}], {more}}}"
+
+                let other =
+                    region "o" "\"x\": 0, \"y\": 0, \"width\": 5, \"height\": 5, \"rectanglelabels\": [\"a\"]"
+
+                let tasks =
+                    String.concat
+                        ", "
+                        [
+                            task
+                                "\"text\": \"none\", \"image\": \"/data/upload/1/8ab2f1c0-a.png\""
+                                (annotation "\"was_cancelled\": false" regions)
+                            // the first is skipped, the last one is the truth
+                            task
+                                "\"photo\": \"/data/local-files/?d=set/b%20c.png\""
+                                (String.concat
+                                    ", "
+                                    [
+                                        annotation "\"was_cancelled\": true" regions
+                                        annotation "\"was_cancelled\": false" regions
+                                        annotation "\"ground_truth\": true" other
+                                    ])
+                            // looked at, and empty
+                            task
+                                "\"image\": \"https://example.org/d.png?x=1\""
+                                (annotation "\"was_cancelled\": false" "")
+                            task "\"image\": \"e.png\"" ""
+                        ]
+
+                let pictures =
+                    [
+                        "images/8ab2f1c0-a.png", 40, 20
+                        "images/sub/b c.png", 40, 20
+                        "images/d.png", 40, 20
+                        "images/e.png", 40, 20
+                    ]
+
+                inFolder (fun root ->
+                    fill root pictures [ "project-1-at-2024-05-01-10-20-0a1b2c3d.json", $"[{tasks}]" ]
+                    let part = first root
+                    Expect.equal part.Source.Format "Label Studio's JSON" "format"
+                    let file = part.Read()
+                    Expect.equal (classes file) [ "a"; "b" ] "classes by name"
+
+                    match content file with
+                    | [ first; second; third ] ->
+                        let name, size, boxes = first
+                        Expect.equal (name, size) ("8ab2f1c0-a.png", (40, 20)) "name"
+
+                        Expect.hasLength
+                            boxes
+                            5
+                            "a point, a mask and a choice are no boxes, a region without label is its label's"
+
+                        for label, x, y, w, h in boxes do
+                            Expect.equal label "b" "label"
+
+                            for a, b in [ x, 16.0; y, 5.0; w, 8.0; h, 10.0 ] do
+                                Expect.floatClose Accuracy.high a b "the box around"
+
+                        Expect.equal second ("sub/b c.png", (40, 20), [ "a", 0.0, 0.0, 2.0, 1.0 ]) "the ground truth"
+                        Expect.equal third ("d.png", (40, 20), []) "nothing is there"
+                    | other -> failtest $"a task without annotation is none: {other}"
+
+                    let remarks = found root |> Map.ofList
+                    Expect.hasLength remarks["not-used"] 4 "point, mask, two annotations, no annotation"
+                    let train, validation = parts root
+                    Expect.equal (train.Read().Images.Count + validation.Read().Images.Count) 3 "an automatic split"
+
+                    // by the two files' names
+                    let pair = DataFolder.Pair(part.AnnotationFile, Path.Combine(root, "images"))
+                    Expect.equal (content (pair.Read())) (content file) "named")
+
+                inFolder (fun root ->
+                    let least =
+                        "{\"image\": \"/data/upload/1/8ab2f1c0-a.png\", \"id\": 1, \"label\": [{\"x\": 40, \"y\": 25, \"width\": 20, \"height\": 50, \"rotation\": 0, \"rectanglelabels\": [\"b\"], \"original_width\": 40, \"original_height\": 20}], \"annotator\": 1, \"annotation_id\": 1}"
+
+                    fill root pictures [ "tasks.json", $"[{least}]" ]
+
+                    Expect.equal
+                        (content ((first root).Read()))
+                        [ "8ab2f1c0-a.png", (40, 20), [ inPixels ] ]
+                        "JSON-MIN")
+            }
+
+            test "Label Studio's JSON: what is wrong with it" {
+                let task (image: string) (value: string) =
+                    $"""{{"id": 1, "annotations": [{{"result": [{{"value": {{{value}}}}}]}}], "data": {{"image": "{image}"}}}}"""
+
+                let box (x: string) (label: string) =
+                    $""""x": {x}, "y": 25, "width": 20, "height": 50, "rectanglelabels": ["{label}"]"""
+
+                let good = task "a.png" (box "40" "b")
+
+                for content, words in
+                    [
+                        $"[{good}, 7]", [ "set.json: tasks[1]"; "is no task" ]
+                        $"[{good}, " + """{"annotations": [], "data": {"text": "x"}}]""",
+                        [ "set.json: tasks[1]"; "names no image" ]
+                        $"[{good}", [ "set.json: line 1"; "ends early" ]
+                        "[" + task "a.png" (box "\"40\"" "b") + "]",
+                        [ "set.json: tasks[0], result[0]"; "no shape of finite numbers" ]
+                        "[" + task "a.png" (box "40" " ") + "]", [ "set.json: tasks[0], result[0]"; "has no label" ]
+                        $"[{good}, " + task "/data/upload/1/gone.png" (box "40" "b") + "]", [ "gone.png"; "no image" ]
+                    ] do
+                    inFolder (fun root ->
+                        fill root [ "images/a.png", 40, 20 ] [ "set.json", content ]
+
+                        let message =
+                            inputError (fun () -> MissingImages.Refuse((first root).Load()) |> ignore)
+
+                        for word in words do
+                            Expect.stringContains message word content)
+            }
+
             test "one file with one folder, CVAT's COCO, and what lies beside" {
                 let file =
                     """{"images": [{"id": 1, "file_name": "a.png", "width": 40, "height": 20}, {"id": 2, "file_name": "b.png", "width": 40, "height": 20}],

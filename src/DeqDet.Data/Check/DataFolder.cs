@@ -23,5 +23,9 @@ public static class DataFolder
     public static DataPart Pair(string annotations, string images) =>
         !File.Exists(annotations) ? throw new InputError($"{annotations}: no such annotation file")
         : !Directory.Exists(images) ? throw new InputError($"{images}: no such image folder")
-        : new(Path.GetFullPath(annotations), Path.GetFullPath(images));
+        : DataPart.Of(
+            Path.GetDirectoryName(Path.GetFullPath(annotations))!,
+            Path.GetFullPath(annotations),
+            Path.GetFullPath(images)
+        );
 }

@@ -1,8 +1,12 @@
+using DeqDet.Coco;
+using DeqDet.Data.Formats.LabelStudio;
+
 namespace DeqDet.Data.Formats;
 
 /// <summary>
 /// COCO's files in <c>annotations/</c> or in the folder itself, with image folders beside them: COCO's own layout, the exports of CVAT
-/// (<c>annotations/instances_default.json</c>) and Label Studio (<c>result.json</c>), and any one file with one image folder.
+/// (<c>annotations/instances_default.json</c>) and Label Studio (<c>result.json</c>), and any one file with one image folder. Label Studio's own
+/// JSON is found the same way.
 /// </summary>
 internal sealed class CocoFormat : IDataFormat
 {
@@ -34,14 +38,22 @@ internal sealed class CocoFormat : IDataFormat
                 return Finding.Half(NoImages(root, file));
             }
 
-            var part = IsOfLabelStudio(file)
-                ? new DataPart(new LabelStudio.LabelStudioFile(file, folder), folder)
-                : new DataPart(file, folder);
+            var part = DataPart.Of(root, file, folder);
             parts.Add(new(PartNames.RoleOf(part.Name) ?? PartRole.Whole, part));
         }
 
+        NamedLabels.Join([.. parts.Select(part => part.Part.Source).OfType<NamedLabels>()]);
         return parts.Count == 0 ? Finding.None : Finding.Of(new(root, Name, [.. Roles(parts)]));
     }
+
+    /// <summary>What reads an annotation file of this kind.</summary>
+    /// <param name="root">The data folder.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="images">The folder of its images.</param>
+    internal static IAnnotationSource SourceOf(string root, string file, string images) =>
+        LabelStudioTasks.IsOne(file) ? new LabelStudioTasks(root, file, images)
+        : IsOfLabelStudio(file) ? new LabelStudioFile(file, images)
+        : new CocoFile(file);
 
     // A single file is everything, whatever it is called. Of several, those without a usual name have no role in training.
     private static IEnumerable<FoundPart> Roles(List<FoundPart> parts) =>
