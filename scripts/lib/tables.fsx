@@ -105,6 +105,36 @@ let private showDepths (options: Options) (table: string) (data: string) =
 
             printfn "| %s | %d | %s |" label numbers.Length (String.concat " | " cells)
 
+/// AP of the epochs that were validated: mean over the seeds, a line a row.
+let private showEpochs (curves: (string * (int * Map<string, float>) list list) list) =
+    let epochs =
+        curves
+        |> List.collect snd
+        |> List.collect (List.map fst)
+        |> List.distinct
+        |> List.sort
+
+    // of many epochs some are enough
+    let shown =
+        epochs
+        |> List.filter (fun epoch -> epochs.Length <= 12 || epoch % 2 = List.last epochs % 2)
+
+    if not curves.IsEmpty then
+        printfn ""
+        printfn "| AP after epoch | %s |" (shown |> List.map string |> String.concat " | ")
+        printfn "| --- |%s" (shown |> List.map (fun _ -> " --- |") |> String.concat "")
+
+        for label, runs in curves do
+            let at epoch =
+                match runs |> List.choose (List.tryFind (fst >> (=) epoch)) with
+                | [] -> "-"
+                | found ->
+                    let mean = found |> List.averageBy (fun (_, numbers) -> numbers["coco/bbox_mAP"])
+
+                    mean.ToString "0.000"
+
+            printfn "| %s | %s |" label (shown |> List.map at |> String.concat " | ")
+
 /// A table's rows: AP of the last and of the best epoch, AP50, minutes; mean over the seeds, least and greatest.
 let show (options: Options) (table: string) (data: string) =
     printfn $"\n{table}, {data}\n"
@@ -143,6 +173,7 @@ let show (options: Options) (table: string) (data: string) =
                     row.Label, runs
         ]
 
+    showEpochs curves
     showDepths options table data
 
     match options.Images, curves with
