@@ -35,7 +35,12 @@ let private random () =
                     Width = 16
                     FrozenStages = -1
                 }
-            Queries = { Count = 12; Detections = 12 }
+            Queries =
+                {
+                    Count = 12
+                    Detections = 12
+                    Inject = false
+                }
             Head =
                 { settings.Head with
                     Channels = 32

@@ -102,7 +102,7 @@ module DetectorGraph =
             [
                 for number, head in List.indexed (Decoder.schedule detector weights) do
                     let (graph: Graph) = Graph.within $"step{number}" decoder
-                    query <- RefinementGraph.apply head pyramid query query graph
+                    query <- RefinementGraph.apply head pyramid query query id graph
 
                     for name, value in
                         [

@@ -47,9 +47,11 @@ module Decoder =
             Heads =
                 [
                     for h in 0 .. family.Heads settings.Head - 1 ->
-                        source
-                        |> WeightSource.at $"roi_head.bbox_head.{h}"
-                        |> Refinement.create settings.Classes settings.Head
+                        { (source
+                           |> WeightSource.at $"roi_head.bbox_head.{h}"
+                           |> Refinement.create settings.Classes settings.Head) with
+                            Injected = if settings.Queries.Inject then Some contents else None
+                        }
                 ]
         }
 

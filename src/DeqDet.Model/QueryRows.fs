@@ -11,7 +11,15 @@ type QueryRows =
         Images: int[]
         /// How many of the queries are of each.
         Counts: int[]
+        /// Their numbers among all queries of their images, [W].
+        Numbers: int[]
     }
+
+module QueryRows =
+
+    /// Of one tensor for all queries of any image [Q, ...] the rows [W, ...] of some.
+    let ofAll (some: QueryRows) (all: Tensor) : Tensor =
+        all.index_select (0L, torch.tensor (Array.map int64 some.Numbers) |> onDevice all.device)
 
 /// Where rows lie in a rectangle with a line for each image, for operations that want one.
 type internal RowLayout =

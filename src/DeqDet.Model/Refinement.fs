@@ -21,6 +21,8 @@ type HeadWeights =
         BoxNorm: Affine
         BoxOut: Linear
         Groups: int
+        /// What is added to the contents of all queries before they attend, as it is stored: the initial contents [Q, C]; None: nothing.
+        Injected: Tensor option
         /// How it is applied.
         Computation: Computation
     }
@@ -117,6 +119,7 @@ module Refinement =
             BoxNorm = boxNorm
             BoxOut = boxOut
             Groups = head.Groups
+            Injected = None
             Computation = source.Computation
         }
 
@@ -126,6 +129,19 @@ module Refinement =
     /// Class logits [B, Q, K] of refined contents [B, Q, C].
     let classify (weights: HeadWeights) (content: Tensor) =
         branch weights.ClassHidden weights.ClassNorm weights.ClassOut content
+
+    /// Queries as they attend: with what is injected into their contents. `some` takes of contents [Q, C] those of the queries.
+    let private injected (weights: HeadWeights) (some: Tensor -> Tensor) (query: Query) : Query =
+        match weights.Injected with
+        | None -> query
+        | Some contents ->
+            { query with
+                Content = query.Content + some (Norm.plain 1 contents)
+            }
+
+    /// What queries [B, Q, .] gather from each other: contents [B, Q, C], before the layer norm.
+    let private attend (weights: HeadWeights) (query: Query) : Tensor =
+        query |> injected weights id |> Attention.apply weights.Attention
 
     /// Samples at points [B, Q, G*P, 3], and contents [B, Q, C] with what was read mixed in.
     let private sampleAndMix (weights: HeadWeights) (pyramid: Pyramid) (points: Tensor) (content: Tensor) =
@@ -142,7 +158,7 @@ module Refinement =
         use _ = torch.no_grad ()
 
         let offsets =
-            Attention.apply weights.Attention query
+            attend weights query
             |> Norm.layer weights.AttentionNorm
             |> Linear.apply weights.Offsets
 
@@ -190,13 +206,13 @@ module Refinement =
             Position = query.Position.detach ()
             Box = query.Box.detach ()
         }
-        |> Attention.apply weights.Attention
+        |> attend weights
         |> refine weights (sampleAndMix weights pyramid) query.Position
 
     /// One application of a head, differentiable in all that it depends on: the true derivative of the map whose fixed point is
     /// sought. (Training never uses it; its gradients through the overlaps are large.)
     let applyExact (weights: HeadWeights) (pyramid: Pyramid) (query: Query) : Query =
-        Attention.apply weights.Attention query
+        attend weights query
         |> refine weights (sampleAndMix weights pyramid) query.Position
         |> fst
 
@@ -224,6 +240,11 @@ module Refinement =
             sampled, Mixing.apply weights.Mixing sampled content
 
         scoped Query.tensors (fun () ->
-            Attention.applySome weights.Attention all some
+            Attention.applySome
+                weights.Attention
+                (injected weights id all)
+                { some with
+                    Query = injected weights (QueryRows.ofAll some) some.Query
+                }
             |> refine weights sampleAndMix some.Query.Position
             |> fst)

@@ -14,17 +14,16 @@ module internal RefinementMap =
         let queries = int (state.size 1)
         let rows = state.flatten (0L, 1L)
 
-        let moving, counts =
+        let moving, taken =
             match places with
-            | None -> rows, Array.create (int (state.size 0)) queries
-            | Some places ->
-                let counts = Array.zeroCreate<int>(int (state.size 0))
+            | None -> rows, Array.init (int (rows.size 0)) id
+            | Some places -> rows.index_select (0L, places), numbers places |> Array.map int
 
-                for place in numbers places do
-                    let image = int place / queries
-                    counts[image] <- counts[image] + 1
+        let counts = Array.zeroCreate<int>(int (state.size 0))
 
-                rows.index_select (0L, places), counts
+        for place in taken do
+            let image = place / queries
+            counts[image] <- counts[image] + 1
 
         let refined =
             Refinement.applySome
@@ -35,6 +34,7 @@ module internal RefinementMap =
                     Query = moving.unsqueeze 0L |> QueryState.unpack
                     Images = numbers index |> Array.map int
                     Counts = counts
+                    Numbers = taken |> Array.map (fun place -> place % queries)
                 }
             |> QueryState.pack
 

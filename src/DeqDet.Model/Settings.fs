@@ -71,6 +71,8 @@ type QuerySettings =
           AtMost 100_000;
           NoticedAtResume>]
         Detections: int
+        [<Setting "Adds the initial contents to the queries' contents at the entry of every application (the input injection of deep equilibrium models), so that queries which one head draws to one object stay apart. false in every published model.">]
+        Inject: bool
     }
 
 /// Sizes of one head (AdaMixer stage).
@@ -297,7 +299,12 @@ module DetectorSettings =
                     DropPath = 0.0
                     Weights = None
                 }
-            Queries = { Count = 100; Detections = 100 }
+            Queries =
+                {
+                    Count = 100
+                    Detections = 100
+                    Inject = false
+                }
             Head =
                 {
                     Channels = 256

@@ -94,6 +94,7 @@ let ofShapes
             {
                 Count = queries[0]
                 Detections = detections
+                Inject = false
             }
         Head =
             {

@@ -68,6 +68,7 @@ module DecoderSet =
                         {
                             Count = integer "num_proposals"
                             Detections = integer "num_proposals"
+                            Inject = false
                         }
                     Head =
                         {

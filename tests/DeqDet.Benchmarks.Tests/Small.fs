@@ -22,7 +22,12 @@ let settings: Settings =
                         Width = 8
                         FrozenStages = -1
                     }
-                Queries = { Count = 5; Detections = 5 }
+                Queries =
+                    {
+                        Count = 5
+                        Detections = 5
+                        Inject = false
+                    }
                 Head =
                     {
                         Channels = 32

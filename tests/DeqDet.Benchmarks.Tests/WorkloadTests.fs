@@ -154,7 +154,12 @@ let tests =
                 let published =
                     { DetectorSettings.published with
                         Classes = 80
-                        Queries = { Count = 300; Detections = 100 }
+                        Queries =
+                            {
+                                Count = 300
+                                Detections = 100
+                                Inject = false
+                            }
                     }
 
                 let coco, square = { Height = 800; Width = 1344 }, { Height = 512; Width = 512 }
@@ -170,7 +175,12 @@ let tests =
 
                 let many =
                     { published with
-                        Queries = { Count = 10_000; Detections = 100 }
+                        Queries =
+                            {
+                                Count = 10_000
+                                Detections = 100
+                                Inject = false
+                            }
                     }
 
                 Expect.isGreaterThan (Memory.ofStep many 1 coco) 4e10 "all pairs of 10,000 queries, eight times over"

@@ -10,7 +10,12 @@ open DeqDet.Model
 open DeqDet.Verification
 
 /// A detector of small width; its heads differ from their initial weights, so that no part is neutral.
-let detector (kind: DetectorKind) (backbone: BackboneKind) (padding: PaddingMode) : Detector =
+let private detectorWith
+    (inject: bool)
+    (kind: DetectorKind)
+    (backbone: BackboneKind)
+    (padding: PaddingMode)
+    : Detector =
     let published = DetectorSettings.published
 
     let settings =
@@ -24,7 +29,12 @@ let detector (kind: DetectorKind) (backbone: BackboneKind) (padding: PaddingMode
                     Width = 16
                     Padding = padding
                 }
-            Queries = { Count = 12; Detections = 20 }
+            Queries =
+                {
+                    Count = 12
+                    Detections = 20
+                    Inject = inject
+                }
             Head =
                 {
                     Channels = 32
@@ -52,6 +62,9 @@ let detector (kind: DetectorKind) (backbone: BackboneKind) (padding: PaddingMode
             // variances stay positive
             let noise = if spec.Role = Buffer then noise.abs () else noise
             (drawn + noise * scalar 0.02).MoveToOuterDisposeScope())
+
+/// The same as published models are: nothing is injected.
+let detector = detectorWith false
 
 /// Two images in a batch, padded to one size.
 let batch () : ImageBatch =
@@ -150,18 +163,26 @@ let tests =
                     let detector = detector kind backbone padding
                     compare Form.standard (iterationOf detector) detector |> ignore
 
-            for form in
+            for form, inject in
                 [
-                    { Form.standard with Operators = 17 }
+                    { Form.standard with Operators = 17 }, false
                     { Form.standard with
                         Runtime = TensorRt
-                    }
-                    { Form.standard with Runtime = Web }
+                    },
+                    false
+                    { Form.standard with Runtime = Web }, false
+                    Form.standard, true
+                    { Form.standard with
+                        Runtime = TensorRt
+                    },
+                    true
                 ] do
-                test $"steps and tolerances by operators {form.Operators} for {form.Runtime}"
+                let what = if inject then ", contents injected" else ""
+
+                test $"steps and tolerances by operators {form.Operators} for {form.Runtime}{what}"
                 <| fun () ->
                     use _ = torch.NewDisposeScope()
-                    let detector = detector DetectorKind.DeqDet ResNet18 Symmetric
+                    let detector = detectorWith inject DetectorKind.DeqDet ResNet18 Symmetric
 
                     compare form (Unrolled 3) (withSolver (fun solver -> { solver with Steps = 2 }) detector)
                     |> ignore

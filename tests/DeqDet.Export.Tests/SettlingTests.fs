@@ -17,7 +17,7 @@ let private width = 3L
 let private map: MapValue =
     {
         Apply =
-            fun _ some graph ->
+            fun _ some _ graph ->
                 let part at = Op.narrow -1 at 1L some.Content graph
                 let value = Op.add (Op.multiply (part 0L) (part 1L) graph) (part 2L) graph
                 let content = Op.concat -1 [ value; part 1L; part 2L ] graph

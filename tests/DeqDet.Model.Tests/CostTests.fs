@@ -9,7 +9,12 @@ open DeqDet.Model
 let private published =
     { DetectorSettings.published with
         Classes = 80
-        Queries = { Count = 300; Detections = 100 }
+        Queries =
+            {
+                Count = 300
+                Detections = 100
+                Inject = false
+            }
     }
 
 let private coco = { Height = 800; Width = 1344 }

@@ -161,7 +161,16 @@ let tests =
                 let random = Random seed
                 let images = random.Next(1, 5)
                 let case = case seed images id
-                let head = case.Weights.Heads[1]
+
+                let head =
+                    { case.Weights.Heads[1] with
+                        Injected =
+                            if random.Next 2 = 0 then
+                                Some case.Weights.Initial.Contents
+                            else
+                                None
+                    }
+
                 let query = Refinement.apply head case.Pyramid case.Start
                 let all = Refinement.apply head case.Pyramid query
                 let queries = int (query.Content.size 1)
@@ -209,6 +218,7 @@ let tests =
                                 Query = Query.map rows query
                                 Images = left
                                 Counts = moving |> Array.map Array.length
+                                Numbers = Array.concat moving
                             }
 
                     let expected = Query.map rows all

@@ -70,6 +70,86 @@ let tests =
 
                     compare (Query.map image together) (Refinement.apply head alone (Query.map image query))
 
+            testPropertyWithConfig
+                config
+                "injected contents are added to those of all queries, and get gradients from every application"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                let settings = Small.settings DetectorKind.DeqDet
+                let weights, pyramid, query = state settings seed
+                let contents = weights.Initial.Contents
+
+                let head =
+                    { weights.Heads[1] with
+                        Injected = Some contents
+                    }
+
+                let added =
+                    { query with
+                        Content = query.Content + Norm.plain 1 contents
+                    }
+
+                compare (Refinement.apply weights.Heads[1] pyramid added) (Refinement.apply head pyramid query)
+
+                // of a state that knows nothing of them
+                let next = Refinement.apply head pyramid (Query.detach query)
+                contents.grad <- null
+                next.Content.pow(scalar 2.0).sum().backward()
+                Expect.isGreaterThan (contents.grad.abs().sum().ToDouble()) 0.0 "gradient"
+
+            testPropertyWithConfig config "queries in one state stay together, and part where contents are injected"
+            <| fun (seed: int) ->
+                use _ = torch.NewDisposeScope()
+                use _ = torch.no_grad ()
+                let settings = Small.settings DetectorKind.DeqDet
+                let weights, pyramid, query = state settings seed
+
+                let order =
+                    torch.tensor [| for q in 0 .. settings.Queries.Count - 1 -> int64 (max q 1) |]
+                // the first two are one
+                let query = Query.map (fun x -> x.index_select (1L, order)) query
+
+                let apart (head: HeadWeights) =
+                    let next = Refinement.apply head pyramid query
+                    Small.difference (next.Content.select (1L, 0L)) (next.Content.select (1L, 1L))
+
+                Expect.isLessThan (apart weights.Heads[1]) 1e-12 "together"
+
+                let injected =
+                    { weights.Heads[1] with
+                        Injected = Some weights.Initial.Contents
+                    }
+
+                Expect.isGreaterThan (apart injected) 1e-3 "apart"
+
+            testCase "a decoder injects its own initial contents where settings say so, into every head"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                use generator = Small.generator 1
+
+                for kind in [ DetectorKind.DeqDet; FfnDet; AdaMixer ] do
+                    for inject in [ false; true ] do
+                        let settings = Small.settings kind
+
+                        let settings =
+                            { settings with
+                                Queries =
+                                    { settings.Queries with
+                                        Inject = inject
+                                    }
+                            }
+
+                        let weights, _ = Small.decoder settings generator
+
+                        for head in weights.Heads do
+                            Expect.equal
+                                (head.Injected |> Option.map (fun contents -> contents.Handle))
+                                (if inject then
+                                     Some weights.Initial.Contents.Handle
+                                 else
+                                     None)
+                                "the same tensor"
+
             testPropertyWithConfig config "the solution is the end of the path, for all kinds"
             <| fun (seed: int) ->
                 use _ = torch.NewDisposeScope()

@@ -18,7 +18,12 @@ let settings (kind: DetectorKind) : DetectorSettings =
                 Kind = ResNet18
                 FrozenStages = -1
             }
-        Queries = { Count = 6; Detections = 6 }
+        Queries =
+            {
+                Count = 6
+                Detections = 6
+                Inject = false
+            }
         Head =
             {
                 Channels = 16

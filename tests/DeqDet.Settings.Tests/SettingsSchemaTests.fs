@@ -112,6 +112,7 @@ let private detector =
                     {
                         Count = count
                         Detections = detections
+                        Inject = count % 2 = 0
                     }
                 Head =
                     {

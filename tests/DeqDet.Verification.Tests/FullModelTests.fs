@@ -63,7 +63,12 @@ let private ruleTests =
                 let settings =
                     { small with
                         Backbone = { small.Backbone with Kind = backbone }
-                        Queries = { Count = 6; Detections = 5 }
+                        Queries =
+                            {
+                                Count = 6
+                                Detections = 5
+                                Inject = false
+                            }
                     }
 
                 let shapes = dict [ for spec in Detector.specs settings -> spec.Name, spec.Shape ]

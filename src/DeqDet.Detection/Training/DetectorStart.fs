@@ -221,6 +221,14 @@ module DetectorStart =
                 $"{file.Path} was trained on another backbone: the neck, which reads the backbone's maps, starts fresh"
 
             match ownSettings file with
+            | Some there when there.Detector.Queries.Inject <> settings.Detector.Queries.Inject ->
+                let words (of': Settings) =
+                    if of'.Detector.Queries.Inject then "with" else "without"
+
+                $"{file.Path} was trained {words there} the injection of initial contents, and goes on {words settings} it (queries.inject)"
+            | _ -> ()
+
+            match ownSettings file with
             // pixels are the backbone's; a decoder alone sees none
             | Some there when
                 KnownModels.holdsBackbone file

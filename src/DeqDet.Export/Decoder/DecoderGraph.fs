@@ -40,7 +40,7 @@ module internal DecoderGraph =
         |> List.indexed
         |> List.fold
             (fun (query: QueryValue) (number, head) ->
-                RefinementGraph.apply head pyramid query query (Graph.within $"stage{number + 1}" graph))
+                RefinementGraph.apply head pyramid query query id (Graph.within $"stage{number + 1}" graph))
             start
 
     /// Initial queries -> the state that is read out, and what is known of the iteration where there is one.
@@ -56,7 +56,7 @@ module internal DecoderGraph =
         | ByStages -> stages weights.Heads pyramid start graph, None
         | ToEquilibrium ->
             let first =
-                RefinementGraph.apply weights.Heads[0] pyramid start start (Graph.within "init_head" graph)
+                RefinementGraph.apply weights.Heads[0] pyramid start start id (Graph.within "init_head" graph)
 
             // only plain iteration follows the damping
             let damping =

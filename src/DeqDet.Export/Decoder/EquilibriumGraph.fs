@@ -14,8 +14,9 @@ type Iteration =
 /// The map that is iterated.
 type MapValue =
     {
-        /// All queries of the images, and those of them that are wanted -> the images of the latter.
-        Apply: QueryValue -> QueryValue -> Graph -> QueryValue
+        /// All queries of the images, those of them that are wanted, and what takes their rows of a tensor for all -> the images of the
+        /// wanted ones.
+        Apply: QueryValue -> QueryValue -> (Value -> Value) -> Graph -> QueryValue
         /// What a state would be read out as.
         Look: QueryValue -> Graph -> PathValue
     }
@@ -52,7 +53,7 @@ module internal EquilibriumGraph =
             withBox (between from.Position until.Position) (between from.Content until.Content) graph
 
     let private application (map: MapValue) damping (query: QueryValue) (graph: Graph) =
-        let image = map.Apply query query graph
+        let image = map.Apply query query id graph
 
         let residual, _ =
             ResidualGraph.measure (query.Position, query.Content) (image.Position, image.Content) graph
@@ -205,7 +206,7 @@ module internal EquilibriumGraph =
                     let rows = SettlingGraph.movingRows firsts books.Moving body
                     rows, withBox (rows.Take books.Position) (rows.Take books.Content) body
 
-            let image = map.Apply all some body
+            let image = map.Apply all some rows.Take body
             let next = SettlingGraph.settle tolerance damping start rows books image body
             let further = anyOf next.Moving body
             let state = withBox next.Position next.Content body

@@ -13,16 +13,41 @@ module internal RefinementGraph =
     let classify (weights: HeadWeights) (content: Value) (graph: Graph) : Value =
         branch weights.ClassHidden weights.ClassNorm weights.ClassOut content (Graph.within "classify" graph)
 
-    /// Some queries of the images, which attend to all of them -> the same queries refined.
+    /// Queries as they attend: with what is injected into their contents.
+    let private injected (weights: HeadWeights) (all: QueryValue) (some: QueryValue) take (graph: Graph) =
+        match weights.Injected with
+        | None -> all, some
+        | Some contents ->
+            let contents = Graph.weight "normalised" (Norm.plain 1) contents graph
+
+            let injected =
+                { all with
+                    QueryValue.Content = Op.add all.Content contents graph
+                }
+
+            injected,
+            if obj.ReferenceEquals(all, some) then
+                injected
+            else
+                { some with
+                    QueryValue.Content = take injected.Content
+                }
+
+    /// Some queries of the images, which attend to all of them -> the same queries refined. `take` gives of a tensor for all queries [B, Q, ...]
+    /// the rows of the wanted ones.
     let apply
         (weights: HeadWeights)
         (pyramid: PyramidValue)
         (all: QueryValue)
         (some: QueryValue)
+        (take: Value -> Value)
         (graph: Graph)
         : QueryValue =
         let attended =
-            AttentionGraph.apply weights.Attention all some (Graph.within "attention" graph)
+            let (graph: Graph) = Graph.within "attention" graph
+            let all, some = injected weights all some take graph
+
+            AttentionGraph.apply weights.Attention all some graph
             |> fun attended -> Layers.norm weights.AttentionNorm attended graph
 
         let sampled =
