@@ -291,6 +291,20 @@ let tests =
                         else
                             Expect.equal (shape, values) file[entry.Key] entry.Key)
 
+            testCase "where initial contents are injected into one of the two alone that is said"
+            <| fun () ->
+                inFolder (fun folder ->
+                    for there, here in [ "false", "true"; "true", "false"; "true", "true" ] do
+                        let path, _ = written folder "a.safetensors" [ $"queries.inject={there}" ] shapes
+
+                        let start =
+                            DetectorStart.plan
+                                (settingsOf folder [ $"weights.load={path}"; $"queries.inject={here}" ])
+                                []
+
+                        let said = start.Value.Notices |> List.filter _.Contains("queries.inject")
+                        Expect.equal said.Length (if there = here then 0 else 1) $"{there}, {here}")
+
             testCase "of other numbers of queries the first ones are taken"
             <| fun () ->
                 inFolder (fun folder ->
