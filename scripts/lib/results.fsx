@@ -42,6 +42,8 @@ let private random =
 /// The backbone's weights alone: neck, queries and decoder start at random.
 let private fresh = "weights.load=null"
 
+let private inject = "queries.inject=true"
+
 let private shallow = [ "solver.steps=4"; "rag.supervised=[1,4]" ]
 let private r18 = "configs/finetune_r18.json"
 let private small = "configs/shapes.json"
@@ -57,6 +59,7 @@ let rows: Row list =
 
         for data in [ "bccd"; "raccoon" ] do
             row "models" data r18 ("imagenet", "DEQDet", [ fresh ])
+            row "models" data r18 ("inject", "DEQDet, initial contents injected", [ fresh; inject ])
             row "models" data r18 ("ffndet", "FFNDet", [ fresh; "kind=ffndet" ])
             row "models" data r18 ("adamixer", "AdaMixer", [ fresh; "kind=adamixer" ])
 
@@ -85,6 +88,7 @@ let rows: Row list =
                 "residual", "penalty on the residual", [ "loss.residual=1" ]
                 "discount", "early steps discounted by 0.8", [ "rag.discount=0.8" ]
                 "implicit", "exact gradient in place of RAG", [ "rag.gradient=implicit" ]
+                "inject", "initial contents injected", [ inject ]
             ]
             |> List.map (row "ablation" "shapes" small)
     ]
