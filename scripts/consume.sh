@@ -15,6 +15,8 @@ mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 machine=$(dotnet nuget locals global-packages --list | sed 's/^global-packages: //')
 version=$(sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' "$repository/build/Packing.props")
+# It would go before the folder of NuGet.config below, and keep these packages there for all that come after them.
+unset NUGET_PACKAGES
 
 # Natives by the build's own versions, as a user would name them.
 libtorch=$(sed -n 's:.*<LibTorchVersion>\(.*\)</LibTorchVersion>.*:\1:p' "$repository/build/Natives.targets")
@@ -25,10 +27,13 @@ dotnet pack --no-build DeqDet.sln -p:LibTorch=none "-p:PackageOutputPath=$folder
 DEQDET_PACKAGES=$folder/packages dotnet run --no-build --project tests/DeqDet.Host.Tests -- --colours 0 --no-spinner --filter-test-list Packages
 dotnet fsi scripts/guide.fsx docs/library.md "$folder"
 
+# Packages of this version that lie in NuGet's folder may be of another build: all but ours.
+mkdir "$folder/others"
+find "${machine%/}" -mindepth 1 -maxdepth 1 -type d ! -iname 'deqdet*' -exec ln -s -t "$folder/others" -- {} +
 cat >"$folder/NuGet.config" <<XML
 <configuration>
   <config><add key="globalPackagesFolder" value="$folder/package-folder" /></config>
-  <fallbackPackageFolders><clear /><add key="machine" value="$machine" /></fallbackPackageFolders>
+  <fallbackPackageFolders><clear /><add key="others" value="$folder/others" /></fallbackPackageFolders>
   <packageSources><clear /><add key="packed" value="$folder/packages" /></packageSources>
 </configuration>
 XML
