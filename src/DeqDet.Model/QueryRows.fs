@@ -15,7 +15,7 @@ type QueryRows =
         Numbers: int[]
     }
 
-module QueryRows =
+module internal QueryRows =
 
     /// Of one tensor for all queries of any image [Q, ...] the rows [W, ...] of some.
     let ofAll (some: QueryRows) (all: Tensor) : Tensor =

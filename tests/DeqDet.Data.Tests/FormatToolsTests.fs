@@ -560,6 +560,7 @@ let others =
                                 "\"image\": \"https://example.org/d.png?x=1\""
                                 (annotation "\"was_cancelled\": false" "")
                             task "\"image\": \"e.png\"" ""
+                            "{\"id\": 9, \"data\": {\"image\": \"e.png\"}}"
                         ]
 
                 let pictures =
@@ -598,7 +599,7 @@ let others =
                     | other -> failtest $"a task without annotation is none: {other}"
 
                     let remarks = found root |> Map.ofList
-                    Expect.hasLength remarks["not-used"] 4 "point, mask, two annotations, no annotation"
+                    Expect.hasLength remarks["not-used"] 5 "point, mask, two annotations, no annotation twice"
                     let train, validation = parts root
                     Expect.equal (train.Read().Images.Count + validation.Read().Images.Count) 3 "an automatic split"
 

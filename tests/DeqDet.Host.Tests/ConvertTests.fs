@@ -368,6 +368,39 @@ let tests =
     testList
         "convert"
         [
+            testCase "what the official code does not compute is said of injected contents alone, and stays in the file"
+            <| fun () ->
+                inFolder (fun folder ->
+                    let at name = Path.Combine(folder, name)
+                    let plain = small "deqdet"
+
+                    let injected =
+                        { plain with
+                            Detector =
+                                { plain.Detector with
+                                    Queries =
+                                        { plain.Detector.Queries with
+                                            Inject = true
+                                        }
+                                }
+                        }
+
+                    for settings, count in [ plain, 0; injected, 1 ] do
+                        write (at "a.safetensors") settings
+                        let said = run (request (at "a.safetensors") (at "a.pth"))
+                        Expect.equal (said.Split("queries.inject").Length - 1) count said
+                        let said = run (request (at "a.pth") (at "b.safetensors"))
+                        Expect.equal (said.Split("queries.inject").Length - 1) 0 "back"
+
+                        Expect.equal
+                            ((told (at "b.safetensors")).Contains "queries with injected contents")
+                            (count = 1)
+                            "info"
+
+                        File.Delete(at "a.safetensors")
+                        File.Delete(at "a.pth")
+                        File.Delete(at "b.safetensors"))
+
             withKinds "there and back again" (fun settings at ->
                 let specs = official settings.Detector
                 write (at "a.safetensors") settings

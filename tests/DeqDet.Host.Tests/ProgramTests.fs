@@ -116,6 +116,17 @@ let tests =
                         Expect.stringContains said part part
 
                     Expect.isEmpty (Directory.GetFileSystemEntries folder.FullName) "the data folder"
+
+                    // a folder of somebody's, as the training itself refuses it
+                    Directory.CreateDirectory data |> ignore
+                    File.WriteAllText(Path.Combine(data, "mine.txt"), "mine")
+
+                    for trial in [ [ "--dry-run" ]; [ "--overfit"; "2" ]; [] ] do
+                        let code, said = RunProgram.run (arguments @ trial)
+                        Expect.equal code 2 said
+                        Expect.stringContains said "is in use but holds no shapes data set" said
+                        Expect.stringContains said "configs/finetune_r18.json" "what else may have been meant"
+
                     Expect.isEmpty (Set.difference (trials ()) before) "temporary folders"
                 finally
                     folder.Delete true

@@ -70,32 +70,49 @@ let tests =
 
                     compare (Query.map image together) (Refinement.apply head alone (Query.map image query))
 
-            testPropertyWithConfig
-                config
-                "injected contents are added to those of all queries, and get gradients from every application"
-            <| fun (seed: int) ->
-                use _ = torch.NewDisposeScope()
-                let settings = Small.settings DetectorKind.DeqDet
-                let weights, pyramid, query = state settings seed
-                let contents = weights.Initial.Contents
+            // a few seeds that stay: a difference across a kink of the head is no derivative
+            testCase "injected contents are added to those of all queries, and get the gradient that differences have"
+            <| fun () ->
+                for seed in 1..5 do
+                    use _ = torch.NewDisposeScope()
+                    let settings = Small.settings DetectorKind.DeqDet
+                    let weights, pyramid, query = state settings seed
+                    let contents = weights.Initial.Contents
 
-                let head =
-                    { weights.Heads[1] with
-                        Injected = Some contents
-                    }
+                    let head =
+                        { weights.Heads[1] with
+                            Injected = Some contents
+                        }
 
-                let added =
-                    { query with
-                        Content = query.Content + Norm.plain 1 contents
-                    }
+                    let added =
+                        { query with
+                            Content = query.Content + Norm.plain 1 contents
+                        }
 
-                compare (Refinement.apply weights.Heads[1] pyramid added) (Refinement.apply head pyramid query)
+                    compare (Refinement.apply weights.Heads[1] pyramid added) (Refinement.apply head pyramid query)
 
-                // of a state that knows nothing of them
-                let next = Refinement.apply head pyramid (Query.detach query)
-                contents.grad <- null
-                next.Content.pow(scalar 2.0).sum().backward()
-                Expect.isGreaterThan (contents.grad.abs().sum().ToDouble()) 0.0 "gradient"
+                    // of a state that knows nothing of them
+                    let value () =
+                        (Refinement.apply head pyramid (Query.detach query)).Content.pow(scalar 3.0).sum()
+
+                    contents.grad <- null
+                    value().backward()
+                    let random = Random seed
+
+                    for _ in 1..3 do
+                        let q, c =
+                            int64 (random.Next(int (contents.size 0))), int64 (random.Next(int (contents.size 1)))
+
+                        let moved (by: float) =
+                            use _ = torch.no_grad ()
+                            contents[q, c].add_(torch.tensor by) |> ignore
+                            let found = value().ToDouble()
+                            contents[q, c].add_(torch.tensor -by) |> ignore
+                            found
+
+                        let gradient = contents.grad[q, c].ToDouble()
+                        let difference = (moved 1e-6 - moved -1e-6) / 2e-6
+                        Expect.isLessThan (abs (gradient - difference)) (1e-5 * (1.0 + abs difference)) "gradient"
 
             testPropertyWithConfig config "queries in one state stay together, and part where contents are injected"
             <| fun (seed: int) ->

@@ -79,6 +79,11 @@ public static class ShapesDataSet
         }
     }
 
+    /// <summary>Refuses a folder in which <see cref="Ensure"/> would not make the data set; writes nothing.</summary>
+    /// <exception cref="InputError">The folder holds something else, or something is in the way.</exception>
+    public static void Check(string folder, ShapesSettings settings) =>
+        ShapesFolder.RefuseForeign(ShapesFolder.Resolve(folder), Wanted(settings));
+
     /// <summary>Whether a folder holds the whole data set of these settings.</summary>
     public static bool IsMade(string folder, ShapesSettings settings)
     {

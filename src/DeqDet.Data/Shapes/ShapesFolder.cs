@@ -45,7 +45,10 @@ internal static partial class ShapesFolder
             var why = File.Exists(Path.Combine(folder, ShapesDataSet.StampName))
                 ? $"holds other files than these settings make, without a list of what was made ({MadeFiles.Name}), so nothing in it is replaced"
                 : $"is in use but holds no shapes data set ({ShapesDataSet.StampName} is missing), so nothing is written there";
-            throw new InputError($"{folder} {why}. Choose another folder with --data, or move this one away.");
+            throw new InputError(
+                $"{folder} {why}. Choose another folder with --data, or move this one away; to train on pictures that it holds, name settings for them, "
+                    + "such as configs/finetune_r18.json."
+            );
         }
 
         var folders = wanted.Select(path => Path.GetDirectoryName(path)!).Where(name => name.Length > 0).Distinct();

@@ -39,7 +39,7 @@ public static class ConvertCommand
         Outputs.CheckInputs("convert", request.Out, [path]);
         using var file = CheckpointInput.Open(path, request.Ema, output);
         var what = KnownModels.isDetector(file)
-            ? Detector(file, request, pth, version)
+            ? Detector(file, request, pth, version, output)
             : Backbone(file, request, pth, output);
         var bytes = new FileInfo(request.Out).Length;
         output.WriteLine($"{request.Out}: {what}, {Human.Bytes(bytes)}");
@@ -61,7 +61,13 @@ public static class ConvertCommand
             ),
         };
 
-    private static string Detector(ITensorFile file, ConvertRequest request, bool pth, string version)
+    private static string Detector(
+        ITensorFile file,
+        ConvertRequest request,
+        bool pth,
+        string version,
+        TextWriter output
+    )
     {
         var detector = DetectorFileModule.withVersion(
             version,
@@ -78,6 +84,12 @@ public static class ConvertCommand
         CheckOut(request);
         if (pth)
         {
+            if (detector.Settings.Detector.Queries.Inject)
+            {
+                output.WriteLine(
+                    $"note: {request.In} was trained with injected contents (queries.inject), of which the official code knows nothing: it would compute something else"
+                );
+            }
             WriteOfficial(request, detector, official);
         }
         else

@@ -70,9 +70,10 @@ public static class InfoCommand
         var applied = FamilyModule.hasEquilibrium(settings)
             ? $"{settings.Solver.Steps} refinement steps"
             : $"{settings.Head.Stages} stages";
+        var injected = settings.Queries.Inject ? " with injected contents" : "";
         var lines = new List<(string, string)>
         {
-            ("model", $"{ModelNames.Of(settings)}, {settings.Queries.Count} queries, {applied}"),
+            ("model", $"{ModelNames.Of(settings)}, {settings.Queries.Count} queries{injected}, {applied}"),
             ("classes", $"{info.Classes.Count}: {Some(info.Classes)}"),
         };
         lines.AddRange(Counts(official, detector.Settings.Optimiser));

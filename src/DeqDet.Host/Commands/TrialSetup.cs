@@ -42,6 +42,7 @@ internal sealed class TrialSetup : IDisposable
         {
             if (settings.Data.Shapes?.Value is { } shapes && !ShapesDataSet.IsMade(settings.Data.Root, shapes))
             {
+                ShapesDataSet.Check(settings.Data.Root, shapes);
                 made = Directory.CreateTempSubdirectory("deqdet-trial-");
                 settings = SettingsModule.withDataRoot(Path.Combine(made.FullName, "data"), settings);
                 DataSets.Ensure(settings.Data, display.MakingData(), cancellation);

@@ -12,40 +12,8 @@ internal static class LabelMeFile
     /// <summary>Greatest length of a file, bytes: the image may be in it.</summary>
     public const long MostBytes = 256 << 20;
 
-    private const int MostPoints = 1_000_000;
-
-    // Of the start of a file: the picture comes late, or after the shapes.
-    private const int Start = 1 << 16;
-
     /// <summary>Whether a file is one of LabelMe's: JSON whose first keys are among them "shapes" or "imagePath".</summary>
-    public static bool IsOne(string path)
-    {
-        try
-        {
-            using var file = File.OpenRead(path);
-            var bytes = new byte[Start];
-            var length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-            ReadOnlySpan<byte> text = bytes.AsSpan(0, length);
-            text = text.StartsWith<byte>([0xEF, 0xBB, 0xBF]) ? text[3..] : text;
-            var reader = new Utf8JsonReader(text, isFinalBlock: false, default);
-            while (reader.Read())
-            {
-                if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == 1)
-                {
-                    if (reader.ValueTextEquals("shapes"u8) || reader.ValueTextEquals("imagePath"u8))
-                    {
-                        return true;
-                    }
-                }
-            }
-        }
-        catch (Exception error) when (error is JsonException or IOException or UnauthorizedAccessException)
-        {
-            // not one of these
-        }
-
-        return false;
-    }
+    public static bool IsOne(string path) => LabelJson.HasKey(path, 1, "shapes", "imagePath");
 
     /// <summary>Reads a file into an image; gives the image path that it states, or null.</summary>
     /// <exception cref="InputError">It is no JSON of this form.</exception>
@@ -71,7 +39,7 @@ internal static class LabelMeFile
                 Add(shape, $"shapes[{number++}]", image);
             }
 
-            return Text(root, "imagePath");
+            return LabelJson.Text(root, "imagePath");
         }
         catch (JsonException error)
         {
@@ -87,7 +55,7 @@ internal static class LabelMeFile
     {
         if (
             shape.ValueKind != JsonValueKind.Object
-            || Text(shape, "label")?.Trim() is not { Length: > 0 } label
+            || LabelJson.Text(shape, "label")?.Trim() is not { Length: > 0 } label
             || label.Any(char.IsControl)
         )
         {
@@ -95,14 +63,14 @@ internal static class LabelMeFile
             return;
         }
 
-        var kind = Text(shape, "shape_type") ?? "polygon";
+        var kind = LabelJson.Text(shape, "shape_type") ?? "polygon";
         if (kind is "line" or "linestrip" or "point" or "points")
         {
             image.Fault(FaultKind.NotUsed, place, $"is a {kind}, around which there is no box");
             return;
         }
 
-        if (Points(shape) is not { } points)
+        if (!shape.TryGetProperty("points", out var list) || LabelJson.Points(list) is not { } points)
         {
             image.Fault(FaultKind.Malformed, place, "\"points\" has to be a list of [x, y], all finite numbers");
             return;
@@ -131,48 +99,6 @@ internal static class LabelMeFile
         );
     }
 
-    private static List<(double X, double Y)>? Points(JsonElement shape)
-    {
-        if (
-            !shape.TryGetProperty("points", out var list)
-            || list.ValueKind != JsonValueKind.Array
-            || list.GetArrayLength() > MostPoints
-        )
-        {
-            return null;
-        }
-
-        var points = new List<(double, double)>();
-        foreach (var point in list.EnumerateArray())
-        {
-            if (
-                point.ValueKind != JsonValueKind.Array
-                || point.GetArrayLength() != 2
-                || Number(point[0]) is not { } x
-                || Number(point[1]) is not { } y
-            )
-            {
-                return null;
-            }
-
-            points.Add((x, y));
-        }
-
-        return points;
-    }
-
-    private static double? Number(JsonElement value) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number)
-            ? number
-            : null;
-
     private static int Size(JsonElement root, string name) =>
-        root.TryGetProperty(name, out var value) && Number(value) is >= 1 and <= int.MaxValue and var size
-            ? (int)size
-            : 0;
-
-    private static string? Text(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
-            ? value.GetString()
-            : null;
+        LabelJson.Number(root, name) is >= 1 and <= int.MaxValue and var size ? (int)size : 0;
 }

@@ -9,8 +9,6 @@ namespace DeqDet.Data.Formats.LabelStudio;
 /// </summary>
 internal static class LabelStudioRegions
 {
-    private const int MostPoints = 1_000_000;
-
     /// <summary>Reads a list of regions into an image whose size is known; <paramref name="name"/> is what places call the list.</summary>
     public static void Read(IReadOnlyList<JsonElement> regions, string name, LabelledImage image)
     {
@@ -49,7 +47,7 @@ internal static class LabelStudioRegions
         {
             image.Fault(FaultKind.Malformed, place, "has no label of one line; give the region one, or remove it");
         }
-        else if (Number(region, "image_rotation") is { } turned and not 0)
+        else if (LabelJson.Number(region, "image_rotation") is { } turned and not 0)
         {
             image.Fault(
                 FaultKind.NotUsed,
@@ -116,18 +114,20 @@ internal static class LabelStudioRegions
 
         if (value.TryGetProperty("points", out var points))
         {
-            return Points(points)?.ConvertAll(point => Pixels(point.X, point.Y));
+            return LabelJson.Points(points) is { Count: >= 2 } corners
+                ? corners.ConvertAll(point => Pixels(point.X, point.Y))
+                : null;
         }
 
-        if (Number(value, "x") is not { } left || Number(value, "y") is not { } top)
+        if (LabelJson.Number(value, "x") is not { } left || LabelJson.Number(value, "y") is not { } top)
         {
             return null;
         }
 
-        var angle = (Number(value, "rotation") ?? 0) * Math.PI / 180;
+        var angle = (LabelJson.Number(value, "rotation") ?? 0) * Math.PI / 180;
         var (cos, sin) = (Math.Cos(angle), Math.Sin(angle));
         var (x, y) = Pixels(left, top);
-        if (Number(value, "radiusX") is { } a && Number(value, "radiusY") is { } b)
+        if (LabelJson.Number(value, "radiusX") is { } a && LabelJson.Number(value, "radiusY") is { } b)
         {
             // how far a turned ellipse reaches from its centre
             var (across, down) = Pixels(a, b);
@@ -135,7 +135,7 @@ internal static class LabelStudioRegions
             return [(x - dx, y - dy), (x + dx, y + dy)];
         }
 
-        if (Number(value, "width") is not { } w || Number(value, "height") is not { } h)
+        if (LabelJson.Number(value, "width") is not { } w || LabelJson.Number(value, "height") is not { } h)
         {
             return null;
         }
@@ -149,44 +149,6 @@ internal static class LabelStudioRegions
         ];
     }
 
-    private static List<(double X, double Y)>? Points(JsonElement list)
-    {
-        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() is < 2 or > MostPoints)
-        {
-            return null;
-        }
-
-        var points = new List<(double, double)>();
-        foreach (var point in list.EnumerateArray())
-        {
-            if (
-                point.ValueKind != JsonValueKind.Array
-                || point.GetArrayLength() != 2
-                || Number(point[0]) is not { } x
-                || Number(point[1]) is not { } y
-            )
-            {
-                return null;
-            }
-
-            points.Add((x, y));
-        }
-
-        return points;
-    }
-
     private static string? Id(JsonElement region) =>
-        region.ValueKind == JsonValueKind.Object
-        && region.TryGetProperty("id", out var id)
-        && id.ValueKind == JsonValueKind.String
-            ? id.GetString()
-            : null;
-
-    private static double? Number(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) ? Number(value) : null;
-
-    private static double? Number(JsonElement value) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number)
-            ? number
-            : null;
+        region.ValueKind == JsonValueKind.Object ? LabelJson.Text(region, "id") : null;
 }

@@ -15,12 +15,6 @@ internal sealed class LabelStudioTasks(string root, string path, string folder) 
     /// <summary>Greatest length of a file, bytes.</summary>
     public const long MostBytes = 512 << 20;
 
-    // Of the start of a file: keys of the first task are looked for there.
-    private const int Start = 1 << 16;
-
-    // Keys of a task that no other list of objects has: of JSON (today's and of old), of JSON-MIN.
-    private static readonly string[] own = ["annotations", "completions", "annotation_id"];
-
     private readonly StoredImages images = new(folder);
     private IReadOnlyList<JsonElement> tasks = [];
 
@@ -33,42 +27,11 @@ internal sealed class LabelStudioTasks(string root, string path, string folder) 
     /// <inheritdoc/>
     protected override int Count => tasks.Count;
 
-    /// <summary>Whether a file is one of these: a JSON list whose first object has a key that only tasks have.</summary>
-    public static bool IsOne(string path)
-    {
-        try
-        {
-            using var file = File.OpenRead(path);
-            var bytes = new byte[Start];
-            var length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-            ReadOnlySpan<byte> text = bytes.AsSpan(0, length);
-            text = text.StartsWith<byte>([0xEF, 0xBB, 0xBF]) ? text[3..] : text;
-            var reader = new Utf8JsonReader(text, isFinalBlock: false, default);
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray)
-            {
-                return false;
-            }
-
-            while (reader.Read() && (reader.TokenType, reader.CurrentDepth) is not (JsonTokenType.EndObject, 1))
-            {
-                if (
-                    reader.TokenType == JsonTokenType.PropertyName
-                    && reader.CurrentDepth == 2
-                    && Array.Exists(own, reader.GetString()!.Equals)
-                )
-                {
-                    return true;
-                }
-            }
-        }
-        catch (Exception error)
-            when (error is JsonException or IOException or UnauthorizedAccessException or InvalidOperationException)
-        {
-            // not one of these
-        }
-
-        return false;
-    }
+    /// <summary>
+    /// Whether a file is one of these: a JSON list whose first object has a key that only tasks have, be they of JSON (today's and of old) or of
+    /// JSON-MIN.
+    /// </summary>
+    public static bool IsOne(string path) => LabelJson.HasKey(path, 2, "annotations", "completions", "annotation_id");
 
     /// <inheritdoc/>
     protected override void Prepare()
@@ -117,30 +80,30 @@ internal sealed class LabelStudioTasks(string root, string path, string folder) 
             return;
         }
 
-        var annotations = List(task, "annotations") ?? List(task, "completions");
-        if (annotations is { } all && Chosen(all, image) is var chosen)
+        if (IsOfMin(task))
         {
-            if (chosen is null)
-            {
-                image.Fault(FaultKind.NotUsed, "", $"{Numbers.Shown(stated)} has not been annotated");
-                return;
-            }
-
+            // lists of regions beside the image's name
             Find(stated, image);
-            LabelStudioRegions.Read(List(chosen.Value, "result") ?? [], "result", image);
-            return;
-        }
-
-        // JSON-MIN: lists of regions beside the image's name
-        Find(stated, image);
-        foreach (var property in task.EnumerateObject())
-        {
-            if (property.Value.ValueKind == JsonValueKind.Array)
+            foreach (var property in task.EnumerateObject())
             {
-                LabelStudioRegions.Read([.. property.Value.EnumerateArray()], property.Name, image);
+                LabelStudioRegions.Read(LabelJson.List(task, property.Name) ?? [], property.Name, image);
             }
+        }
+        else if (
+            Chosen(LabelJson.List(task, "annotations") ?? LabelJson.List(task, "completions") ?? [], image) is
+            { } chosen
+        )
+        {
+            Find(stated, image);
+            LabelStudioRegions.Read(LabelJson.List(chosen, "result") ?? [], "result", image);
+        }
+        else
+        {
+            image.Fault(FaultKind.NotUsed, "", $"{Numbers.Shown(stated)} has not been annotated");
         }
     }
+
+    private static bool IsOfMin(JsonElement task) => task.TryGetProperty("annotation_id", out _);
 
     // The image's size is that of its file: what regions state is of the file that was labelled, which may have been another one.
     private void Find(string stated, LabelledImage image)
@@ -189,7 +152,7 @@ internal sealed class LabelStudioTasks(string root, string path, string folder) 
     // The task's image: of its data (in JSON-MIN of itself) what is called so, else the first text that names an image.
     private static string? ImageOf(JsonElement task)
     {
-        var data = task.TryGetProperty("data", out var own) && own.ValueKind == JsonValueKind.Object ? own : task;
+        var data = task.TryGetProperty("data", out var inner) && inner.ValueKind == JsonValueKind.Object ? inner : task;
         var texts = data.EnumerateObject()
             .Where(property => property.Value.ValueKind == JsonValueKind.String)
             .Select(property => (property.Name, Text: property.Value.GetString()!))
@@ -200,9 +163,4 @@ internal sealed class LabelStudioTasks(string root, string path, string folder) 
 
     private static bool Says(JsonElement element, string name) =>
         element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
-
-    private static List<JsonElement>? List(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Array
-            ? [.. value.EnumerateArray()]
-            : null;
 }

@@ -1,0 +1,101 @@
+using System.Text.Json;
+
+namespace DeqDet.Data.Formats;
+
+/// <summary>JSON as labelling tools write it.</summary>
+internal static class LabelJson
+{
+    // Of the start of a file: pictures that are embedded come late, or after what is looked for.
+    private const int Start = 1 << 16;
+    private const int MostPoints = 1_000_000;
+
+    /// <summary>
+    /// Whether a file begins as JSON whose first object at a depth (1: the file itself, 2: in a list) has one of these keys. Only its start is read.
+    /// </summary>
+    public static bool HasKey(string path, int depth, params ReadOnlySpan<string> keys)
+    {
+        try
+        {
+            using var file = File.OpenRead(path);
+            var bytes = new byte[Start];
+            var length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+            ReadOnlySpan<byte> text = bytes.AsSpan(0, length);
+            text = text.StartsWith<byte>([0xEF, 0xBB, 0xBF]) ? text[3..] : text;
+            var reader = new Utf8JsonReader(text, isFinalBlock: false, default);
+            var outer = depth == 1 ? JsonTokenType.StartObject : JsonTokenType.StartArray;
+            if (!reader.Read() || reader.TokenType != outer)
+            {
+                return false;
+            }
+
+            while (reader.Read() && (reader.TokenType, reader.CurrentDepth) != (JsonTokenType.EndObject, depth - 1))
+            {
+                if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == depth)
+                {
+                    foreach (var key in keys)
+                    {
+                        if (reader.ValueTextEquals(key))
+                        {
+                            return true;
+                        }
+                    }
+                }
+            }
+        }
+        catch (Exception error) when (error is JsonException or IOException or UnauthorizedAccessException)
+        {
+            // not one of these
+        }
+
+        return false;
+    }
+
+    /// <summary>A finite number; null for anything else.</summary>
+    public static double? Number(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number)
+            ? number
+            : null;
+
+    /// <summary>A member that is a finite number; null where there is none.</summary>
+    public static double? Number(JsonElement element, string name) =>
+        element.TryGetProperty(name, out var value) ? Number(value) : null;
+
+    /// <summary>A member that is a text; null where there is none.</summary>
+    public static string? Text(JsonElement element, string name) =>
+        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
+            ? value.GetString()
+            : null;
+
+    /// <summary>A member that is a list; null where there is none.</summary>
+    public static List<JsonElement>? List(JsonElement element, string name) =>
+        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Array
+            ? [.. value.EnumerateArray()]
+            : null;
+
+    /// <summary>A list of [x, y], all finite numbers; null for anything else, and for a list that is beyond all reason.</summary>
+    public static List<(double X, double Y)>? Points(JsonElement list)
+    {
+        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() > MostPoints)
+        {
+            return null;
+        }
+
+        var points = new List<(double, double)>();
+        foreach (var point in list.EnumerateArray())
+        {
+            if (
+                point.ValueKind != JsonValueKind.Array
+                || point.GetArrayLength() != 2
+                || Number(point[0]) is not { } x
+                || Number(point[1]) is not { } y
+            )
+            {
+                return null;
+            }
+
+            points.Add((x, y));
+        }
+
+        return points;
+    }
+}
