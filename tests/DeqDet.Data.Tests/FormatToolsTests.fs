@@ -499,6 +499,41 @@ let others =
                     Expect.equal (train.Read().Images.Count + validation.Read().Images.Count) 4 "an automatic split")
             }
 
+            test "half a surrogate pair in a key or a text is refused, not met by chance" {
+                let half = "\\ud800"
+                let long = half + String.replicate 20 "a"
+                let key (text: string) = $"\"{text}\": 1, "
+
+                let labelMe before label =
+                    $"{{{before}\"shapes\": [{{\"label\": \"{label}\", \"points\": [[1, 2], [30, 15]], \"shape_type\": \"rectangle\"}}], \"imagePath\": \"a.png\"}}"
+
+                let region label =
+                    $"{{\"type\": \"rectanglelabels\", \"value\": {{\"x\": 1, \"y\": 1, \"width\": 50, \"height\": 50, \"rectanglelabels\": [\"{label}\"]}}}}"
+
+                let labelStudio before label =
+                    $"[{{{before}\"id\": 1, \"data\": {{\"image\": \"a.png\"}}, \"annotations\": [{{\"result\": [{region label}]}}]}}]"
+
+                for file in [ labelMe; labelStudio ] do
+                    for before, label, readable in
+                        [
+                            "", "r", true
+                            // too short to be compared with a name that is looked for, so nobody decodes it
+                            key half, "r", true
+                            key long, "r", false
+                            "", half, false
+                            key long, half, false
+                        ] do
+                        inFolder (fun root ->
+                            fill root [ "a.png", 40, 20 ] [ "a.json", file before label ]
+                            let text = file before label
+
+                            if readable then
+                                Expect.equal (classes ((first root).Read())) [ "r" ] text
+                            else
+                                let message = inputError (fun () -> (first root).Load() |> ignore)
+                                Expect.stringContains message "no UTF-8" text)
+            }
+
             test "Label Studio's JSON: rectangles, turned ones, polygons, ellipses, labels in entries of their own" {
                 let sized = "\"original_width\": 40, \"original_height\": 20, \"image_rotation\": 0"
 

@@ -34,7 +34,7 @@ internal static class LabelJson
                 {
                     foreach (var key in keys)
                     {
-                        if (reader.ValueTextEquals(key))
+                        if (IsNamed(ref reader, key))
                         {
                             return true;
                         }
@@ -48,6 +48,18 @@ internal static class LabelJson
         }
 
         return false;
+    }
+
+    private static bool IsNamed(ref Utf8JsonReader reader, string key)
+    {
+        try
+        {
+            return reader.ValueTextEquals(key);
+        }
+        catch (InvalidOperationException)
+        {
+            return false; // a name that holds half a surrogate pair is none of ours; whoever reads the file says so
+        }
     }
 
     /// <summary>A finite number; null for anything else.</summary>
