@@ -88,7 +88,10 @@ let rows: Row list =
                 "residual", "penalty on the residual", [ "loss.residual=1" ]
                 "discount", "early steps discounted by 0.8", [ "rag.discount=0.8" ]
                 "implicit", "exact gradient in place of RAG", [ "rag.gradient=implicit" ]
+                "tenth-jacobian", "a tenth of the penalty on the Jacobian", [ "loss.jacobian=0.1" ]
                 "inject", "initial contents injected", [ inject ]
+                "inject-jacobian", "and the penalty on the Jacobian", [ inject; "loss.jacobian=1" ]
+                "inject-last", "and the last step supervised alone", [ inject; "rag.supervised=[20]" ]
             ]
             |> List.map (row "ablation" "shapes" small)
     ]
