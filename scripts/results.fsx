@@ -28,15 +28,24 @@ match List.ofArray fsi.CommandLineArgs |> List.tail with
 | [ "list" ] ->
     for row in Results.rows do
         let _, options = Results.options []
-        printfn "%-28s deqdet %s" (Results.title row) (String.concat " " (Results.arguments options row 0))
+        printfn "%-31s deqdet %s" (Results.title row) (String.concat " " (Results.arguments options row 0))
 | "run" :: rest -> each rest Results.train
 | "depths" :: rest -> each rest Results.measureDepths
 | "table" :: rest ->
     let names, options = Results.options rest
 
-    for table, data in Results.tables do
-        if names |> List.exists $"{table}/{data}".StartsWith then
-            Tables.show options table data
+    let named =
+        Results.tables
+        |> List.filter (fun (table, data) -> names |> List.exists $"{table}/{data}".StartsWith)
+
+    if named.IsEmpty then
+        eprintfn
+            "no table begins with one of the names given; list shows the rows, whose first two parts are their table"
+
+        exit 2
+
+    for table, data in named do
+        Tables.show options table data
 | _ ->
     eprintfn
         "usage: dotnet fsi scripts/results.fsx list | run ROW... | depths ROW... | table TABLE...; the first lines of the script say more"

@@ -90,8 +90,8 @@ let rows: Row list =
                 "implicit", "exact gradient in place of RAG", [ "rag.gradient=implicit" ]
                 "tenth-jacobian", "a tenth of the penalty on the Jacobian", [ "loss.jacobian=0.1" ]
                 "inject", "initial contents injected", [ inject ]
-                "inject-jacobian", "and the penalty on the Jacobian", [ inject; "loss.jacobian=1" ]
-                "inject-last", "and the last step supervised alone", [ inject; "rag.supervised=[20]" ]
+                "inject-jacobian", "injected, penalty on the Jacobian", [ inject; "loss.jacobian=1" ]
+                "inject-last", "injected, the last step supervised alone", [ inject; "rag.supervised=[20]" ]
             ]
             |> List.map (row "ablation" "shapes" small)
     ]
@@ -108,8 +108,17 @@ type Options =
         Images: string option
     }
 
-/// Names and options of a command line.
+/// Names and options of a command line; one that is none ends the script with a message and exit code 2.
 let options (arguments: string list) : string list * Options =
+    let refuse (text: string) =
+        eprintfn $"{text}; the first lines of scripts/results.fsx say what it takes"
+        exit 2
+
+    let number (name: string) (least: int) (text: string) : int =
+        match Int32.TryParse text with
+        | true, number when number >= least -> number
+        | _ -> refuse $"{name} takes whole numbers from {least} on, not '{text}'"
+
     let rec read names (options: Options) arguments =
         match arguments with
         | "--data" :: value :: rest -> read names { options with Data = value } rest
@@ -119,12 +128,13 @@ let options (arguments: string list) : string list * Options =
             read
                 names
                 { options with
-                    Threads = Some(int value)
+                    Threads = Some(number "--threads" 1 value)
                 }
                 rest
         | "--seeds" :: value :: rest ->
-            let seeds = value.Split ',' |> Array.map int |> List.ofArray
+            let seeds = value.Split ',' |> Array.map (number "--seeds" 0) |> List.ofArray
             read names { options with Seeds = seeds } rest
+        | name :: _ when name.StartsWith '-' -> refuse $"{name} is no option, or lacks its value"
         | name :: rest -> read (name :: names) options rest
         | [] -> List.rev names, options
 
