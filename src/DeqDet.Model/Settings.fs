@@ -237,7 +237,7 @@ type LossSettings =
         [<Setting "What the loss is divided by, in place of the number of matched queries, where a whole batch has no box.";
           Above 0>]
         EmptyBatchDivisor: float
-        [<Setting "Weight of a penalty on the Jacobian of a refinement step at each supervised step: Hutchinson's estimate of the mean square of its rows, which costs one application more. 0: none (deqdet).";
+        [<Setting "Weight of a penalty on the Jacobian of a refinement step at each supervised step: Hutchinson's estimate of the mean square of its rows, which costs one application more. Rather 0.1 than 1, at which queries that see one object become one (docs/results.md). 0: none (deqdet).";
           AtLeast 0>]
         Jacobian: float
         [<Setting "Weight of a penalty on how far a refinement step still moves each supervised state. 0: none (deqdet).";
