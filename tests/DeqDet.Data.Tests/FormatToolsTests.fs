@@ -83,6 +83,25 @@ let voc =
                             "annotations/train/c.xml", label
                             "annotations/val/b.xml", label
                         ]
+                        "parts below kinds of other names",
+                        [ "photos/train/a.png"; "photos/train/c.png"; "photos/val/b.png" ],
+                        [
+                            "annots/train/a.xml", label
+                            "annots/train/c.xml", label
+                            "annots/val/b.xml", label
+                        ]
+                        "kinds of other names below parts, in folders of their own",
+                        [
+                            "set-main/set/train/photos/a.png"
+                            "set-main/set/train/photos/c.png"
+                            "set-main/set/val/photos/b.png"
+                        ],
+                        [
+                            "set-main/README.md", "a set"
+                            "set-main/set/train/annots/a.xml", label
+                            "set-main/set/train/annots/c.xml", label
+                            "set-main/set/val/annots/b.xml", label
+                        ]
                         "in its own folder",
                         [
                             "VOCdevkit/VOC2012/JPEGImages/a.png"
@@ -110,6 +129,56 @@ let voc =
                              |> List.filter (fun code ->
                                  not (List.contains code [ "small-image"; "shared-file"; "doubled-file" ])))
                             name)
+            }
+
+            test "folders of any names, as long as only one can be meant" {
+                let label = xml sized [ fromOne ]
+
+                for format, ending, label in [ "Pascal VOC", "xml", label; "LabelMe", "json", square ] do
+                    for labels, images in
+                        [
+                            "annots", "photos"
+                            "annots", "Images"
+                            "annots", ""
+                            "both", "both"
+                            "Labels", "photos"
+                            "", "photos"
+                        ] do
+                        inFolder (fun root ->
+                            let at folder name = Path.Combine(folder, name)
+
+                            fill
+                                root
+                                [ at images "a.png", 40, 20; at images "b.png", 40, 20 ]
+                                [ for name in [ "a"; "b" ] -> at labels $"{name}.{ending}", label ]
+
+                            // what lies about in such folders
+                            text root ".cache/c.xml" label
+                            text root "__MACOSX/photos/a.png" "no image"
+                            text root "README.md" "a set"
+                            let part = first root
+                            Expect.equal part.Source.Format format $"{labels}, {images}"
+
+                            Expect.equal
+                                (content (part.Read()))
+                                [ "a.png", (40, 20), [ inPixels ]; "b.png", (40, 20), [ inPixels ] ]
+                                $"{labels}, {images}")
+
+                    inFolder (fun root ->
+                        fill
+                            root
+                            [ "one/a.png", 40, 20; "two/b.png", 40, 20 ]
+                            [ $"one/a.{ending}", label; $"two/b.{ending}", label ]
+
+                        let message = inputError (fun () -> first root |> ignore)
+                        Expect.stringContains message $"{format} labels in several folders (one, two)" "which"
+                        Expect.stringContains message "train, valid and test" "what to do")
+
+                    inFolder (fun root ->
+                        fill root [ "one/a.png", 40, 20; "two/b.png", 40, 20 ] [ $"annots/a.{ending}", label ]
+
+                        let message = inputError (fun () -> first root |> ignore)
+                        Expect.stringContains message "there is no folder of their images (images)" "images")
             }
 
             test "without parts a share is kept; classes are those of all parts, and of classes.txt first" {
@@ -383,6 +452,28 @@ let labelMe =
                 inFolder (fun root ->
                     fill
                         root
+                        [ "train/one/a.png", 40, 20; "train/two/b.png", 40, 20 ]
+                        [ "train/one/a.json", square; "train/two/b.json", square ]
+
+                    Expect.equal
+                        (content ((first root).Read()))
+                        [ "one/a.png", (40, 20), [ inPixels ]; "two/b.png", (40, 20), [ inPixels ] ]
+                        "several folders are one part")
+
+                for labels, images in [ "labels", "images"; "jsons", "photos" ] do
+                    inFolder (fun root ->
+                        fill
+                            root
+                            [ $"{images}/train/a.png", 40, 20; $"{images}/val/b.png", 40, 20 ]
+                            [ $"{labels}/train/a.json", square; $"{labels}/val/b.json", square ]
+
+                        let train, validation = parts root
+                        Expect.equal (content (train.Read())) [ "a.png", (40, 20), [ inPixels ] ] "parts below kinds"
+                        Expect.equal (content (validation.Read())) [ "b.png", (40, 20), [ inPixels ] ] "validation")
+
+                inFolder (fun root ->
+                    fill
+                        root
                         [ "train/a.png", 40, 20; "val/a.png", 40, 20 ]
                         [ "train/a.json", square; "val/a.json", square.Replace("\"b\"", "\"a\"") ]
 
@@ -424,6 +515,21 @@ let others =
     testList
         "CVAT, Label Studio, one file with one folder"
         [
+            test "images in a folder of any name, if it is the only one" {
+                for folder in [ "images"; "Images"; "photos" ] do
+                    inFolder (fun root ->
+                        fill
+                            root
+                            [ $"{folder}/a.png", 40, 20 ]
+                            [
+                                "annotations.xml",
+                                cvat
+                                    "<image id=\"0\" name=\"a.png\" width=\"40\" height=\"20\"><box label=\"b\" xtl=\"16\" ytl=\"5\" xbr=\"24\" ybr=\"15\"/></image>"
+                            ]
+
+                        Expect.equal (content ((first root).Read())) [ "a.png", (40, 20), [ inPixels ] ] folder)
+            }
+
             test "CVAT's XML: boxes, turned ones, polygons, ellipses and masks; classes in the task's order" {
                 inFolder (fun root ->
                     let shapes =

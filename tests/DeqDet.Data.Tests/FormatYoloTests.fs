@@ -64,6 +64,16 @@ let layouts =
                         "only a list of classes, parts first",
                         twoParts (fun part kind -> $"{part}/{kind}"),
                         ("obj.names", "a\r\nb\r\n\r\n")
+                        "images of another name",
+                        twoParts (fun part kind ->
+                            let kind = if kind = "images" then "JPEGImages" else kind
+                            $"{kind}/{part}"),
+                        ("classes.txt", "a\nb\n")
+                        "images of another name, parts first",
+                        twoParts (fun part kind ->
+                            let kind = if kind = "images" then "imgs" else kind
+                            $"{part}/{kind}"),
+                        ("classes.txt", "a\nb\n")
                         "labels beside the images", twoParts (fun part _ -> part), ("classes.txt", "\uFEFFa\nb")
                     ] do
                     inFolder (fun root ->

@@ -16,7 +16,10 @@ public static class DataFormats
         new LabelMe.LabelMeFormat(),
     ];
 
-    /// <summary>The data set of a folder.</summary>
+    // So many folders around it.
+    private const int MostWrapping = 3;
+
+    /// <summary>The data set of a folder, or of the only folder in it.</summary>
     /// <exception cref="InputError">There is none that is whole: says what was looked for, and what is missing of what is there.</exception>
     public static FoundData Recognise(string root)
     {
@@ -26,6 +29,27 @@ public static class DataFormats
 
     /// <summary>The same; null where there is none that is whole, with what is missing of what is there.</summary>
     internal static (FoundData? Data, IReadOnlyList<string> Halves) Look(string root)
+    {
+        var (place, found) = (root, LookIn(root));
+        // An archive is often unpacked into a folder of its own.
+        for (var depth = 0; depth < MostWrapping && found is { Data: null, Halves.Count: 0 }; depth++)
+        {
+            if (
+                PartNames.OtherFoldersIn(place) is not [var only]
+                || PartNames.FoldersIn(place).Count > 0
+                || FolderImages.Any(place)
+            )
+            {
+                break;
+            }
+
+            (place, found) = (only, LookIn(only));
+        }
+
+        return found;
+    }
+
+    private static (FoundData? Data, IReadOnlyList<string> Halves) LookIn(string root)
     {
         FoundData? taken = null;
         var (halves, others) = (new List<string>(), new List<string>());

@@ -5,6 +5,42 @@ namespace DeqDet.Data.Formats;
 /// <summary>The image files of folders, and their sizes.</summary>
 internal static class FolderImages
 {
+    private static readonly string[] usualNames = ["jpegimages", "images", "image", "imgs", "img"];
+
+    /// <summary>Whether folders of images are often called so.</summary>
+    public static bool IsUsualName(string name) => usualNames.Contains(name.ToLowerInvariant());
+
+    /// <summary>The folders directly below one that are called as folders of images often are.</summary>
+    public static IReadOnlyList<string> NamedIn(string folder) => NamedIn(folder, usualNames);
+
+    /// <summary>The folders directly below one that have one of these names, in whatever case, in the order of the names.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="names">In lower case.</param>
+    public static List<string> NamedIn(string folder, string[] names) =>
+        [
+            .. Directory
+                .EnumerateDirectories(folder)
+                .Where(entry => names.Contains(Path.GetFileName(entry).ToLowerInvariant()))
+                .OrderBy(entry => Array.IndexOf(names, Path.GetFileName(entry).ToLowerInvariant()))
+                .ThenBy(entry => entry, StringComparer.Ordinal),
+        ];
+
+    /// <summary>
+    /// The only folder directly below one that holds images, in itself or in parts; null where there are none or several. Folders of parts are not
+    /// looked at.
+    /// </summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="but">One that is not looked at, either.</param>
+    public static string? OnlyOther(string folder, string? but = null) =>
+        PartNames
+            .OtherFoldersIn(folder)
+            .Where(other => other != but && PartNames.AndParts(other).Any(Any))
+            .Take(2)
+            .ToList()
+            is [var only]
+            ? only
+            : null;
+
     /// <summary>Everything below a folder that is named as an image, in ordinal order.</summary>
     public static IReadOnlyList<string> Below(string folder) =>
         [.. FolderFiles.Of(folder).Files.Select(file => file.Path).Where(ImageSearch.IsNamedAsImage)];

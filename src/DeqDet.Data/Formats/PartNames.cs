@@ -40,6 +40,24 @@ internal static class PartNames
                     .ThenBy(entry => entry.below, StringComparer.Ordinal),
             ];
 
+    /// <summary>The folders directly below one that are not named as parts, hidden ones left out, in ordinal order.</summary>
+    public static IReadOnlyList<string> OtherFoldersIn(string folder) =>
+        [
+            .. Directory
+                .EnumerateDirectories(folder)
+                .Where(below =>
+                    Path.GetFileName(below) is var name
+                    && RoleOf(name) is null
+                    && !name.StartsWith('.')
+                    && !name.StartsWith("__", StringComparison.Ordinal)
+                )
+                .Order(StringComparer.Ordinal),
+        ];
+
+    /// <summary>A folder and those of parts directly below it.</summary>
+    public static IEnumerable<string> AndParts(string folder) =>
+        FoldersIn(folder).Select(part => part.Folder).Prepend(folder);
+
     /// <summary>Names as a choice: "valid, val or validation".</summary>
     public static string Or(string[] names) =>
         names.Length == 1 ? names[0] : $"{string.Join(", ", names[..^1])} or {names[^1]}";

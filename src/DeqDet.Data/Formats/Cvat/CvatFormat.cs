@@ -23,15 +23,17 @@ internal sealed class CvatFormat : IDataFormat
             return Finding.None;
         }
 
-        var images = Path.Combine(root, "images");
-        if (!Directory.Exists(images) && !FolderImages.Any(root))
+        var folder =
+            FolderImages.NamedIn(root) is [var named, ..] ? named
+            : FolderImages.Any(root) ? root
+            : FolderImages.OnlyOther(root);
+        if (folder is null)
         {
             return Finding.Half(
-                $"{file}: its images are not there, neither in {images} nor beside it; export them along (\"Save images\")"
+                $"{file}: its images are not there, neither in {Path.Combine(root, "images")} nor beside it; export them along (\"Save images\")"
             );
         }
 
-        var folder = Directory.Exists(images) ? images : root;
         return Finding.Of(
             new(
                 root,

@@ -8,39 +8,26 @@ internal sealed class LabelMeFormat : IDataFormat
     /// <summary>Name of the format.</summary>
     public const string FormatName = "LabelMe";
 
-    private static readonly string[] labelFolders = ["annotations", "labels", "json", "jsons"];
-    private static readonly string[] imageFolders = ["images", "image", "imgs", "img", "jpegimages"];
+    private static readonly LabelKind kind = new(
+        FormatName,
+        ".json",
+        ["annotations", "labels", "json", "jsons"],
+        LabelMeFile.IsOne
+    );
 
     /// <inheritdoc/>
     public string Name => FormatName;
 
     /// <inheritdoc/>
-    public string LookedFor => "*.json with shapes, beside the images";
+    public string LookedFor => "*.json with shapes, in any folder or beside the images";
 
     /// <inheritdoc/>
     public Finding Find(string root)
     {
-        var parts = PartNames
-            .FoldersIn(root)
-            .Select(entry => (entry.Role, entry.Folder, Pair: Pair(entry.Folder, isDeep: true)))
-            .Where(entry => entry.Pair is { Images: not null })
-            .Select(entry =>
-                Part(
-                    root,
-                    entry.Role,
-                    Path.GetFileName(entry.Folder),
-                    entry.Pair!.Value.Labels,
-                    entry.Pair.Value.Images!
-                )
-            )
-            .ToList();
-        return parts.Count > 0 ? Joined(root, parts)
-            : Pair(root, isDeep: false) is not { } whole ? Finding.None
-            : whole.Images is null
-                ? Finding.Half(
-                    $"{whole.Labels} has LabelMe files, but their images are neither there nor in {Path.Combine(root, "images")}"
-                )
-            : Joined(root, [Part(root, PartRole.Whole, Path.GetFileName(root), whole.Labels, whole.Images)]);
+        var (parts, missing) = PairedFolders.Find(root, kind);
+        return missing is not null ? Finding.Half(missing)
+            : parts.Count == 0 ? Finding.None
+            : Joined(root, [.. parts.Select(part => Part(root, part))]);
     }
 
     private static Finding Joined(string root, List<FoundPart> parts)
@@ -49,31 +36,12 @@ internal sealed class LabelMeFormat : IDataFormat
         return Finding.Of(new(root, FormatName, parts));
     }
 
-    private static (string Labels, string? Images)? Pair(string folder, bool isDeep)
+    private static FoundPart Part(string root, PairedPart part)
     {
-        var labels =
-            LabelFolders
-                .Named(folder, labelFolders)
-                .FirstOrDefault(below => LabelFolders.Any(below, ".json", true, LabelMeFile.IsOne))
-            ?? (LabelFolders.Any(folder, ".json", isDeep, LabelMeFile.IsOne) ? folder : null);
-        if (labels is null)
-        {
-            return null;
-        }
-
-        var images = LabelFolders.Named(folder, imageFolders).FirstOrDefault();
-        return (
-            labels,
-            FolderImages.Any(labels)
-                ? labels
-                : images
-                    ?? (FolderImages.Any(folder) || (isDeep && FolderImages.Below(folder).Count > 0) ? folder : null)
+        var files = new Lazy<IReadOnlyList<string>>(() => PairedFolders.Files(part, kind));
+        return new(
+            part.Role,
+            new(new LabelMeLabels(root, part.Labels, new(part.Images), files), part.Images) { Name = part.Name }
         );
-    }
-
-    private static FoundPart Part(string root, PartRole role, string name, string labels, string images)
-    {
-        var files = new Lazy<IReadOnlyList<string>>(() => LabelFolders.Files(labels, ".json", isDeep: labels != root));
-        return new(role, new(new LabelMeLabels(root, labels, new(images), files), images) { Name = name });
     }
 }

@@ -11,36 +11,27 @@ internal sealed class VocFormat : IDataFormat
 
     private const long MostListBytes = 64 << 20;
 
-    private static readonly string[] labelFolders = ["annotations", "annotation", "xml", "xmls", "labels"];
-    private static readonly string[] imageFolders = ["jpegimages", "images", "image", "imgs", "img"];
+    private static readonly LabelKind kind = new(
+        FormatName,
+        ".xml",
+        ["annotations", "annotation", "xml", "xmls", "labels"],
+        VocFile.IsOne
+    );
 
     /// <inheritdoc/>
     public string Name => FormatName;
 
     /// <inheritdoc/>
-    public string LookedFor => "Annotations/*.xml with JPEGImages/, or *.xml beside the images";
+    public string LookedFor => "Annotations/*.xml with JPEGImages/, or *.xml in any folder or beside the images";
 
     /// <inheritdoc/>
     public Finding Find(string root)
     {
         var home = Home(root);
-        var apart = LabelFolders.Named(home, labelFolders).SelectMany(PartNames.FoldersIn);
-        var parts = new List<FoundPart>();
-        foreach (var (role, folder) in PartNames.FoldersIn(home).Concat(apart))
-        {
-            if (Pair(folder) is { } pair && (pair.Images ?? Sibling(home, folder)) is { } images)
-            {
-                parts.Add(Part(root, role, Path.GetFileName(folder), pair.Labels, images, null));
-            }
-        }
-
-        return parts.Count > 0 ? Joined(root, parts)
-            : Pair(home) is not { } whole ? Finding.None
-            : whole.Images is null
-                ? Finding.Half(
-                    $"{whole.Labels} has Pascal VOC labels, but there is no folder of their images (JPEGImages or images) in {home}"
-                )
-            : Parts(root, home, whole.Labels, whole.Images);
+        var (parts, missing) = PairedFolders.Find(home, kind);
+        return missing is not null ? Finding.Half(missing)
+            : parts.Count == 0 ? Finding.None
+            : Joined(root, [.. parts.SelectMany(part => Parts(root, home, part))]);
     }
 
     // VOCdevkit/VOC2012 is given as VOCdevkit, or as what lies around it.
@@ -57,60 +48,28 @@ internal sealed class VocFormat : IDataFormat
             : root;
     }
 
-    private static (string Labels, string? Images)? Pair(string folder)
-    {
-        var images = LabelFolders.Named(folder, imageFolders).FirstOrDefault();
-        if (
-            LabelFolders.Named(folder, labelFolders).FirstOrDefault(labels => HasLabels(labels, isDeep: true)) is
-            { } labels
-        )
-        {
-            return (
-                labels,
-                images
-                    ?? (
-                        FolderImages.Any(folder) ? folder
-                        : FolderImages.Any(labels) ? labels
-                        : null
-                    )
-            );
-        }
-
-        return HasLabels(folder, isDeep: false) ? (folder, FolderImages.Any(folder) ? folder : images) : null;
-    }
-
-    // annotations/train with images/train
-    private static string? Sibling(string home, string labels) =>
-        LabelFolders
-            .Named(home, imageFolders)
-            .Select(images => Path.Combine(images, Path.GetFileName(labels)))
-            .FirstOrDefault(Directory.Exists);
-
-    private static bool HasLabels(string folder, bool isDeep) =>
-        LabelFolders.Any(folder, ".xml", isDeep, VocFile.IsOne);
-
-    private static Finding Parts(string root, string home, string labels, string images)
+    // The parts that ImageSets lists of all, if it lists any to train on.
+    private static IEnumerable<FoundPart> Parts(string root, string home, PairedPart all)
     {
         var lists = Path.Combine(home, "ImageSets", "Main");
         string[] names = File.Exists(Path.Combine(lists, "train.txt"))
             ? ["train", "val", "test"]
             : ["trainval", "test"];
-        var parts = names
-            .Where(name => File.Exists(Path.Combine(lists, $"{name}.txt")))
+        var listed = names
+            .Where(name => all.Role == PartRole.Whole && File.Exists(Path.Combine(lists, $"{name}.txt")))
             .Select(name =>
                 Part(
                     root,
-                    PartNames.RoleOf(name) ?? PartRole.Training,
-                    name,
-                    labels,
-                    images,
+                    all with
+                    {
+                        Role = PartNames.RoleOf(name) ?? PartRole.Training,
+                        Name = name,
+                    },
                     Path.Combine(lists, $"{name}.txt")
                 )
             )
             .ToList();
-        return parts.Any(part => part.Role == PartRole.Training)
-            ? Joined(root, parts)
-            : Joined(root, [Part(root, PartRole.Whole, Path.GetFileName(root), labels, images, null)]);
+        return listed.Any(part => part.Role == PartRole.Training) ? listed : [Part(root, all, null)];
     }
 
     private static Finding Joined(string root, List<FoundPart> parts)
@@ -119,23 +78,22 @@ internal sealed class VocFormat : IDataFormat
         return Finding.Of(new(root, FormatName, [.. parts.OrderBy(part => part.Role)]));
     }
 
-    private static FoundPart Part(string root, PartRole role, string name, string labels, string images, string? list)
+    private static FoundPart Part(string root, PairedPart part, string? list)
     {
+        var (labels, images) = (part.Labels, part.Images);
         var stems = new Lazy<IReadOnlyList<string>>(() =>
             list is null
-                ?
-                [
-                    .. LabelFolders
-                        .Files(labels, ".xml", isDeep: labels != images)
-                        .Select(file => ImageFinder.Stem(labels, file)),
-                ]
-                : Listed(list)
+                ? [.. PairedFolders.Files(part, kind).Select(file => ImageFinder.Stem(labels, file))]
+                : Names(list)
         );
-        return new(role, new(new VocLabels(root, list ?? labels, labels, new(images), stems), images) { Name = name });
+        return new(
+            part.Role,
+            new(new VocLabels(root, list ?? labels, labels, new(images), stems), images) { Name = part.Name }
+        );
     }
 
     // A name a line; in the lists of single classes a number follows, which is not read.
-    private static IReadOnlyList<string> Listed(string list) =>
+    private static IReadOnlyList<string> Names(string list) =>
         [
             .. TextFile
                 .Lines(list, MostListBytes)

@@ -115,12 +115,12 @@ internal sealed class YoloFormat : IDataFormat
         return Finding.Of(new(root, FormatName, classes is null ? Parts(root, file, YoloNames.Read(file), 0) : parts));
     }
 
-    // images/train and labels/train; train/images and train/labels; train/ with both; or the same without parts.
+    // images/train and labels/train; train/images and train/labels; train/ with both; or the same without parts. images/ may be called otherwise.
     private static List<FoundPart> Parts(string root, string file, IReadOnlyList<string> classes, int keyPoints)
     {
-        var images = Path.Combine(root, "images");
-        var below = PartNames
-            .FoldersIn(images)
+        var images = FolderImages.NamedIn(root);
+        var below = images
+            .SelectMany(PartNames.FoldersIn)
             .Concat(PartNames.FoldersIn(root))
             .Select(entry => (entry.Role, Images(entry.Folder), entry.Folder))
             .Where(entry => HasLabels(entry.Item2))
@@ -130,7 +130,8 @@ internal sealed class YoloFormat : IDataFormat
         );
         if (below.Count == 0)
         {
-            parts = new[] { images, root }
+            parts = images
+                .Append(root)
                 .Where(HasLabels)
                 .Take(1)
                 .Select(folder => (PartRole.Whole, folder, Path.GetFileName(root)));
@@ -159,8 +160,7 @@ internal sealed class YoloFormat : IDataFormat
         ];
     }
 
-    private static string Images(string folder) =>
-        Path.Combine(folder, "images") is var below && Directory.Exists(below) ? below : folder;
+    private static string Images(string folder) => FolderImages.NamedIn(folder) is [var below, ..] ? below : folder;
 
     // Whether any image of a folder has a label file, be it in a folder below.
     private static bool HasLabels(string folder) =>

@@ -36,11 +36,7 @@ internal sealed class YoloLabels(
     {
         var beside = System.IO.Path.ChangeExtension(image, ".txt");
         var parts = beside.Split('/', '\\');
-        var at = Array.FindLastIndex(
-            parts,
-            parts.Length - 2,
-            part => part.Equals("images", StringComparison.OrdinalIgnoreCase)
-        );
+        var at = Array.FindLastIndex(parts, parts.Length - 2, FolderImages.IsUsualName);
         if (at < 0)
         {
             return beside;
@@ -48,7 +44,8 @@ internal sealed class YoloLabels(
 
         parts[at] = "labels";
         var apart = string.Join('/', parts);
-        return File.Exists(apart) || !File.Exists(beside) ? apart : beside;
+        var parent = System.IO.Path.GetDirectoryName(apart);
+        return File.Exists(apart) || (!File.Exists(beside) && Directory.Exists(parent)) ? apart : beside;
     }
 
     /// <inheritdoc/>
