@@ -55,7 +55,8 @@ let rows: Row list =
             row "pretrained" data r18 ("imagenet", "backbone from ImageNet, decoder random", [ fresh ])
             row "pretrained" data r18 ("random", "all random", fresh :: random)
 
-        row "pretrained" "cards" r18 ("signs", "backbone from ImageNet, decoder from signs", [])
+        for data in [ "cards"; "boards"; "kangaroo" ] do
+            row "pretrained" data r18 ("signs", "backbone from ImageNet, decoder from signs", [])
 
         for data in [ "bccd"; "raccoon" ] do
             row "models" data r18 ("imagenet", "DEQDet", [ fresh ])
