@@ -515,6 +515,94 @@ let others =
     testList
         "CVAT, Label Studio, one file with one folder"
         [
+            test "COCO's files wherever they are, whatever they are called" {
+                let coco (name: string) =
+                    $"""{{"images": [{{"id": 1, "file_name": "{name}", "width": 40, "height": 20}}], "categories": [{{"id": 1, "name": "b"}}],
+                        "annotations": [{{"id": 1, "image_id": 1, "category_id": 1, "bbox": [16, 5, 8, 10], "area": 80, "iscrowd": 0}}]}}"""
+
+                for file, images, stated in
+                    [
+                        "PART/annotations.json", "PART/images", ""
+                        "PART/annotations/instances_PART.json", "PART/images", ""
+                        "PART/PART.json", "PART", ""
+                        "PART/labels.json", "PART/data", ""
+                        "PART/annotations.coco.json", "PART", ""
+                        "PART/coco.json", "PART/photos", ""
+                        "PART.json", "images/PART", ""
+                        "annotations/PART_annotations.json", "PART", ""
+                        "annotations/annotations-PART2017.json", "images/PART", ""
+                        "coco_PART.json", "images", ""
+                        "labels/PART.json", "images", ""
+                        "annotations/PART.json", "images/PART", "PART/"
+                    ] do
+                    inFolder (fun root ->
+                        let both = [ "train", "a"; "valid", "b" ]
+
+                        fill
+                            root
+                            [
+                                for part, name in both -> images.Replace("PART", part) + $"/{name}.png", 40, 20
+                            ]
+                            [
+                                for part, name in both ->
+                                    file.Replace("PART", part), coco (stated.Replace("PART", part) + $"{name}.png")
+                            ]
+
+                        let train, validation = parts root
+
+                        for part, name in [ train, "a"; validation, "b" ] do
+                            let content = content (part.Read())
+
+                            Expect.equal
+                                [ for image, _, _ in content -> Path.GetFileName image ]
+                                [ $"{name}.png" ]
+                                file
+
+                            Expect.equal [ for _, _, boxes in content -> boxes ] [ [ inPixels ] ] file
+                            let set = part.Load()
+                            Expect.isTrue (Seq.forall (fun image -> File.Exists(set.PathOf image)) set.Images) file
+
+                        Expect.stringContains train.Name "train" "names say which part it is"
+                        Expect.stringContains validation.Name "valid" "the other one, too")
+
+                for file, images, stated in
+                    [
+                        "a.json", "photos/one", "photos/one/a.png"
+                        "a.json", "photos/one", "one/a.png"
+                        "labels/all.json", "photos", "a.png"
+                        "set/a.json", "set/photos", "a.png"
+                    ] do
+                    inFolder (fun root ->
+                        fill root [ $"{images}/a.png", 40, 20 ] [ file, coco stated ]
+                        Expect.hasLength ((first root).Load().Images) 1 file
+                        Expect.isEmpty (found root |> List.filter (fun (code, _) -> code = "missing-image")) file)
+            }
+
+            test "JSON that is something else hides no other format" {
+                inFolder (fun root ->
+                    fill
+                        root
+                        [ "images/a.png", 40, 20 ]
+                        [
+                            "classes.txt", "b\n"
+                            "labels/a.txt", "0 0.5 0.5 0.2 0.5\n"
+                            "notes.json",
+                            "{\"categories\": [{\"id\": 0, \"name\": \"b\"}], \"info\": {\"year\": 2024}}"
+                        ]
+
+                    Expect.equal (first root).Source.Format "YOLO" "Label Studio's export"
+                    Expect.equal (content ((first root).Read())) [ "a.png", (40, 20), [ inPixels ] ] "as it is")
+
+                inFolder (fun root ->
+                    fill root [ "images/a.png", 40, 20 ] [ "notes.json", "{\"info\": {\"images\": []}}" ]
+                    let message = inputError (fun () -> first root |> ignore)
+
+                    Expect.stringContains
+                        message
+                        "notes.json: has no \"images\" list"
+                        "named where nothing else is there")
+            }
+
             test "images in a folder of any name, if it is the only one" {
                 for folder in [ "images"; "Images"; "photos" ] do
                     inFolder (fun root ->

@@ -96,6 +96,63 @@ let layouts =
                             name)
             }
 
+            test "lists of classes in every part, folders of other names" {
+                let list = "a\nb\n"
+
+                for kinds, parts', lists in
+                    [
+                        ("images", "labels"), false, [ "PART/classes.txt" ]
+                        ("images", "labels"), false, [ "PART/labels/classes.txt" ]
+                        ("images", "labels"), true, [ "labels/PART/classes.txt" ]
+                        ("images", "labels"), true, [ "labels/classes.txt" ]
+                        ("", ""), false, [ "PART/_darknet.labels" ]
+                        ("Images", "Labels"), true, [ "classes.txt" ]
+                        ("img", "txt"), true, [ "classes.txt" ]
+                        ("images", "annotations"), false, [ "obj.names" ]
+                    ] do
+                    inFolder (fun root ->
+                        let pictures, labels =
+                            twoParts (fun part kind ->
+                                let kind = if kind = "images" then fst kinds else snd kinds
+                                if parts' then $"{kind}/{part}" else $"{part}/{kind}")
+
+                        fill
+                            root
+                            pictures
+                            [
+                                yield! labels
+                                for name in lists do
+                                    for part in [ "train"; "valid" ] do
+                                        name.Replace("PART", part), list
+                            ]
+
+                        let train, validation = parts root
+
+                        Expect.equal
+                            (content (train.Read()), content (validation.Read()))
+                            ([ "a.png", (40, 20), [ inPixels ] ], [ "b.png", (40, 20), [ inPixels ] ])
+                            $"{kinds} {lists}"
+
+                        Expect.equal (classes (train.Read())) [ "a"; "b" ] $"{lists}"
+
+                        if lists.Head.Contains "PART" then
+                            text root (lists.Head.Replace("PART", "valid")) "b\na\n"
+
+                            Expect.stringContains
+                                (inputError (fun () -> parts root |> ignore))
+                                "lists other classes than"
+                                "numbers would mean different things")
+
+                for images in [ "obj"; "data/obj" ] do
+                    inFolder (fun root ->
+                        fill
+                            root
+                            [ $"{images}/a.png", 40, 20 ]
+                            [ $"{images}/a.txt", box; Path.Combine(images, "..", "obj.names"), list ]
+
+                        Expect.equal (content ((first root).Read())) [ "a.png", (40, 20), [ inPixels ] ] images)
+            }
+
             test "lists of images, relative and of another machine, and Darknet's description" {
                 for lists in
                     [

@@ -5,6 +5,16 @@ namespace DeqDet.Data.Formats;
 /// <summary>The image files of folders, and their sizes.</summary>
 internal static class FolderImages
 {
+    // A folder may hold very many files of another kind.
+    private const int LookedThrough = 1_000;
+
+    // Links to folders might lead in a circle.
+    private static readonly EnumerationOptions below = new()
+    {
+        RecurseSubdirectories = true,
+        AttributesToSkip = FileAttributes.ReparsePoint,
+    };
+
     private static readonly string[] usualNames = ["jpegimages", "images", "image", "imgs", "img"];
 
     /// <summary>Whether folders of images are often called so.</summary>
@@ -54,6 +64,10 @@ internal static class FolderImages
     /// <summary>Whether an image is directly in a folder.</summary>
     public static bool Any(string folder) =>
         Directory.Exists(folder) && Directory.EnumerateFiles(folder).Any(ImageSearch.IsNamedAsImage);
+
+    /// <summary>Whether an image is among the first files below a folder.</summary>
+    public static bool AnyBelow(string folder) =>
+        Directory.EnumerateFiles(folder, "*", below).Take(LookedThrough).Any(ImageSearch.IsNamedAsImage);
 
     /// <summary>Width and height of an image as it is shown, px: turned as its EXIF orientation says.</summary>
     /// <exception cref="InputError">It cannot be read.</exception>

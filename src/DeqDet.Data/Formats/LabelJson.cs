@@ -12,7 +12,21 @@ internal static class LabelJson
     /// <summary>
     /// Whether a file begins as JSON whose first object at a depth (1: the file itself, 2: in a list) has one of these keys. Only its start is read.
     /// </summary>
-    public static bool HasKey(string path, int depth, params ReadOnlySpan<string> keys)
+    public static bool HasKey(string path, int depth, params ReadOnlySpan<string> keys) =>
+        Look(path, depth, keys) == Looked.Found;
+
+    /// <summary>Whether a file is a short JSON object that has none of these keys.</summary>
+    public static bool LacksKeys(string path, params ReadOnlySpan<string> keys) => Look(path, 1, keys) == Looked.Absent;
+
+    private enum Looked
+    {
+        // no JSON of this form, or too long to say
+        Unknown,
+        Found,
+        Absent,
+    }
+
+    private static Looked Look(string path, int depth, ReadOnlySpan<string> keys)
     {
         try
         {
@@ -25,18 +39,23 @@ internal static class LabelJson
             var outer = depth == 1 ? JsonTokenType.StartObject : JsonTokenType.StartArray;
             if (!reader.Read() || reader.TokenType != outer)
             {
-                return false;
+                return Looked.Unknown;
             }
 
-            while (reader.Read() && (reader.TokenType, reader.CurrentDepth) != (JsonTokenType.EndObject, depth - 1))
+            while (reader.Read())
             {
+                if ((reader.TokenType, reader.CurrentDepth) == (JsonTokenType.EndObject, depth - 1))
+                {
+                    return Looked.Absent;
+                }
+
                 if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == depth)
                 {
                     foreach (var key in keys)
                     {
                         if (IsNamed(ref reader, key))
                         {
-                            return true;
+                            return Looked.Found;
                         }
                     }
                 }
@@ -47,7 +66,7 @@ internal static class LabelJson
             // not one of these
         }
 
-        return false;
+        return Looked.Unknown;
     }
 
     private static bool IsNamed(ref Utf8JsonReader reader, string key)

@@ -3,6 +3,8 @@ namespace DeqDet.Data.Formats;
 /// <summary>The names that parts of data sets usually have.</summary>
 internal static class PartNames
 {
+    private static readonly char[] separators = ['_', '-', '.', ' '];
+
     /// <summary>Of what is trained on.</summary>
     public static readonly string[] Training = ["train", "training"];
 
@@ -24,6 +26,12 @@ internal static class PartNames
             : Test.Contains(word) ? PartRole.Test
             : null;
     }
+
+    /// <summary>
+    /// The word of a name that names a part: <c>train</c> of <c>annotations_train</c> or <c>coco-train2017</c>; null where none does.
+    /// </summary>
+    public static string? WordIn(string name) =>
+        name.Split(separators).FirstOrDefault(word => RoleOf(word) is not null);
 
     /// <summary>The folders directly below one that are named as parts, those for training first.</summary>
     public static IReadOnlyList<(PartRole Role, string Folder)> FoldersIn(string folder) =>

@@ -86,21 +86,13 @@ internal sealed class YoloFormat : IDataFormat
         };
     }
 
-    private static Finding Listed(string root)
-    {
-        var names = YoloNames.FileOf(root);
-        if (names is not null)
-        {
-            return ByFolders(root, names, null, 0);
-        }
-
-        return Parts(root, "", [], 0).FirstOrDefault() is { } part
-            ? Finding.Half(
-                $"{part.Part.ImageFolder} has YOLO labels, but {root} has no list of their classes; write data.yaml with names, or "
-                    + $"{YoloNames.LookedFor} with a name a line, the class 0 first"
-            )
-            : Finding.None;
-    }
+    private static Finding Listed(string root) =>
+        Parts(root, "", [], 0).FirstOrDefault() is not { } part ? Finding.None
+        : YoloNames.FileOf(root) is { } names ? ByFolders(root, names, null, 0)
+        : Finding.Half(
+            $"{part.Part.ImageFolder} has YOLO labels, but {root} has no list of their classes; write data.yaml with names, or "
+                + $"{YoloNames.LookedFor} with a name a line, the class 0 first"
+        );
 
     private static Finding ByFolders(string root, string file, IReadOnlyList<string>? classes, int keyPoints)
     {
@@ -123,7 +115,7 @@ internal sealed class YoloFormat : IDataFormat
             .SelectMany(PartNames.FoldersIn)
             .Concat(PartNames.FoldersIn(root))
             .Select(entry => (entry.Role, Images(entry.Folder), entry.Folder))
-            .Where(entry => HasLabels(entry.Item2))
+            .Where(entry => YoloLabels.AreOf(entry.Item2))
             .ToList();
         var parts = below.Select(entry =>
             (Role: entry.Role, Folder: entry.Item2, Name: Path.GetFileName(entry.Folder))
@@ -132,7 +124,8 @@ internal sealed class YoloFormat : IDataFormat
         {
             parts = images
                 .Append(root)
-                .Where(HasLabels)
+                .Append(FolderImages.OnlyOther(root) ?? root)
+                .Where(YoloLabels.AreOf)
                 .Take(1)
                 .Select(folder => (PartRole.Whole, folder, Path.GetFileName(root)));
         }
@@ -161,14 +154,6 @@ internal sealed class YoloFormat : IDataFormat
     }
 
     private static string Images(string folder) => FolderImages.NamedIn(folder) is [var below, ..] ? below : folder;
-
-    // Whether any image of a folder has a label file, be it in a folder below.
-    private static bool HasLabels(string folder) =>
-        Directory.Exists(folder)
-        && Directory
-            .EnumerateFiles(folder)
-            .Where(DeqDet.Images.ImageSearch.IsNamedAsImage)
-            .Any(image => File.Exists(YoloLabels.LabelOf(image)));
 
     private static bool IsBelow(string root, string path) =>
         path == root

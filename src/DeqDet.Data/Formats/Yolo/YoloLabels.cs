@@ -4,7 +4,8 @@ namespace DeqDet.Data.Formats.Yolo;
 
 /// <summary>
 /// A part of a YOLO data set: image files, and for each a text file with a line a box. That one lies in <c>labels</c> where the image lies in
-/// <c>images</c> (of the folders of its path the last one of that name), or else beside the image. An image without it shows nothing.
+/// <c>images</c> (of the folders of its path the last one of that name; both may have other usual names), or else beside the image. An image
+/// without it shows nothing.
 /// </summary>
 /// <param name="path">What messages call the whole: data.yaml or the list of classes.</param>
 /// <param name="folder">Folder that file names are relative to.</param>
@@ -22,6 +23,8 @@ internal sealed class YoloLabels(
     /// <summary>Greatest length of a label file, bytes.</summary>
     public const long MostBytes = 16 << 20;
 
+    private static readonly string[] labelFolders = ["labels", "Labels", "label", "annotations", "Annotations", "txt"];
+
     /// <inheritdoc/>
     public override string Path => path;
 
@@ -35,18 +38,45 @@ internal sealed class YoloLabels(
     public static string LabelOf(string image)
     {
         var beside = System.IO.Path.ChangeExtension(image, ".txt");
-        var parts = beside.Split('/', '\\');
-        var at = Array.FindLastIndex(parts, parts.Length - 2, FolderImages.IsUsualName);
-        if (at < 0)
+        var apart = Apart(beside);
+        return apart.FirstOrDefault(File.Exists)
+            ?? (File.Exists(beside) ? beside : apart.FirstOrDefault(HasFolder) ?? beside);
+    }
+
+    /// <summary>Whether any image of a folder has a label file; those in folders below it are not looked at.</summary>
+    public static bool AreOf(string images)
+    {
+        if (!Directory.Exists(images))
         {
-            return beside;
+            return false;
         }
 
-        parts[at] = "labels";
-        var apart = string.Join('/', parts);
-        var parent = System.IO.Path.GetDirectoryName(apart);
-        return File.Exists(apart) || (!File.Exists(beside) && Directory.Exists(parent)) ? apart : beside;
+        // Most folders of images have no texts anywhere, and very many images.
+        var names = new Lazy<HashSet<string>>(() =>
+            FolderImages.In(images).Select(NameOf).OfType<string>().ToHashSet(StringComparer.Ordinal)
+        );
+        return Apart(System.IO.Path.Combine(images, "any"))
+            .Select(System.IO.Path.GetDirectoryName)
+            .OfType<string>()
+            .Append(images)
+            .Where(Directory.Exists)
+            .SelectMany(folder => Directory.EnumerateFiles(folder, "*.txt"))
+            .Any(label => names.Value.Contains(NameOf(label)!));
     }
+
+    // What lies beside an image as it would lie in a folder of labels.
+    private static IEnumerable<string> Apart(string beside)
+    {
+        var parts = beside.Split('/', '\\');
+        var at = Array.FindLastIndex(parts, parts.Length - 2, FolderImages.IsUsualName);
+        return at < 0
+            ? []
+            : labelFolders.Select(folder => string.Join('/', [.. parts[..at], folder, .. parts[(at + 1)..]]));
+    }
+
+    private static string? NameOf(string file) => System.IO.Path.GetFileNameWithoutExtension(file);
+
+    private static bool HasFolder(string file) => Directory.Exists(System.IO.Path.GetDirectoryName(file));
 
     /// <inheritdoc/>
     protected override LabelledImage ReadImage(int number)

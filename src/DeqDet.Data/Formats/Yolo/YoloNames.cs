@@ -13,32 +13,47 @@ internal static class YoloNames
         "labels.txt",
         "predefined_classes.txt",
         "class_names.txt",
+        "_darknet.labels",
     ];
 
     /// <summary>Names of the files that are looked for, for messages.</summary>
     public const string LookedFor = "classes.txt or obj.names";
 
-    /// <summary>The list of classes of a folder: in itself, or among its labels or images; null where there is none.</summary>
+    /// <summary>
+    /// The list of classes of a folder: in itself, among its labels or images, or in each part, as labelImg and Darknet's exports have it; null where
+    /// there is none.
+    /// </summary>
+    /// <exception cref="InputError">Two parts have different lists.</exception>
     public static string? FileOf(string root)
     {
-        foreach (var place in (string[])["", "labels", "annotations", "data"])
-        {
-            var folder = Path.Combine(root, place);
-            if (!Directory.Exists(folder))
-            {
-                continue;
-            }
+        string[] places = [root, .. PartNames.OtherFoldersIn(root)];
+        return places.Select(FileIn).FirstOrDefault(file => file is not null)
+            ?? Same([.. places.SelectMany(PartNames.FoldersIn).SelectMany(part => InPart(part.Folder)).Distinct()]);
+    }
 
-            var found =
-                files.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
-                ?? Directory.EnumerateFiles(folder, "*.names").Order(StringComparer.Ordinal).FirstOrDefault();
-            if (found is not null)
-            {
-                return found;
-            }
+    // train/classes.txt and train/labels/classes.txt
+    private static IEnumerable<string> InPart(string folder) =>
+        PartNames.OtherFoldersIn(folder).Prepend(folder).Select(FileIn).OfType<string>();
+
+    private static string? FileIn(string folder) =>
+        files.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
+        ?? Directory.EnumerateFiles(folder, "*.names").Order(StringComparer.Ordinal).FirstOrDefault();
+
+    private static string? Same(List<string> lists)
+    {
+        if (lists.Count == 0)
+        {
+            return null;
         }
 
-        return null;
+        var first = Read(lists[0]);
+        var other = lists.Skip(1).FirstOrDefault(list => !Read(list).SequenceEqual(first));
+        return other is null
+            ? lists[0]
+            : throw new InputError(
+                $"{other}: lists other classes than {lists[0]}, and numbers in labels would mean different things; make the lists the same, or "
+                    + "write one classes.txt beside the parts"
+            );
     }
 
     /// <summary>The names in a file; blank lines at its end are none.</summary>
