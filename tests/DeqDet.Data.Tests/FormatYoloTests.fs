@@ -421,6 +421,19 @@ let lines =
                         notices
                         (fun notice -> notice.Contains "images have no label file: 1, the first is c.png")
                         "said")
+
+                for images, missing in
+                    [
+                        "images", "there is no labels/a.txt"
+                        "Images", "there is no labels/a.txt"
+                        "img", "there is no img/a.txt"
+                        "pictures", "there is no pictures/a.txt"
+                    ] do
+                    inFolder (fun root ->
+                        let description = $"path: .\ntrain: {images}\nval: {images}\nnames: [a, b]\n"
+                        fill root [ $"{images}/a.png", 40, 20 ] [ yaml description ]
+                        let all = found root |> Map.ofList
+                        Expect.stringContains all["image-without-label"].Head missing $"{images}: no folder of labels")
             }
 
             test "an image that is damaged, and one that EXIF turns" {

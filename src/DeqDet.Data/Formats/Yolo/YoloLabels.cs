@@ -40,7 +40,11 @@ internal sealed class YoloLabels(
         var beside = System.IO.Path.ChangeExtension(image, ".txt");
         var apart = Apart(beside);
         return apart.FirstOrDefault(File.Exists)
-            ?? (File.Exists(beside) ? beside : apart.FirstOrDefault(HasFolder) ?? beside);
+            ?? (
+                File.Exists(beside)
+                    ? beside
+                    : apart.FirstOrDefault(HasFolder) ?? (IsBelowImages(beside) ? apart.First() : beside)
+            );
     }
 
     /// <summary>Whether any image of a folder has a label file; those in folders below it are not looked at.</summary>
@@ -67,11 +71,22 @@ internal sealed class YoloLabels(
     // What lies beside an image as it would lie in a folder of labels.
     private static IEnumerable<string> Apart(string beside)
     {
-        var parts = beside.Split('/', '\\');
-        var at = Array.FindLastIndex(parts, parts.Length - 2, FolderImages.IsUsualName);
+        var (parts, at) = FolderOf(beside);
         return at < 0
             ? []
             : labelFolders.Select(folder => string.Join('/', [.. parts[..at], folder, .. parts[(at + 1)..]]));
+    }
+
+    // Where labels/ is expected, even if it is not there: another name may be that of any folder.
+    private static bool IsBelowImages(string beside) =>
+        FolderOf(beside) is (var parts, >= 0 and var at)
+        && parts[at].Equals("images", StringComparison.OrdinalIgnoreCase);
+
+    // The parts of a path, and which of them is the folder of images.
+    private static (string[] Parts, int At) FolderOf(string beside)
+    {
+        var parts = beside.Split('/', '\\');
+        return (parts, Array.FindLastIndex(parts, parts.Length - 2, FolderImages.IsUsualName));
     }
 
     private static string? NameOf(string file) => System.IO.Path.GetFileNameWithoutExtension(file);
