@@ -181,6 +181,24 @@ let voc =
                         Expect.stringContains message "there is no folder of their images (images)" "images")
             }
 
+            test "a folder that cannot be listed is passed over" {
+                if OperatingSystem.IsWindows() || Environment.UserName = "root" then
+                    skiptest "every folder can be listed by who runs this"
+
+                inFolder (fun root ->
+                    fill root [ "images/a.png", 40, 20 ] [ "annotations/a.xml", xml sized [ fromOne ] ]
+                    let closed = Directory.CreateDirectory(Path.Combine(root, "lost+found")).FullName
+                    File.SetUnixFileMode(closed, UnixFileMode.None)
+
+                    try
+                        Expect.equal (content ((first root).Read())) [ "a.png", (40, 20), [ inPixels ] ] "as it is"
+                    finally
+                        File.SetUnixFileMode(
+                            closed,
+                            UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.UserExecute
+                        ))
+            }
+
             test "without parts a share is kept; classes are those of all parts, and of classes.txt first" {
                 inFolder (fun root ->
                     fill
@@ -590,8 +608,18 @@ let others =
                             "{\"categories\": [{\"id\": 0, \"name\": \"b\"}], \"info\": {\"year\": 2024}}"
                         ]
 
-                    Expect.equal (first root).Source.Format "YOLO" "Label Studio's export"
-                    Expect.equal (content ((first root).Read())) [ "a.png", (40, 20), [ inPixels ] ] "as it is")
+                    for other in
+                        [
+                            "{\"categories\": [{\"id\": 0, \"name\": \"b\"}], \"info\": {\"year\": 2024}}"
+                            "[{\"image_id\": 1, \"bbox\": [0, 0, 1, 1], \"score\": 0.5}]"
+                            "[]"
+                            "7"
+                            "\"images\""
+                            "[" + String.replicate 40_000 "0, " + "0]"
+                        ] do
+                        text root "notes.json" other
+                        Expect.equal (first root).Source.Format "YOLO" other[..20]
+                        Expect.equal (content ((first root).Read())) [ "a.png", (40, 20), [ inPixels ] ] other[..20])
 
                 inFolder (fun root ->
                     fill root [ "images/a.png", 40, 20 ] [ "notes.json", "{\"info\": {\"images\": []}}" ]

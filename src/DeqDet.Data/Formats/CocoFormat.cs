@@ -44,7 +44,7 @@ internal sealed class CocoFormat : IDataFormat
 
         var all = files.Count == 0 ? Files(root) : files;
         // Tools write notes and settings beside the annotations of other formats.
-        files = files.Count == 0 ? [.. all.Where(file => !LabelJson.LacksKeys(file, Keys))] : files;
+        files = files.Count == 0 ? [.. all.Where(file => !IsOther(file))] : files;
         return files.Count > 0 ? Of(root, Paired(root, files))
             : InParts(root) is { Count: > 0 } parts ? Of(root, parts)
             : FolderImages.NamedIn(root, labelFolders).Select(In).FirstOrDefault(found => found.Count > 0) is { } apart
@@ -94,6 +94,8 @@ internal sealed class CocoFormat : IDataFormat
                 ),
         ];
 
+    private static bool IsOther(string file) => LabelJson.LacksKeys(file, Keys) && !LabelStudioTasks.IsOne(file);
+
     // Files that say themselves that they are of this kind.
     private static List<string> In(string folder) => [.. Files(folder).Where(file => LabelJson.HasKey(file, 1, Keys))];
 
@@ -139,8 +141,10 @@ internal sealed class CocoFormat : IDataFormat
     // Of one file: images in one folder alone, whatever that is called, be they in folders below it.
     private static string? Only(string root)
     {
-        var folders = Directory
-            .EnumerateDirectories(root)
+        var folders = PartNames
+            .FoldersIn(root)
+            .Select(part => part.Folder)
+            .Concat(PartNames.OtherFoldersIn(root))
             .Where(folder => Path.GetFileName(folder) != "annotations")
             .ToList();
         var places = folders.Append(root).Where(FolderImages.Any).Take(2).ToList();

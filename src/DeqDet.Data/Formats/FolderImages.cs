@@ -5,11 +5,11 @@ namespace DeqDet.Data.Formats;
 /// <summary>The image files of folders, and their sizes.</summary>
 internal static class FolderImages
 {
-    // A folder may hold very many files of another kind.
-    private const int LookedThrough = 1_000;
+    /// <summary>So many files of a folder of any name are looked at: it may hold very many of another kind.</summary>
+    public const int LookedThrough = 1_000;
 
-    // Links to folders might lead in a circle.
-    private static readonly EnumerationOptions below = new()
+    /// <summary>With the folders below; links to folders are not followed, as they might lead in a circle.</summary>
+    public static readonly EnumerationOptions Deep = new()
     {
         RecurseSubdirectories = true,
         AttributesToSkip = FileAttributes.ReparsePoint,
@@ -67,7 +67,7 @@ internal static class FolderImages
 
     /// <summary>Whether an image is among the first files below a folder.</summary>
     public static bool AnyBelow(string folder) =>
-        Directory.EnumerateFiles(folder, "*", below).Take(LookedThrough).Any(ImageSearch.IsNamedAsImage);
+        Directory.EnumerateFiles(folder, "*", Deep).Take(LookedThrough).Any(ImageSearch.IsNamedAsImage);
 
     /// <summary>Width and height of an image as it is shown, px: turned as its EXIF orientation says.</summary>
     /// <exception cref="InputError">It cannot be read.</exception>

@@ -15,7 +15,7 @@ internal static class LabelJson
     public static bool HasKey(string path, int depth, params ReadOnlySpan<string> keys) =>
         Look(path, depth, keys) == Looked.Found;
 
-    /// <summary>Whether a file is a short JSON object that has none of these keys.</summary>
+    /// <summary>Whether a file is JSON that cannot have these keys: a list, or a short object without them.</summary>
     public static bool LacksKeys(string path, params ReadOnlySpan<string> keys) => Look(path, 1, keys) == Looked.Absent;
 
     private enum Looked
@@ -35,11 +35,16 @@ internal static class LabelJson
             var length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
             ReadOnlySpan<byte> text = bytes.AsSpan(0, length);
             text = text.StartsWith<byte>([0xEF, 0xBB, 0xBF]) ? text[3..] : text;
-            var reader = new Utf8JsonReader(text, isFinalBlock: false, default);
+            var reader = new Utf8JsonReader(text, isFinalBlock: length < bytes.Length, default);
             var outer = depth == 1 ? JsonTokenType.StartObject : JsonTokenType.StartArray;
-            if (!reader.Read() || reader.TokenType != outer)
+            if (!reader.Read())
             {
                 return Looked.Unknown;
+            }
+
+            if (reader.TokenType != outer)
+            {
+                return Looked.Absent;
             }
 
             while (reader.Read())

@@ -24,16 +24,6 @@ internal static class PairedFolders
     // So many label files are looked at: others may lie among them.
     private const int LookedAt = 20;
 
-    // A folder of any name may hold very many files of another kind.
-    private const int LookedThrough = 1_000;
-
-    // Links to folders might lead in a circle.
-    private static readonly EnumerationOptions below = new()
-    {
-        RecurseSubdirectories = true,
-        AttributesToSkip = FileAttributes.ReparsePoint,
-    };
-
     /// <summary>The parts of a folder, those for training first; or else what is missing of them, null where nothing points to them.</summary>
     public static (IReadOnlyList<PairedPart> Parts, string? Missing) Find(string home, LabelKind kind)
     {
@@ -88,7 +78,7 @@ internal static class PairedFolders
         bool StartsWithLabels(string place) =>
             Directory
                 .EnumerateFiles(place)
-                .Take(LookedThrough)
+                .Take(FolderImages.LookedThrough)
                 .Where(file => file.EndsWith(kind.Ending, StringComparison.OrdinalIgnoreCase))
                 .Take(LookedAt)
                 .Any(kind.IsOne);
@@ -116,8 +106,8 @@ internal static class PairedFolders
         Enumerate(folder, kind, isDeep).Take(LookedAt).Any(kind.IsOne);
 
     private static IEnumerable<string> Enumerate(string folder, LabelKind kind, bool isDeep) =>
-        (isDeep ? Directory.EnumerateFiles(folder, "*", below) : Directory.EnumerateFiles(folder)).Where(file =>
-            file.EndsWith(kind.Ending, StringComparison.OrdinalIgnoreCase)
+        (isDeep ? Directory.EnumerateFiles(folder, "*", FolderImages.Deep) : Directory.EnumerateFiles(folder)).Where(
+            file => file.EndsWith(kind.Ending, StringComparison.OrdinalIgnoreCase)
         );
 
     private static string Several(string home, IReadOnlyList<string> folders, LabelKind kind) =>

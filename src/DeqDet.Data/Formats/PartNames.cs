@@ -48,7 +48,10 @@ internal static class PartNames
                     .ThenBy(entry => entry.below, StringComparer.Ordinal),
             ];
 
-    /// <summary>The folders directly below one that are not named as parts, hidden ones left out, in ordinal order.</summary>
+    /// <summary>
+    /// The folders directly below one that are not named as parts, in ordinal order; hidden ones are left out, and so are those that cannot be listed,
+    /// such as <c>lost+found</c>.
+    /// </summary>
     public static IReadOnlyList<string> OtherFoldersIn(string folder) =>
         [
             .. Directory
@@ -58,9 +61,23 @@ internal static class PartNames
                     && RoleOf(name) is null
                     && !name.StartsWith('.')
                     && !name.StartsWith("__", StringComparison.Ordinal)
+                    && CanBeListed(below)
                 )
                 .Order(StringComparer.Ordinal),
         ];
+
+    private static bool CanBeListed(string folder)
+    {
+        try
+        {
+            _ = Directory.EnumerateFileSystemEntries(folder).Any();
+            return true;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>A folder and those of parts directly below it.</summary>
     public static IEnumerable<string> AndParts(string folder) =>

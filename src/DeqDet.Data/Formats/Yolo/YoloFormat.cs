@@ -88,24 +88,17 @@ internal sealed class YoloFormat : IDataFormat
 
     private static Finding Listed(string root) =>
         Parts(root, "", [], 0).FirstOrDefault() is not { } part ? Finding.None
-        : YoloNames.FileOf(root) is { } names ? ByFolders(root, names, null, 0)
+        : YoloNames.FileOf(root) is { } names
+            ? Finding.Of(new(root, FormatName, Parts(root, names, YoloNames.Read(names), 0)))
         : Finding.Half(
             $"{part.Part.ImageFolder} has YOLO labels, but {root} has no list of their classes; write data.yaml with names, or "
                 + $"{YoloNames.LookedFor} with a name a line, the class 0 first"
         );
 
-    private static Finding ByFolders(string root, string file, IReadOnlyList<string>? classes, int keyPoints)
-    {
-        var parts = Parts(root, file, classes ?? [], keyPoints);
-        if (parts.Count == 0)
-        {
-            return classes is null
-                ? Finding.None
-                : Finding.Half($"{file}: names classes, but there are no images with labels/*.txt below {root}");
-        }
-
-        return Finding.Of(new(root, FormatName, classes is null ? Parts(root, file, YoloNames.Read(file), 0) : parts));
-    }
+    private static Finding ByFolders(string root, string file, IReadOnlyList<string> classes, int keyPoints) =>
+        Parts(root, file, classes, keyPoints) is { Count: > 0 } parts
+            ? Finding.Of(new(root, FormatName, parts))
+            : Finding.Half($"{file}: names classes, but there are no images with labels/*.txt below {root}");
 
     // images/train and labels/train; train/images and train/labels; train/ with both; or the same without parts. images/ may be called otherwise.
     private static List<FoundPart> Parts(string root, string file, IReadOnlyList<string> classes, int keyPoints)
