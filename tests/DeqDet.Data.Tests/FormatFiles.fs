@@ -97,3 +97,42 @@ let content (file: AnnotationFile) =
 
 /// Names of classes by their order.
 let classes (file: AnnotationFile) : string list = [ for c in file.Classes -> c.Name ]
+
+/// An object of a Pascal VOC file: its class, the texts of its corners, and what else it says.
+let boxOf (name: string) (corners: string list) (more: string) =
+    let side name value = $"<{name}>{value}</{name}>"
+
+    let sides =
+        String.concat "" (Seq.map2 side [ "xmin"; "ymin"; "xmax"; "ymax" ] corners)
+
+    $"<object><name>{name}</name>{more}<bndbox>{sides}</bndbox></object>"
+
+/// The size of a picture as Pascal VOC writes it.
+let sized = "<size><width>40</width><height>20</height><depth>3</depth></size>"
+
+/// A Pascal VOC file.
+let xml (head: string) (objects: string list) =
+    let all = String.concat "" objects
+    $"<annotation>{head}{all}</annotation>"
+
+/// A box whose corners count from 1, and one that lies on the edge where they count from 0.
+let fromOne = boxOf "b" [ "17"; "6"; "24"; "15" ] ""
+let fromEdge = boxOf "a" [ "0"; "5"; "24"; "15" ] ""
+
+/// What `fromOne` is as Pascal VOC has it.
+let inPixels = "b", 16.0, 5.0, 8.0, 10.0
+
+/// A LabelMe file with one shape.
+let shape (label: string) (kind: string) (points: string) (image: string) =
+    $"""{{"version": "5.0", "flags": {{}}, "shapes": [{{"label": "{label}", "points": {points}, "shape_type": "{kind}", "flags": {{}}}}],
+        "imagePath": "{image}", "imageData": "aGVsbG8=", "imageHeight": 20, "imageWidth": 40}}"""
+
+/// A LabelMe file with one rectangle.
+let square = shape "b" "rectangle" "[[24, 5.0], [16, 15]]" "a.png"
+
+/// A CVAT file of images.
+let cvat (body: string) =
+    $"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations><version>1.1</version><meta><task><labels><label><name>b</name></label><label><name>a</name></label></labels></task></meta>{body}</annotations>"
+
+/// The codes of what a data check finds.
+let codes (root: string) = List.map fst (found root)
