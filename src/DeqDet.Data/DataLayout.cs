@@ -141,10 +141,11 @@ public sealed record DataPart(IAnnotationSource Source, string ImageFolder)
 
     /// <summary>Reads the annotations, of the part's share of the images.</summary>
     /// <param name="annotationsOptional">Whether annotations may be missing, as in COCO's test files.</param>
-    /// <exception cref="InputError">As <see cref="DeqDet.Coco.AnnotationFile.Read(IAnnotationSource, AnnotationUse, bool)"/>.</exception>
-    public AnnotationFile Read(bool annotationsOptional = false)
+    /// <param name="imagesOptional">Whether images are left out whose size has to be looked up in a file that is missing or damaged.</param>
+    /// <exception cref="InputError">As <see cref="DeqDet.Coco.AnnotationFile.Read(IAnnotationSource, AnnotationUse, bool, bool)"/>.</exception>
+    public AnnotationFile Read(bool annotationsOptional = false, bool imagesOptional = false)
     {
-        var file = DeqDet.Coco.AnnotationFile.Read(Source, AnnotationUse.Images, annotationsOptional);
+        var file = DeqDet.Coco.AnnotationFile.Read(Source, AnnotationUse.Images, annotationsOptional, imagesOptional);
         return Share is null ? file : file.Only(Share.Of(file));
     }
 
@@ -189,7 +190,7 @@ public sealed record DataPart(IAnnotationSource Source, string ImageFolder)
     /// <summary>
     /// Reads the annotations for a model with these classes. Where the format states no ids, the classes are the model's if their names are.
     /// </summary>
-    /// <inheritdoc cref="Read(bool)"/>
+    /// <inheritdoc cref="Read(bool, bool)"/>
     public AnnotationFile ReadFor(IReadOnlyList<ObjectClass> classes, bool annotationsOptional = false)
     {
         var file = Read(annotationsOptional);

@@ -383,5 +383,109 @@ let private wholeOrNothing =
                             "one file")
         ]
 
+/// What happens to image files on the way: its name, what it does to a file of 64 x 48 px, and what is said of it.
+let private damages: (string * (string -> unit) * string) list =
+    [
+        "missing", File.Delete, "missing"
+        "empty", (fun path -> File.WriteAllBytes(path, [||])), "is empty"
+        "cut off", (fun path -> File.WriteAllBytes(path, (File.ReadAllBytes path)[..60])), "truncated"
+        "no image", (fun path -> File.WriteAllText(path, "not found")), "not a readable image"
+        "another picture", (fun path -> File.WriteAllBytes(path, png 32 48)), "32 x 48 px"
+    ]
+
+/// The same images as YOLO, whose sizes are only known from their files.
+let private makeYolo (folder: string) =
+    for name in [ "a"; "b"; "c" ] do
+        FormatFiles.write folder $"images/{name}.png" (png 64 48)
+        FormatFiles.text folder $"labels/{name}.txt" "0 0.5 0.5 0.25 0.5\n"
+
+    FormatFiles.text folder "classes.txt" "cat\n"
+    Check.DataFolder.Parts folder
+
+let private withoutDamaged =
+    let without set =
+        DataExport.WithoutDamaged(set, nobody, CancellationToken.None)
+
+    let names (set: ExportSet) =
+        [
+            for part in set.Parts -> part.Name, [ for image in part.Images -> image.Name.Replace('\\', '/') ]
+        ]
+
+    testList
+        "without damaged images"
+        [
+            for name, damage, said in damages do
+                testCase $"COCO, {name}"
+                <| fun () ->
+                    within (fun folder out ->
+                        let set = make folder cats cats
+                        damage (Path.Combine(folder, "train/a.png"))
+                        let kept = without set
+
+                        Expect.equal
+                            (names kept)
+                            [ "train", [ "a.jpg"; "sub/images/b.png" ]; "val", [ "a.png" ] ]
+                            "the others stay"
+
+                        let notice = Array.last (Array.ofSeq kept.Notices)
+                        Expect.stringContains notice "1 of 3 images in train is left out, with 2 boxes: a.png" "told"
+                        Expect.stringContains notice said "why"
+                        Expect.isFalse (notice.Contains folder) "no long path"
+                        let summary = convert kept ExportFormat.Yolo out
+                        Expect.equal summary.Copied 3 "written")
+
+                // a YOLO box moves with its image
+                if name <> "another picture" && name <> "missing" then
+                    testCase $"YOLO, {name}"
+                    <| fun () ->
+                        within (fun folder out ->
+                            let parts = makeYolo folder
+                            damage (Path.Combine(folder, "images/b.png"))
+                            let kept = without (DataExport.Read(parts, true))
+                            let images = kept.Parts |> Seq.collect _.Images |> List.ofSeq
+                            Expect.equal [ for image in images -> image.Name ] [ "a.png"; "c.png" ] "the others stay"
+                            Expect.equal [ for image in images -> image.Boxes.Count ] [ 1; 1 ] "with their own boxes"
+                            Expect.exists kept.Notices (fun notice -> notice.Contains "left out") "told"
+                            Expect.exists kept.Notices (fun notice -> notice.Contains said) "why"
+                            Expect.equal (convert kept ExportFormat.Coco out).Copied 2 "written")
+
+            testCase "a part of which nothing stays is left out, and a set of which nothing stays is refused"
+            <| fun () ->
+                within (fun folder _ ->
+                    let set = make folder cats cats
+                    File.Delete(Path.Combine(folder, "valid/a.png"))
+                    Expect.equal [ for part in (without set).Parts -> part.Name ] [ "train" ] "no validation"
+
+                    for file in
+                        Directory.EnumerateFiles(Path.Combine(folder, "train"), "*", SearchOption.AllDirectories) do
+                        File.WriteAllBytes(file, [||])
+
+                    let said = inputError (fun () -> without set |> ignore)
+                    Expect.stringContains said "none of 4 images can be used, the first: a.png" "refused")
+
+            testCase "where nothing is wrong, nothing changes"
+            <| fun () ->
+                within (fun folder _ ->
+                    let set = make folder cats cats
+                    let kept = without set
+                    Expect.equal (names kept) (names set) "images"
+                    Expect.equal (List.ofSeq kept.Notices) (List.ofSeq set.Notices) "nothing to say")
+
+            testCase "every image is reported, once"
+            <| fun () ->
+                within (fun folder _ ->
+                    let set = make folder cats cats
+                    let reports = Collections.Concurrent.ConcurrentBag<int>()
+
+                    let told =
+                        { new IProgress<int> with
+                            member _.Report done' = reports.Add done'
+                        }
+
+                    DataExport.WithoutDamaged(set, told, CancellationToken.None) |> ignore
+                    Expect.equal (List.sort (List.ofSeq reports)) [ 1..4 ] "counted")
+        ]
+
 [<Tests>]
-let tests = testList "Data export" [ layouts; classesOfParts; wholeOrNothing ]
+let tests =
+    testList "Data export" [ layouts; classesOfParts; wholeOrNothing; withoutDamaged ]

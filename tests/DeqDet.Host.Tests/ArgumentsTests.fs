@@ -391,9 +391,10 @@ let private understood =
                     Format = DataFormat.Voc
                     Out = "out"
                     Link = false
+                    LeaveOutDamaged = false
                 }
         )
-        [ "data"; "convert"; "--link"; "in"; "out"; "--to=coco" ],
+        [ "data"; "convert"; "--link"; "in"; "--leave-out-damaged"; "out"; "--to=coco" ],
         Request.Data(
             DataRequest.Convert
                 {
@@ -401,6 +402,7 @@ let private understood =
                     Format = DataFormat.Coco
                     Out = "out"
                     Link = true
+                    LeaveOutDamaged = true
                 }
         )
         [ "data"; "browse"; "in" ],

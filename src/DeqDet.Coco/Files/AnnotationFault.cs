@@ -68,6 +68,9 @@ public readonly record struct AnnotationFault(FaultKind Kind, string Place, stri
     /// <summary>Whether it is worth a remark, and nothing that anybody refuses.</summary>
     public bool IsRemark => Kind >= FaultKind.LabelWithoutImage;
 
+    /// <summary>Whether it is an image file that is wrong, and not what is written of it.</summary>
+    public bool IsOfImageFile => Kind is FaultKind.MissingImage or FaultKind.UnreadableImage;
+
     /// <inheritdoc/>
     public override string ToString() => Place.Length == 0 ? Reason : $"{Place}: {Reason}";
 }

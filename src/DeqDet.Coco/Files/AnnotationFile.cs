@@ -203,15 +203,23 @@ public sealed class AnnotationFile
     /// <param name="source">Where they are.</param>
     /// <param name="use">What for; it decides which faults are refused.</param>
     /// <param name="annotationsOptional">Whether annotations may be missing.</param>
+    /// <param name="imagesOptional">
+    /// Whether images are left out whose size has to be looked up in a file that is missing or damaged; they are among the remarks then.
+    /// </param>
     /// <exception cref="InputError">Names the file, the record and the remedy.</exception>
-    public static AnnotationFile Read(IAnnotationSource source, AnnotationUse use, bool annotationsOptional = false)
+    public static AnnotationFile Read(
+        IAnnotationSource source,
+        AnnotationUse use,
+        bool annotationsOptional = false,
+        bool imagesOptional = false
+    )
     {
         var remarks = new List<AnnotationFault>();
         var reader = new AnnotationReader(
             source.Path,
             fault =>
             {
-                if (fault.IsRemark)
+                if (fault.IsRemark || (imagesOptional && fault.IsOfImageFile))
                 {
                     remarks.Add(fault);
                 }

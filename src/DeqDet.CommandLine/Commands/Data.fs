@@ -36,6 +36,8 @@ type DataConvertRequest =
         Out: string
         /// Whether images become second names of the originals.
         Link: bool
+        /// Whether images that cannot be used are left out; else they are refused.
+        LeaveOutDamaged: bool
     }
 
 type DataSplitRequest =
@@ -53,6 +55,8 @@ type DataSplitRequest =
         By: string option
         /// Whether images become second names of the originals.
         Link: bool
+        /// Whether images that cannot be used are left out; else they are refused.
+        LeaveOutDamaged: bool
     }
 
 type DataMergeRequest =
@@ -63,6 +67,8 @@ type DataMergeRequest =
         Out: string
         /// Whether images become second names of the originals.
         Link: bool
+        /// Whether images that cannot be used are left out; else they are refused.
+        LeaveOutDamaged: bool
     }
 
 type DataBrowseRequest =
@@ -114,6 +120,10 @@ type DataArgument =
         Explain("",
                 "convert, split and merge give image files a second name (a hard link) instead of copying them, where the disk can.",
                 "data convert data/bccd --to yolo data/bccd-yolo --link")>] Link
+    | [<Unique;
+        Explain("",
+                "convert, split and merge go on without images that are missing, damaged or of another size than stated, and name them, instead of refusing the set.",
+                "data split data/all data/divided --leave-out-damaged")>] Leave_Out_Damaged
     | [<Unique;
         Explain("SHARE",
                 "Share of the images that split keeps for validation. Default: 0.2.",
@@ -193,6 +203,7 @@ module internal DataParser =
                 Format = wordOf<DataFormat> "--to" "yolo" format
                 Out = out
                 Link = results.Contains DataArgument.Link
+                LeaveOutDamaged = results.Contains DataArgument.Leave_Out_Damaged
             }
         | [ _; _ ], None -> refuse $"data convert: say the format with --to; for example: {example}"
         | _ :: _ :: extra :: _, _ -> refuse $"data convert: '{extra}' is one folder too many; for example: {example}"
@@ -216,6 +227,7 @@ module internal DataParser =
                 Seed = results.GetResult(DataArgument.Seed, 0)
                 By = results.TryGetResult DataArgument.By
                 Link = results.Contains DataArgument.Link
+                LeaveOutDamaged = results.Contains DataArgument.Leave_Out_Damaged
             }
         | _ :: _ :: extra :: _ -> refuse $"data split: '{extra}' is one folder too many; for example: {example}"
         | _ -> refuse $"data split: name the data set's folder and the folder to write; for example: {example}"
@@ -227,6 +239,7 @@ module internal DataParser =
                 Folders = List.rev sets |> Array.ofList
                 Out = out
                 Link = results.Contains DataArgument.Link
+                LeaveOutDamaged = results.Contains DataArgument.Leave_Out_Damaged
             }
         | _ ->
             refuse
@@ -261,7 +274,11 @@ module internal DataParser =
 
         let ofConvert = [ "--to", results.Contains DataArgument.To ]
 
-        let ofWriting = [ "--link", results.Contains DataArgument.Link ]
+        let ofWriting =
+            [
+                "--link", results.Contains DataArgument.Link
+                "--leave-out-damaged", results.Contains DataArgument.Leave_Out_Damaged
+            ]
 
         let ofSplit =
             [

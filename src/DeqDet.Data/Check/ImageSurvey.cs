@@ -146,8 +146,8 @@ internal static class ImageSurvey
         };
     }
 
-    // "FOLDER/NAME: reason; remedy" becomes "NAME: reason"; the remedy is the kind's.
-    private static string Brief(string message, string path, string name)
+    /// <summary>"FOLDER/NAME: reason; remedy" as "NAME: reason", where the remedy is said for all of them together.</summary>
+    public static string Brief(string message, string path, string name)
     {
         var reason = message.StartsWith(path, StringComparison.Ordinal) ? message[path.Length..] : $": {message}";
         var end = reason.IndexOf(';');

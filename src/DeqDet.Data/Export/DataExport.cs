@@ -20,15 +20,19 @@ public sealed record ExportSummary(
 public static class DataExport
 {
     /// <summary>Reads the parts of a data set.</summary>
+    /// <param name="parts">The parts.</param>
+    /// <param name="imagesOptional">
+    /// Whether images are left out whose size has to be looked up in a file that is missing or damaged; <see cref="WithoutDamaged"/> looks at the others.
+    /// </param>
     /// <exception cref="InputError">Something in them is missing or malformed.</exception>
-    public static ExportSet Read(IReadOnlyList<DataPart> parts)
+    public static ExportSet Read(IReadOnlyList<DataPart> parts, bool imagesOptional = false)
     {
         var remarks = new List<string>();
         var set = Of(
             parts,
             part =>
             {
-                var file = part.Read(annotationsOptional: true);
+                var file = part.Read(annotationsOptional: true, imagesOptional);
                 remarks.AddRange(Remarks(part, file));
                 return file;
             }
@@ -55,7 +59,64 @@ public static class DataExport
         part
             .Found.Concat(file.Remarks)
             .GroupBy(remark => remark.Kind)
-            .Select(same => $"{IssueKind.Of(same.Key).Text}: {same.Count()} in {part.Name}, the first: {same.First()}");
+            .Select(same =>
+                $"{IssueKind.Of(same.Key).Text}{(same.First().IsOfImageFile ? " (left out)" : "")}: {same.Count()} in {part.Name}, the first: {same.First()}"
+            );
+
+    /// <summary>
+    /// A data set without the images that are missing, damaged (all pixels are decoded) or of another size than stated, and without their boxes;
+    /// a notice for each part says how many they are and names the first. A part of which nothing stays is left out.
+    /// </summary>
+    /// <param name="set">The data set.</param>
+    /// <param name="progress">Told the number of images that are looked at.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="InputError">No image stays.</exception>
+    public static ExportSet WithoutDamaged(ExportSet set, IProgress<int> progress, CancellationToken cancellation)
+    {
+        var done = 0;
+        var found = set
+            .Parts.Select(part =>
+                ImageFaults.Of(part, decode: true, () => progress.Report(Interlocked.Increment(ref done)), cancellation)
+            )
+            .ToList();
+        var parts = set
+            .Parts.Select(
+                (part, i) => part with { Images = [.. part.Images.Where((_, j) => found[i].Faults[j] is null)] }
+            )
+            .ToList();
+        if (parts.All(part => part.Images.Count == 0))
+        {
+            throw new InputError(
+                $"{set.Parts[0].ImageFolder}: none of {set.Parts.Sum(part => part.Images.Count)} images can be used, the first: {found[0].Found.First()}"
+            );
+        }
+
+        return set with
+        {
+            Parts = [.. parts.Where(part => part.Images.Count > 0)],
+            Notices =
+            [
+                .. set.Notices,
+                .. set
+                    .Parts.Zip(found, parts)
+                    .Where(of => of.Second.Count > 0)
+                    .Select(of => LeftOut(of.First, of.Second, of.Third)),
+            ],
+        };
+    }
+
+    private static string LeftOut(ExportPart part, ImageFaults faults, ExportPart kept)
+    {
+        var boxes = part.Images.Sum(image => image.Boxes.Count) - kept.Images.Sum(image => image.Boxes.Count);
+        var rest =
+            faults.Count > FaultsShown
+                ? $"; and {faults.Count - FaultsShown} more, which `data check --decode` names"
+                : "";
+        return $"{faults.Count} of {Counted.Of(part.Images.Count, "image")} in {part.Name} {(faults.Count == 1 ? "is" : "are")} left out, with "
+            + $"{Counted.Of(boxes, "box", "boxes")}: {string.Join("; ", faults.Found.Take(FaultsShown))}{rest}";
+    }
+
+    private const int FaultsShown = 3;
 
     /// <summary>
     /// Writes a data set into a new or empty folder: all of it, or nothing. Every image has to be there and of the size that its annotations state,
@@ -78,7 +139,7 @@ public static class DataExport
     )
     {
         NewFolder.Check(folder);
-        var turned = CheckImages(set.Parts);
+        var turned = CheckImages(set.Parts, cancellation);
         var plan = ExportLayout.Plan(set, format);
         var (copied, linked) = (0, 0);
         NewFolder.Fill(
@@ -136,58 +197,22 @@ public static class DataExport
     }
 
     // The number of images that are annotated as stored though EXIF turns them.
-    private static int CheckImages(IReadOnlyList<ExportPart> parts)
+    private static int CheckImages(IReadOnlyList<ExportPart> parts, CancellationToken cancellation)
     {
         var turned = 0;
         foreach (var part in parts)
         {
-            var faults = new string?[part.Images.Count];
-            var isTurned = new bool[part.Images.Count];
-            Parallel.For(
-                0,
-                faults.Length,
-                i => (faults[i], isTurned[i]) = Look(part.PathOf(part.Images[i]), part.Images[i])
-            );
-            turned += isTurned.Count(true);
-            var found = Enumerable.Range(0, faults.Length).Where(i => faults[i] is not null).ToList();
-            if (found.Count > 0)
+            var faults = ImageFaults.Of(part, decode: false, () => { }, cancellation);
+            turned += faults.Turned;
+            if (faults.Found.FirstOrDefault() is { } first)
             {
-                var first = faults[found[0]]!;
-                var name = part.Images[found[0]].Name;
-                var text = first.Length == 0 ? $"{MissingImages.In(part.ImageFolder).Explain(name)} (missing)" : first;
                 throw new InputError(
-                    $"{part.ImageFolder}: {Counted.Of(found.Count, "image")} of {faults.Length} in {part.Name} cannot be converted, the first: {text}; "
-                        + "`data check` names them all"
+                    $"{part.ImageFolder}: {Counted.Of(faults.Count, "image")} of {part.Images.Count} in {part.Name} cannot be converted, the first: {first}; "
+                        + "`data check` names them all, --leave-out-damaged goes on without them"
                 );
             }
         }
 
         return turned;
-    }
-
-    // What is wrong with an image file, empty where it is not there; and whether it is annotated as stored though EXIF turns it.
-    private static (string? Fault, bool IsTurned) Look(string path, ExportImage image)
-    {
-        if (!File.Exists(path))
-        {
-            return ("", false);
-        }
-
-        try
-        {
-            var header = ImageHeader.Read(path);
-            var (stored, stated) = ((header.Width, header.Height), (image.Width, image.Height));
-            var upright = header.SwapsSides ? (header.Height, header.Width) : stored;
-            return stated != upright && stated != stored
-                ? (
-                    $"{image.Name} has {header.Width} x {header.Height} px, stated {image.Width} x {image.Height}",
-                    false
-                )
-                : (null, stated != upright);
-        }
-        catch (InputError error)
-        {
-            return (error.Message, false);
-        }
     }
 }

@@ -104,7 +104,7 @@ internal abstract class LabelFiles : IAnnotationSource
             sink.Found(fault);
         }
 
-        var isMissing = image.Faults.Any(fault => fault.Kind is FaultKind.MissingImage or FaultKind.UnreadableImage);
+        var isMissing = image.Faults.Any(fault => fault.IsOfImageFile);
         if (isMissing || image.FileName.Length == 0)
         {
             // what could not be opened is among the faults

@@ -191,7 +191,9 @@ public static class DataSplit
                 }
             }
         );
-        return faults.FirstOrDefault(fault => fault is not null) is { } first ? throw new InputError(first) : hashes;
+        return faults.FirstOrDefault(fault => fault is not null) is { } first
+            ? throw new InputError($"{first}; --leave-out-damaged goes on without such images")
+            : hashes;
     }
 
     // Images of one group by likeness or by name are one group; what either holds together stays together.

@@ -15,7 +15,7 @@ public static class DataConvertCommand
     public static void Run(DataConvertRequest request, IAnsiConsole console, TextWriter output)
     {
         NewFolder.Check(request.Out);
-        var set = DataExport.Read(DataFolder.Parts(request.Folder));
+        var set = DataExport.Read(DataFolder.Parts(request.Folder), request.LeaveOutDamaged);
         var (inside, outside) = (RealPath.Of(request.Out), RealPath.Of(request.Folder));
         if (inside == outside || inside.StartsWith(outside + Path.DirectorySeparatorChar, StringComparison.Ordinal))
         {
@@ -25,6 +25,9 @@ public static class DataConvertCommand
         }
 
         using var interruption = new Interruption();
+        set = request.LeaveOutDamaged
+            ? DataExport.WithoutDamaged(set, DataSplitCommand.Looking(set, console), interruption.Token)
+            : set;
         var images = set.Parts.Sum(part => part.Images.Count);
         var line = new ProgressLine(new(console), TimeProvider.System, "converting", "images");
         var written = DataExport.Write(

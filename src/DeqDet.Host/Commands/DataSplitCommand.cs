@@ -17,8 +17,9 @@ public static class DataSplitCommand
     public static void Split(DataSplitRequest request, IAnsiConsole console, TextWriter output)
     {
         CheckPlace(request.Out, [request.Folder]);
-        var set = DataExport.Read(DataFolder.Parts(request.Folder));
+        var set = DataExport.Read(DataFolder.Parts(request.Folder), request.LeaveOutDamaged);
         using var interruption = new Interruption();
+        set = request.LeaveOutDamaged ? DataExport.WithoutDamaged(set, Looking(set, console), interruption.Token) : set;
         var plan = new SplitPlan(request.Val, request.Test, request.Seed, request.By?.Value);
         var divided = DataSplit.Divide(set, plan, Looking(set, console), interruption.Token);
         Write(divided, request.Out, request.Link, console, output, interruption.Token);
@@ -30,14 +31,16 @@ public static class DataSplitCommand
     {
         CheckPlace(request.Out, request.Folders);
         var parts = request.Folders.Select(folder => DataFolder.Parts(folder)).ToList();
-        var set = DataExport.Read([.. parts.SelectMany(own => own)]);
+        var set = DataExport.Read([.. parts.SelectMany(own => own)], request.LeaveOutDamaged);
         var origin = parts.SelectMany((own, i) => own.Select(_ => i)).ToList();
         using var interruption = new Interruption();
+        set = request.LeaveOutDamaged ? DataExport.WithoutDamaged(set, Looking(set, console), interruption.Token) : set;
         var merged = DataSplit.Merge(set, origin, Looking(set, console), interruption.Token);
         Write(merged, request.Out, request.Link, console, output, interruption.Token);
     }
 
-    private static Told Looking(ExportSet set, IAnsiConsole console)
+    /// <summary>Shows how many images of a set are looked at.</summary>
+    internal static Told Looking(ExportSet set, IAnsiConsole console)
     {
         var images = set.Parts.Sum(part => part.Images.Count);
         var line = new ProgressLine(new(console), TimeProvider.System, "looking at", "images");
