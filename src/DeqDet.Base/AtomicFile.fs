@@ -12,12 +12,13 @@ type AtomicFile =
     static let temporaryName = Regex(@"^\..*\.[0-9a-f]{32}\.tmp$", RegexOptions.Singleline)
     static let mostOfName = 48
 
-    // While it is written it is locked: on Unix by everything but FileShare.Delete, on Windows so that it can still be renamed.
+    // While it is written it is locked. On Unix so that readers may open it, for it has its name before it is closed; on Windows so that
+    // it can still be renamed.
     static let writersShare =
         if OperatingSystem.IsWindows() then
             FileShare.Delete
         else
-            FileShare.None
+            FileShare.Read
 
     // No space (28 on Unix), quota (122 on Linux, 69 on macOS); ERROR_DISK_FULL and ERROR_HANDLE_DISK_FULL on Windows.
     static let isFull (error: exn) =

@@ -169,6 +169,29 @@ let private successes =
                         write link [| 2uy |]
                         Expect.equal (File.ReadAllBytes(Path.Combine(there, "a"))) [| 2uy |] "the target"
                         Expect.isNotNull (FileInfo(link).LinkTarget) "the link"))
+
+            testCase "is at every moment a file that can be read, whole" (fun () ->
+                // on Windows a file that is being read cannot be replaced
+                if not (OperatingSystem.IsWindows()) then
+                    inFolder (fun folder ->
+                        let path = Path.Combine(folder, "a")
+                        write path (Array.create 1000 0uy)
+
+                        let writing =
+                            Threading.Tasks.Task.Run(fun () ->
+                                for i in 1..100 do
+                                    write path (Array.create 1000 (byte i)))
+
+                        let mutable reads = 0
+
+                        while not writing.IsCompleted do
+                            let read = File.ReadAllBytes path
+                            reads <- reads + 1
+                            Expect.hasLength read 1000 "all of it"
+                            Expect.hasLength (Array.distinct read) 1 "of one writing"
+
+                        writing.Wait()
+                        Expect.isGreaterThan reads 1 "read on the way"))
         ]
 
 let private secondNames =
