@@ -415,6 +415,35 @@ let tests =
                     Expect.equal (Directory.GetDirectories(folder).Length) 2 "nothing left over")
             }
 
+            test "what another program is moving in at the moment is waited for, not refused" {
+                inFolder (fun folder ->
+                    let target, fresh = Path.Combine(folder, "shapes"), Path.Combine(folder, "fresh")
+                    let other = { small with Seed = 5 }
+                    ensure target small |> ignore
+                    ensure fresh other |> ignore
+                    let whole = files fresh
+                    let list name = Path.Combine(name, "shapes.files")
+
+                    // the new picture is there, and the list that names it not yet
+                    let picture name =
+                        Path.Combine(name, "train", "000001.png")
+
+                    let sole = ShapesFolder.Lock(target, CancellationToken.None)
+                    File.Copy(picture fresh, picture target, true)
+
+                    let waiting =
+                        Tasks.Task.Factory.StartNew(
+                            (fun () -> ensure target other),
+                            Tasks.TaskCreationOptions.LongRunning
+                        )
+
+                    Expect.isFalse (waiting.Wait(TimeSpan.FromMilliseconds 500.0)) "it waits"
+                    File.AppendAllText(list target, File.ReadAllText(list fresh))
+                    sole.Dispose()
+                    Expect.isTrue waiting.Result "made"
+                    Expect.equal (files target) whole "whole")
+            }
+
             test "cancelling leaves nothing behind" {
                 inFolder (fun folder ->
                     let target = Path.Combine(folder, "shapes")

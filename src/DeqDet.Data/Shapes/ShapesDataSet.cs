@@ -50,8 +50,18 @@ public static class ShapesDataSet
             }
 
             var wanted = Wanted(settings);
-            ShapesFolder.RefuseForeign(folder, wanted);
-            var notices = ShapesFolder.RemoveAbandoned(folder);
+            IReadOnlyList<string> notices;
+            using (ShapesFolder.Lock(folder, cancellation)) // what another process moves in at the moment looks foreign
+            {
+                if (IsMade(folder, settings))
+                {
+                    return new(false, []);
+                }
+
+                ShapesFolder.RefuseForeign(folder, wanted);
+                notices = ShapesFolder.RemoveAbandoned(folder);
+            }
+
             var part = ShapesFolder.NewPart(folder);
             try
             {
@@ -88,9 +98,16 @@ public static class ShapesDataSet
     public static bool IsMade(string folder, ShapesSettings settings)
     {
         var stamp = Path.Combine(folder, StampName);
-        return File.Exists(stamp)
-            && File.ReadAllBytes(stamp).AsSpan().SequenceEqual(ShapesJson.Stamp(settings))
-            && Wanted(settings).All(path => File.Exists(Path.Combine(folder, path)));
+        try
+        {
+            return File.Exists(stamp)
+                && File.ReadAllBytes(stamp).AsSpan().SequenceEqual(ShapesJson.Stamp(settings))
+                && Wanted(settings).All(path => File.Exists(Path.Combine(folder, path)));
+        }
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false; // another process may have removed it just now
+        }
     }
 
     /// <summary>Every file of the data set, relative to its folder.</summary>
