@@ -74,6 +74,7 @@ let rows: Row list =
         for data, config, name in [ "shapes", small, "paper"; "bccd", r18, "signs"; "raccoon", r18, "signs" ] do
             row "depth" data config ("4", "4 steps", shallow)
             row "depth" data config (name, "20 steps", [])
+            row "depth" data config ("residual", "20 steps, penalty on the residual", [ "loss.residual=1" ])
 
         yield!
             [

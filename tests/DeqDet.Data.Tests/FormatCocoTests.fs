@@ -3,10 +3,8 @@ module DeqDet.Tests.FormatCocoTests
 
 open System
 open System.IO
-open System.Text
 open Expecto
 open DeqDet
-open DeqDet.Coco
 open DeqDet.Data
 open DeqDet.Data.Check
 open DeqDet.Tests.DataFiles

@@ -1,14 +1,7 @@
 /// LabelMe: how shapes are read, and what is wrong with files.
 module DeqDet.Tests.FormatLabelMeTests
 
-open System
-open System.IO
-open System.Text
 open Expecto
-open DeqDet
-open DeqDet.Coco
-open DeqDet.Data
-open DeqDet.Data.Check
 open DeqDet.Tests.DataFiles
 open DeqDet.Tests.FormatFiles
 

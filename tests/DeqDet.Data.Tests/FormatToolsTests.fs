@@ -3,7 +3,6 @@ module DeqDet.Tests.FormatToolsTests
 
 open System
 open System.IO
-open System.Text
 open Expecto
 open DeqDet
 open DeqDet.Coco

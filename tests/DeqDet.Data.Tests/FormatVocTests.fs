@@ -6,9 +6,6 @@ open System.IO
 open System.Text
 open Expecto
 open DeqDet
-open DeqDet.Coco
-open DeqDet.Data
-open DeqDet.Data.Check
 open DeqDet.Tests.DataFiles
 open DeqDet.Tests.FormatFiles
 
