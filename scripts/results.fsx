@@ -7,7 +7,7 @@
 //   dotnet fsi scripts/results.fsx table TABLE... [--work DIR] [--seeds 0,1,2] [--images DIR]
 //
 // A name stands for all rows that begin with it: "pretrained/bccd" is a table, "ablation/shapes/k3" a row. --data is the folder with the data sets
-// (bccd, raccoon, cards, boards, kangaroo, shapes; the last is made where it is missing, cards by scripts/cards.fsx), --work where the trainings go: one that is
+// (bccd, raccoon, coco-slice, cards, boards, kangaroo, shapes; the last is made where it is missing, cards by scripts/cards.fsx), --work where the trainings go: one that is
 // there is not trained again, one that was interrupted goes on. Each is a `train` in a process of its own. depths measures trained detectors at
 // other depths than their own (scripts/depths.fsx), which table then shows, too.
 #load "lib/tables.fsx"

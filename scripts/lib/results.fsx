@@ -50,7 +50,7 @@ let private small = "configs/shapes.json"
 
 let rows: Row list =
     [
-        for data in [ "bccd"; "raccoon" ] do
+        for data in [ "bccd"; "raccoon"; "coco-slice" ] do
             row "pretrained" data r18 ("signs", "backbone from ImageNet, decoder from signs", [])
             row "pretrained" data r18 ("imagenet", "backbone from ImageNet, decoder random", [ fresh ])
             row "pretrained" data r18 ("random", "all random", fresh :: random)
