@@ -59,8 +59,15 @@ internal static unsafe class LinearGradient
         }
         if (bias.requires_grad)
         {
-            Accumulator(bias).add_(gradient.view(-1, outputs).sum([0L]));
+            Add(bias, gradient.view(-1, outputs).sum([0L]));
         }
+    }
+
+    /// <summary>Adds to the `grad` of a leaf. TorchSharp's own sum does not hold the 1 that it makes.</summary>
+    internal static void Add(Tensor leaf, Tensor gradient)
+    {
+        using var one = 1.ToScalar();
+        Accumulator(leaf).add_(gradient, one);
     }
 
     /// <summary>The `grad` of a leaf, made of zeros where there is none.</summary>

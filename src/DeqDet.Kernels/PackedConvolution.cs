@@ -157,10 +157,13 @@ public sealed class PackedConvolution(Computation computation, int stride, int p
         var folded = weight;
         if (norm is not null)
         {
+            // TorchSharp's own sums do not hold the 1 that they make
             using var epsilon = norm.Epsilon.ToScalar();
-            var factor = norm.Scale.to(ScalarType.Float64) / norm.Variance.to(ScalarType.Float64).add(epsilon).sqrt();
+            using var one = 1.ToScalar();
+            var variance = norm.Variance.to(ScalarType.Float64).add(epsilon, one);
+            var factor = norm.Scale.to(ScalarType.Float64) / variance.sqrt();
             folded = weight * factor.to(ScalarType.Float32).view(-1, 1, 1, 1);
-            added = (added - norm.Mean) * factor + norm.Shift;
+            added = ((added - norm.Mean) * factor).add(norm.Shift, one);
         }
         var made = IsWinograd(weight) ? WinogradKernels.Transform(computation.Instructions, folded) : folded.to(type);
         return (Keep(made), Keep(added.to(type)));

@@ -43,7 +43,7 @@ internal static unsafe class ReducedGradient
         }
         if (bias.requires_grad)
         {
-            LinearGradient.Accumulator(bias).add_(gradient.sum([0L]));
+            LinearGradient.Add(bias, gradient.sum([0L]));
         }
     }
 

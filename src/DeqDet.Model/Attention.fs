@@ -60,7 +60,7 @@ module Attention =
 
     /// Content and embedded position.
     let private seen (query: Query) =
-        query.Content + positionEmbedding (query.Content.size -1) query.Position
+        query.Content .+ positionEmbedding (query.Content.size -1) query.Position
 
     /// Parts `first`, ..., `first + count - 1` of the projections to query, key and value: [B, n, C] -> each [B*heads, n, C/heads].
     let private project (weights: AttentionWeights) (first: int64) (count: int64) (x: Tensor) =
@@ -98,7 +98,7 @@ module Attention =
             (bias.unsqueeze 1L * weights.Tau.view (1L, -1L, 1L, 1L)).reshape(b * heads, a, -1L)
 
         let scores =
-            (query * scalar (1.0 / sqrt (float width))).bmm(key.transpose (1L, 2L)) + bias
+            (query * scalar (1.0 / sqrt (float width))).bmm(key.transpose (1L, 2L)) .+ bias
 
         let mixed = (scores.softmax -1L).bmm value
         mixed.view(b, heads, a, width).permute(0L, 2L, 1L, 3L).reshape(b, a, heads * width)
@@ -110,7 +110,7 @@ module Attention =
         let bias = overlapBias query.Box query.Box
 
         x
-        + Linear.apply weights.OutProjection (gather weights bias parts[0] parts[1] parts[2])
+        .+ Linear.apply weights.OutProjection (gather weights bias parts[0] parts[1] parts[2])
 
     /// The same for some queries alone, which attend to all queries [A, Q, .] of their images: -> [1, W, C].
     let applySome (weights: AttentionWeights) (all: Query) (some: QueryRows) : Tensor =
@@ -123,4 +123,4 @@ module Attention =
         let gathered =
             gather weights bias query asked[0] asked[1] |> RowLayout.collect layout
 
-        x + Linear.apply weights.OutProjection gathered
+        x .+ Linear.apply weights.OutProjection gathered

@@ -19,7 +19,7 @@ module Boxes =
     let decode (position: Tensor) =
         let centre = position.narrow (-1, 0L, 2L)
         let extent = size position * scalar half
-        torch.cat ([| centre - extent; centre + extent |], -1L)
+        torch.cat ([| centre - extent; centre .+ extent |], -1L)
 
     /// Box [..., 4] -> position [..., 4]. |w| and |h|, so that inverted boxes have a position, and +1e-7 inside the logarithm
     /// (reference: adamixer_head.py, encode_xyzr).
@@ -29,13 +29,13 @@ module Boxes =
         let logSize = ((high - low).abs() + scalar 1e-7).log2()
         let logW = logSize.narrow (-1, 0L, 1L)
         let logH = logSize.narrow (-1, 1L, 1L)
-        torch.cat ([| (low + high) * scalar half; (logW + logH) * scalar half; logH - logW |], -1L)
+        torch.cat ([| (low .+ high) * scalar half; (logW .+ logH) * scalar half; logH - logW |], -1L)
 
     /// Position moved by a head's output d [..., 4]: xy + d_xy 2^z, (z, r) + d_zr.
     let move (position: Tensor) (delta: Tensor) =
         let scale = position.narrow(-1, 2L, 1L).exp2()
-        let centre = position.narrow (-1, 0L, 2L) + delta.narrow (-1, 0L, 2L) * scale
-        let shape = position.narrow (-1, 2L, 2L) + delta.narrow (-1, 2L, 2L)
+        let centre = position.narrow (-1, 0L, 2L) .+ delta.narrow (-1, 0L, 2L) * scale
+        let shape = position.narrow (-1, 2L, 2L) .+ delta.narrow (-1, 2L, 2L)
         torch.cat ([| centre; shape |], -1L)
 
     /// Signed area [...]: negative where one side is inverted.
@@ -52,12 +52,12 @@ module Boxes =
     /// Intersection over union of boxes of equal (or broadcastable) shape [..., 4] -> [...]; the union is at least eps px^2.
     let iou (eps: float) (a: Tensor) (b: Tensor) =
         let common = intersection a b
-        common / (area a + area b - common).clamp_min(scalar eps)
+        common / (area a .+ area b - common).clamp_min(scalar eps)
 
     /// Generalised IoU (Rezatofighi et al. 2019), elementwise, in [-1, 1].
     let giou (eps: float) (a: Tensor) (b: Tensor) =
         let common = intersection a b
-        let union = (area a + area b - common).clamp_min(scalar eps)
+        let union = (area a .+ area b - common).clamp_min(scalar eps)
         let low = torch.minimum (a.narrow (-1, 0L, 2L), b.narrow (-1, 0L, 2L))
         let high = torch.maximum (a.narrow (-1, 2L, 2L), b.narrow (-1, 2L, 2L))
         let extent = (high - low).clamp_min(scalar 0.0)

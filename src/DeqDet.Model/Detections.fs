@@ -41,11 +41,9 @@ module Detections =
             logits.sigmoid().reshape(b, q * k).topk(n, -1, true, true)
 
         // whole numbers throughout: float32 would be wrong beyond 2^24 pairs
-        let classes = k.ToScalar()
+        use classes = k.ToScalar()
         let queries = index.div (classes, torch.RoundingMode.floor)
         let labels = index.remainder classes
-        // TorchSharp does not hold it while the two divide
-        GC.KeepAlive classes
         let found = boxes.gather (1L, queries.unsqueeze(-1L).expand(b, int64 n, 4L))
         struct (scores, labels, found, queries)
 

@@ -51,7 +51,7 @@ module Family =
 
     let private corners (cxcywh: Tensor) =
         let centre, extent = cxcywh.narrow (-1, 0L, 2L), cxcywh.narrow (-1, 2L, 2L)
-        torch.cat ([| centre - extent * scalar 0.5; centre + extent * scalar 0.5 |], -1L)
+        torch.cat ([| centre - extent * scalar 0.5; centre .+ extent * scalar 0.5 |], -1L)
 
     let private threeByThree =
         {
@@ -84,7 +84,7 @@ module Family =
                     let centre = cxcywh.narrow (-1, 0L, 2L)
 
                     let position =
-                        torch.cat ([| centre; (logW + logH) * scalar 0.5; logH - logW |], -1L)
+                        torch.cat ([| centre; (logW .+ logH) * scalar 0.5; logH - logW |], -1L)
 
                     struct (position, Boxes.decode position)
         }

@@ -20,8 +20,8 @@ module Losses =
     /// Sigmoid focal loss (Lin et al. 2017), elementwise, of logits [N, K] against one-hot targets [N, K].
     let focal (alpha: float) (gamma: float) (logits: Tensor) (oneHot: Tensor) =
         let p = logits.sigmoid ()
-        let wrong = (scalar 1.0 - p) * oneHot + p * (scalar 1.0 - oneHot)
-        let weight = oneHot * scalar alpha + (scalar 1.0 - oneHot) * scalar (1.0 - alpha)
+        let wrong = (scalar 1.0 - p) * oneHot .+ p * (scalar 1.0 - oneHot)
+        let weight = oneHot * scalar alpha .+ (scalar 1.0 - oneHot) * scalar (1.0 - alpha)
 
         let entropy =
             torch.nn.functional.binary_cross_entropy_with_logits (logits, oneHot, reduction = torch.nn.Reduction.None)
@@ -132,4 +132,4 @@ module Losses =
 
     /// The sum that is differentiated.
     let total (terms: LossTerms) =
-        terms.Classification + terms.Box + terms.GIoU
+        terms.Classification .+ terms.Box .+ terms.GIoU

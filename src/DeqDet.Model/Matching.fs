@@ -157,8 +157,8 @@ module Matching =
         let size = sizes targets boxes
 
         focalCost loss.FocalAlpha loss.FocalGamma logits labels * scalar weights.Focal
-        + l1Cost size boxes targetBoxes * scalar weights.L1
-        + giouCost boxes targetBoxes * scalar weights.GIoU
+        .+ l1Cost size boxes targetBoxes * scalar weights.L1
+        .+ giouCost boxes targetBoxes * scalar weights.GIoU
 
     /// For each image and query the index of its box, or -1 for background. As many pairs as min(queries, boxes).
     let run

@@ -61,7 +61,7 @@ module Mixing =
         let projected =
             Linear.applyReduced weights.Projection (mixed.view (content.size 0, content.size 1, -1L))
 
-        content + projected
+        content .+ projected
 
     /// Samples the pyramid at points [B, Q, G*P, 3] and mixes what was read into contents [B, Q, C], where gradients are recorded and to be
     /// computed by kernels: the contents, and the samples [B, Q, G, P, C/G] without gradient. None where that cannot be.
@@ -95,6 +95,6 @@ module Mixing =
 
         if applied.HasValue then
             let struct (mixed, sampled) = applied.Value
-            Some(struct (content + mixed, sampled))
+            Some(struct (content .+ mixed, sampled))
         else
             None

@@ -74,13 +74,13 @@ module Perturbation =
                 let norm = query.Content.norm (-1, keepdim = true, p = 2.0f)
 
                 { query with
-                    Content = query.Content * scalar (1.0 - a) + norm * noise * scalar a
+                    Content = query.Content * scalar (1.0 - a) .+ norm * noise * scalar a
                 }
 
         match draw.PositionNoise with
         | None -> query
         | Some noise ->
-            let box = query.Box + noise * scalar rap.PositionIntensity
+            let box = query.Box .+ noise * scalar rap.PositionIntensity
 
             { query with
                 Box = box

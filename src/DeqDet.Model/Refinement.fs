@@ -136,7 +136,7 @@ module Refinement =
         | None -> query
         | Some contents ->
             { query with
-                Content = query.Content + some (Norm.plain 1 contents)
+                Content = query.Content .+ some (Norm.plain 1 contents)
             }
 
     /// What queries [B, Q, .] gather from each other: contents [B, Q, C], before the layer norm.
@@ -175,7 +175,7 @@ module Refinement =
 
         let feedForward =
             mixedNormed
-            + Linear.applyReduced weights.Contract ((Linear.applyReduced weights.Expand mixedNormed).relu())
+            .+ Linear.applyReduced weights.Contract ((Linear.applyReduced weights.Expand mixedNormed).relu())
 
         let content = Norm.layer weights.FeedForwardNorm feedForward
 

@@ -23,8 +23,8 @@ module Sampling =
         let centre = position.narrow(-1, 0L, 2L).unsqueeze 2L
         let extent = (Boxes.size position).unsqueeze 2L
         let level = position.narrow(-1, 2L, 1L).unsqueeze 2L
-        let xy = centre + offsets.narrow (-1, 0L, 2L) * extent
-        let z = level + offsets.narrow (-1, 2L, 1L)
+        let xy = centre .+ offsets.narrow (-1, 0L, 2L) * extent
+        let z = level .+ offsets.narrow (-1, 2L, 1L)
         torch.cat ([| xy; z |], -1L)
 
     /// Weight of each level for points at depths z [...] -> [..., L]; they sum to one.
@@ -69,7 +69,7 @@ module Sampling =
 
         pyramid.Levels
         |> List.mapi read
-        |> List.reduce (fun sum level -> sum + level)
+        |> List.reduce (.+)
         |> fun sampled -> sampled.view(b, g, channels, q, p).permute(0L, 3L, 1L, 4L, 2L)
 
     /// Reads the pyramid at points [B, Q, G*P, 3]: bilinear in each level (zeros outside), levels mixed by their weights, group g

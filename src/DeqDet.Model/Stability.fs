@@ -41,5 +41,5 @@ module Stability =
     /// libtorch, and the expectation is the same.
     let jacobian (share: Share) (map: Tensor -> Tensor) (state: Tensor) (image: Tensor) (noise: Tensor) : Tensor =
         let units = QueryState.units(state).detach()
-        let moved = state.detach () + units * noise * scalar difference
+        let moved = state.detach () .+ units * noise * scalar difference
         mean share (((map moved - image) / units * scalar (1.0 / difference)).square())

@@ -122,7 +122,7 @@ module Supervision =
         elif share.LossScale = 1.0 then loss.backward ()
         else (loss * scalar share.LossScale).backward()
 
-    let private sum (totals: Tensor list) : Tensor = List.reduce (fun a b -> a + b) totals
+    let private sum (totals: Tensor list) : Tensor = List.reduce (.+) totals
 
     /// A state of the gradient-free path, and the state after it where a supervised application has computed that already.
     type private OnPath = { Query: Query; Next: Query option }

@@ -4,8 +4,17 @@ open System
 open System.Runtime.CompilerServices
 open TorchSharp
 
-/// A number in an operation with tensors. TorchSharp hands a Scalar's native copy on without holding the Scalar, which may be collected
-/// meanwhile: the operation then raises, or computes with whatever lies there. Here it is held until the operation has returned.
+/// TorchSharp hands a Scalar's native copy on without holding the Scalar, which may be collected meanwhile: the operation then raises, or computes
+/// with whatever lies there. Scalars are held here until the operation has returned, those that TorchSharp makes by itself included: the factor 1
+/// of the right-hand side of every sum, and the ends of a range.
+module internal Scalars =
+
+    /// With 1, as TorchSharp's sums have it.
+    let one (operation: Scalar -> torch.Tensor) : torch.Tensor =
+        use one = (1).ToScalar()
+        operation one
+
+/// A number in an operation with tensors, held until that has returned.
 [<Struct>]
 type Number =
     {
@@ -14,19 +23,17 @@ type Number =
 
     /// Runs an operation that TorchSharp has for its Scalar.
     member number.In(operation: Scalar -> torch.Tensor) : torch.Tensor =
-        let scalar = number.Value.ToScalar()
-        let result = operation scalar
-        GC.KeepAlive scalar
-        result
+        use scalar = number.Value.ToScalar()
+        operation scalar
 
     static member (+)(tensor: torch.Tensor, number: Number) : torch.Tensor =
-        number.In(fun scalar -> tensor + scalar)
+        number.In(fun scalar -> Scalars.one (fun one -> tensor.add (scalar, one)))
 
     static member (-)(tensor: torch.Tensor, number: Number) : torch.Tensor =
         number.In(fun scalar -> tensor - scalar)
 
     static member (-)(number: Number, tensor: torch.Tensor) : torch.Tensor =
-        number.In(fun scalar -> scalar - tensor)
+        number.In(fun scalar -> Scalars.one (fun one -> tensor.negative().add(scalar, one)))
 
     static member (*)(tensor: torch.Tensor, number: Number) : torch.Tensor =
         number.In(fun scalar -> tensor * scalar)
@@ -52,6 +59,26 @@ type NumberOperations =
     [<Extension>]
     static member mul_(tensor: torch.Tensor, number: Number) : torch.Tensor =
         number.In(fun scalar -> tensor.mul_ scalar)
+
+    /// Adds the number to every element, in place.
+    [<Extension>]
+    static member add_(tensor: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> Scalars.one (fun one -> tensor.add_ (scalar, one)))
+
+    /// Adds number * x, in place.
+    [<Extension>]
+    static member add_(tensor: torch.Tensor, x: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor.add_ (x, scalar))
+
+    /// Adds number * x * y, in place.
+    [<Extension>]
+    static member addcmul_(tensor: torch.Tensor, x: torch.Tensor, y: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor.addcmul_ (x, y, scalar))
+
+    /// Adds number * x / y, in place.
+    [<Extension>]
+    static member addcdiv_(tensor: torch.Tensor, x: torch.Tensor, y: torch.Tensor, number: Number) : torch.Tensor =
+        number.In(fun scalar -> tensor.addcdiv_ (x, y, scalar))
 
     /// Sets every element to the number.
     [<Extension>]
@@ -86,9 +113,16 @@ module TensorOps =
     let constants (like: Tensor) (values: float[]) : Tensor =
         torch.tensor (values, dtype = like.dtype) |> onDevice like.device
 
+    /// a + b, where TorchSharp's own + may lose the Scalar of 1 that it makes.
+    let (.+) (a: Tensor) (b: Tensor) : Tensor = Scalars.one (fun one -> a.add (b, one))
+
+    /// Adds x to y, in the place of y.
+    let addTo (y: Tensor) (x: Tensor) : Tensor =
+        Scalars.one (fun one -> y.add_ (x, one))
+
     /// y + x, in the place of y where no gradients are recorded.
     let plus (x: Tensor) (y: Tensor) : Tensor =
-        if torch.is_grad_enabled () then y + x else y.add_ x
+        if torch.is_grad_enabled () then y .+ x else addTo y x
 
     /// Applies functions one after the other; what lies between is freed as soon as it has been read.
     let inTurn (steps: (Tensor -> Tensor) list) (x: Tensor) : Tensor =

@@ -31,7 +31,9 @@ module internal Books =
             Parts = parts
             Best = rows.clone ()
             Start = rows
-            BestResidual = torch.full ([| int64 count |], infinity.ToScalar(), torch.float64, start.device)
+            BestResidual =
+                infinity
+                |> Native.withNumber (fun number -> torch.full ([| int64 count |], number, torch.float64, start.device))
             Ledgers = Array.create count Ledger.empty
             Outcomes = Array.create count None
             Anchor = None

@@ -27,8 +27,7 @@ module internal Frame =
     let first (parts: int) (memory: torch.Tensor list) (state: torch.Tensor) : Frame =
         let samples = int state.shape[0]
 
-        let numbers (many: int) =
-            torch.arange (int64 many, dtype = torch.int64, device = state.device)
+        let numbers (many: int) = Native.below (int64 many) state.device
 
         let index = numbers samples
 

@@ -99,7 +99,7 @@ module Gradient =
             invalidArg "steps" $"at least one term is needed, not {k}"
 
         let way transposed _ (gradient: torch.Tensor) =
-            Seq.fold (fun sum _ -> gradient + transposed sum) gradient (seq { 2..k })
+            Seq.fold (fun sum _ -> Native.plus gradient (transposed sum)) gradient (seq { 2..k })
 
         implicitly $"neumann({k})" NotNeeded way
 
@@ -116,7 +116,7 @@ module Gradient =
             let map = Solve.whole gradient.shape[0] transposed
 
             let affine state (index: torch.Tensor) =
-                gradient.index_select (0, index) + map state index
+                Native.plus (gradient.index_select (0, index)) (map state index)
 
             let solution = Solve.runIndexed options affine gradient
             note (Solved solution.Reports)

@@ -71,7 +71,7 @@ module internal Krylov =
         let again = known.matmul rest
         let rest = rest - known.t().matmul again
 
-        numbers (once + again)
+        numbers (Native.plus once again)
         |> Array.iteri (fun i value -> krylov.Projected[i, k] <- value)
 
         let left, whole = rest.norm().ToDouble(), product.norm().ToDouble()

@@ -25,10 +25,20 @@ module internal Native =
     /// An operation with a number. TorchSharp hands the number's native copy on without holding its owner, which may be collected
     /// meanwhile: the operation then raises, or computes with whatever lies there.
     let withNumber (operation: Scalar -> torch.Tensor) (number: float) : torch.Tensor =
-        let scalar = number.ToScalar()
-        let result = operation scalar
-        GC.KeepAlive scalar
-        result
+        use scalar = number.ToScalar()
+        operation scalar
+
+    /// a + b, for which TorchSharp makes a Scalar of 1 that it does not hold.
+    let plus (a: torch.Tensor) (b: torch.Tensor) : torch.Tensor =
+        use one = (1).ToScalar()
+        a.add (b, one)
+
+    /// The whole numbers below a count, int64 [count], for which TorchSharp makes three.
+    let below (count: int64) (device: torch.Device) : torch.Tensor =
+        use first = (0L).ToScalar()
+        use last = count.ToScalar()
+        use step = (1L).ToScalar()
+        torch.arange (first, last, step, torch.int64, device)
 
     /// tensor * number.
     let times (number: float) (tensor: torch.Tensor) : torch.Tensor =

@@ -78,7 +78,7 @@ module Scheme =
         if damping = 1.0 then
             image.alias ()
         else
-            state + Native.times damping (image - state)
+            Native.plus state (Native.times damping (image - state))
 
     /// `next`, but `fallback` for the samples in which `next` is not finite.
     let internal finiteOr (fallback: torch.Tensor) (next: torch.Tensor) : torch.Tensor =

@@ -41,7 +41,7 @@ module Tolerance =
 
             {
                 Absolute = absolute
-                Relative = absolute / (Native.lengths image + floor)
+                Relative = absolute / Native.plus (Native.lengths image) floor
             }
 
     let private floor (state: torch.Tensor) (image: torch.Tensor) : torch.Tensor =

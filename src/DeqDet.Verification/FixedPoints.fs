@@ -27,17 +27,17 @@ let private affine (file: GoldenFile) (state: Tensor) (index: Tensor) =
     let matrix, shift = find "def.A", (find "def.b").index_select(0L, index)
 
     if matrix.dim () = 2L then
-        torch.mm (state, matrix.t ()) + shift
+        torch.mm (state, matrix.t ()) .+ shift
     else
         torch.bmm(matrix.index_select (0L, index), state.unsqueeze 2L).squeeze 2L
-        + shift
+        .+ shift
 
 let private hyperbolic find (state: Tensor) (index: Tensor) =
     let inputs: Tensor = (find "x": Tensor).index_select(0L, index)
 
     (torch.mm (state, (find "W": Tensor).t())
-     + torch.mm (inputs, (find "U": Tensor).t())
-     + find "bias")
+     .+ torch.mm (inputs, (find "U": Tensor).t())
+     .+ find "bias")
         .tanh()
 
 let private mapOf json (kind: string) (file: GoldenFile) : BatchMap =
@@ -84,7 +84,7 @@ let private read (json: string) (description: JsonElement) (file: GoldenFile) : 
     }
 
 let private whole (problem: Problem) (state: Tensor) =
-    problem.Map state (torch.arange (state.size 0, dtype = torch.int64, device = state.device))
+    problem.Map state (torch.tensor ([| 0L .. state.size 0 - 1L |], device = state.device))
 
 let private solve (problem: Problem) scheme tolerance steps =
     Solve.runIndexed
@@ -189,7 +189,7 @@ let private gradients (problem: Problem) kind accepted (gradient: Gradient) =
         hyperbolic
             (fun name -> leaves[name])
             state
-            (torch.arange (state.size 0, dtype = torch.int64, device = state.device))
+            (torch.tensor ([| 0L .. state.size 0 - 1L |], device = state.device))
 
     let attached = gradient.Attach map problem.Solution
     (attached.State * GoldenFile.find "loss.c" problem.File).sum().backward()

@@ -65,7 +65,7 @@ let private one (set: DecoderSet) (file: GoldenFile) h =
 
     (outputs
      |> List.map (fun (part, output) -> (output * find $"cotangent_{part}").sum())
-     |> List.reduce (fun a b -> a + b))
+     |> List.reduce (.+))
         .backward()
 
     // the reference's attention works on [Q, B, C]

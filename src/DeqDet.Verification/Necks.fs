@@ -34,7 +34,7 @@ let check (file: GoldenFile) : Check list =
 
     (outputs
      |> List.mapi (fun i output -> (output * find $"cotangent{i}").sum())
-     |> List.reduce (fun a b -> a + b))
+     |> List.reduce (.+))
         .backward()
 
     let gradient name (leaf: Tensor) =

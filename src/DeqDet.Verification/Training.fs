@@ -71,7 +71,7 @@ let private losses (file: GoldenFile) (log: LossEntry list) =
         log
         |> List.filter (fun entry -> entry.Name.Contains("loss", StringComparison.Ordinal))
         |> List.map (fun entry -> entry.Value)
-        |> List.reduce (fun a b -> a + b)
+        |> List.reduce (.+)
 
     Check.relative Tolerances.loss file.Name "total_loss" (GoldenFile.find "total_loss" file) total
     :: entries

@@ -230,4 +230,65 @@ let tests =
 
                 for g, w in Array.zip gradient (numbers leaf) do
                     Expect.isLessThan (abs (w + 0.005 * float (sign g))) 1e-6 $"gradient {g}"
+
+            testCase "TorchSharp's AdamW ends with the same bits"
+            <| fun () ->
+                use _ = torch.NewDisposeScope()
+                use random = new torch.Generator(5uL)
+
+                let draw (shape: int64 list) =
+                    torch.randn (Array.ofList shape, generator = random)
+
+                let leaves =
+                    [
+                        for name, shape, _, _ in parameters ->
+                            {
+                                Name = name
+                                Shape = Array.ofList shape
+                                Role = Role.Parameter
+                                Trainable = true
+                                Initialiser = Constant 0.0
+                                Integer = false
+                            },
+                            new Parameter(draw shape, true)
+                    ]
+
+                let twins = [ for _, leaf in leaves -> new Parameter(leaf.detach().clone(), true) ]
+
+                use optimiser =
+                    new Optimiser(
+                        {
+                            Settings = DetectorSettings.published
+                            Weights = Unchecked.defaultof<DetectorWeights>
+                            Tensors = [ for spec, leaf in leaves -> spec, leaf :> torch.Tensor ]
+                            Computation = Computation.Plain
+                            Kept = []
+                        },
+                        settings
+                    )
+
+                let groups =
+                    [
+                        for (_, _, rate, decay), twin in List.zip parameters twins ->
+                            rate, new AdamW.ParamGroup([| twin |], rate, 0.9, 0.99, 1e-8, decay, false, false)
+                    ]
+
+                use theirs =
+                    torch.optim.AdamW([| for _, group in groups -> group |], 0.01, 0.9, 0.99, 1e-8)
+
+                for factor in [ 0.001; 0.5; 1.0; 0.3; 0.0 ] do
+                    for (_, leaf), twin in List.zip leaves twins do
+                        let gradient = draw (List.ofArray leaf.shape)
+                        leaf.grad <- gradient
+                        twin.grad <- gradient.clone ()
+
+                    optimiser.Step factor
+
+                    for rate, group in groups do
+                        group.LearningRate <- rate * factor
+
+                    theirs.step () |> ignore
+
+                    for (spec, leaf), twin in List.zip leaves twins do
+                        Expect.equal (leaf.data<float32>().ToArray()) (twin.data<float32>().ToArray()) spec.Name
         ]

@@ -75,7 +75,7 @@ module BackboneWeights =
 
             let missing = (exact * shift).sum([| 1L; 2L; 3L |])
             kernel.copy_ (exact * scale) |> ignore
-            offset.copy_ (offset.``to`` torch.float64 + missing * scalar sign) |> ignore
+            offset.copy_ (offset.``to`` torch.float64 .+ missing * scalar sign) |> ignore
 
     /// Copies the backbone of a file over a detector's. Where the file says what input it was trained with, its first layer is made to fit
     /// images that are normalised as given.

@@ -40,7 +40,7 @@ type WeightAverages(detector: Detector, decay: float) =
         let decay = min decay ((1.0 + step) / (10.0 + step))
 
         for _, weight, average in weights do
-            average.add_ ((weight - average) * scalar (1.0 - decay)) |> ignore
+            addTo average ((weight - average) * scalar (1.0 - decay)) |> ignore
 
     interface IDisposable with
         member _.Dispose() =

@@ -168,7 +168,7 @@ module MobileNet =
                         applyUnit training padding false block.Project
                     ]
 
-            if block.AddsInput then y.add_ x else y)
+            if block.AddsInput then addTo y x else y)
 
     /// Images [B, 3, H, W] -> C2..C5 at strides 4, 8, 16, 32; computed fast, channels last and in the precision's type.
     let apply (training: Share option) (net: MobileNet) (images: Tensor) : Tensor list =

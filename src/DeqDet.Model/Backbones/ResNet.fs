@@ -52,7 +52,7 @@ module BatchNorm =
                 norm.Mean, statistics.Mean
                 norm.Variance, statistics.Variance * scalar unbiased
             ] do
-            stored.copy_ (stored * scalar (1.0 - momentum) + found * scalar momentum)
+            stored.copy_ (stored * scalar (1.0 - momentum) .+ found * scalar momentum)
             |> ignore
 
     /// By the statistics of the images of all processes together.
@@ -224,7 +224,7 @@ module ResNet =
             else
                 c.Packing.TryAdd(sum, x, c.Kernel, null, BatchNorm.stored u.Norm)
         with
-        | null -> (plainUnit training u x).add_(sum).relu_()
+        | null -> (addTo (plainUnit training u x) sum).relu_()
         | y -> y
 
     /// Without a shortcut unit `x` may be written over.

@@ -39,7 +39,7 @@ module SharedStatistics =
                 torch.cat (
                     [|
                         mean * scalar own
-                        (variance + mean * mean) * scalar own
+                        (variance .+ mean * mean) * scalar own
                         torch.tensor ([| own |], dtype = torch.float64, device = x.device)
                     |],
                     0L

@@ -198,7 +198,7 @@ module Swin =
                 |> WindowAttention.join b high wide
 
             let attended = if block.Shifted then shift half attended else attended
-            let x = x + keep 0 (attended.narrow(1, 0L, h).narrow(2, 0L, w))
+            let x = x .+ keep 0 (attended.narrow(1, 0L, h).narrow(2, 0L, w))
 
             x
             |> inTurn
