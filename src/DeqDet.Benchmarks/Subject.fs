@@ -209,8 +209,8 @@ module Subject =
         Seq.map2
             (fun (a: Tensor) (b: Tensor) ->
                 let a, b = a.``to`` torch.float64, b.``to`` torch.float64
-                let scale = max (b.abs().max().ToDouble()) 1e-12
-                (a - b).abs().max().ToDouble() / scale)
+                let scale = max (numberOf (b.abs().max())) 1e-12
+                numberOf ((a - b).abs().max()) / scale)
             tensors
             others
         |> Seq.max

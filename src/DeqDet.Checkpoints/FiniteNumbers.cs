@@ -35,7 +35,7 @@ public static class FiniteNumbers
                 return (entry.Name, Finite: isfinite(entry.Tensor).all().MoveToOuterDisposeScope());
             })
             .ToList();
-        return [.. looked.Where(entry => !entry.Finite.ToBoolean()).Select(entry => entry.Name)];
+        return [.. looked.Where(entry => !entry.Finite.item<bool>()).Select(entry => entry.Name)];
     }
 
     /// <summary>Refuses a file of which a tensor holds NaN or infinity, before anything is made of it.</summary>

@@ -108,7 +108,7 @@ public static class Weights
             tensor = tensor.to_type(
                 Tensors.ToScalarType(type) ?? throw new ArgumentException($"TorchSharp has no {type.ShortName()}")
             );
-            if (tensor.is_floating_point() && !isfinite(tensor).all().ToBoolean())
+            if (tensor.is_floating_point() && !isfinite(tensor).all().item<bool>())
             {
                 throw new CheckpointError(
                     stored.Path,

@@ -1,6 +1,5 @@
 namespace DeqDet.Model
 
-open System
 open TorchSharp
 open DeqDet.Solver
 

@@ -1,6 +1,5 @@
 namespace DeqDet.Model
 
-open System
 open System.Runtime.CompilerServices
 open TorchSharp
 
@@ -108,6 +107,11 @@ module TensorOps =
             tensor
         else
             tensor.``to`` device
+
+    /// The only number of a tensor of whatever type. TorchSharp's ToDouble makes a Scalar that it does not hold.
+    let numberOf (tensor: Tensor) : float =
+        use _ = torch.NewDisposeScope()
+        tensor.to_type(torch.float64).item<float>()
 
     /// Numbers as a tensor of the type of another one, on its device.
     let constants (like: Tensor) (values: float[]) : Tensor =

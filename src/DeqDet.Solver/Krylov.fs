@@ -74,7 +74,7 @@ module internal Krylov =
         numbers (Native.plus once again)
         |> Array.iteri (fun i value -> krylov.Projected[i, k] <- value)
 
-        let left, whole = rest.norm().ToDouble(), product.norm().ToDouble()
+        let left, whole = rest.norm().item<float>(), product.norm().item<float>()
 
         if left > independence * whole && int64 k + 1L < product.shape[0] then
             krylov.Projected[k + 1, k] <- left
@@ -131,7 +131,7 @@ module internal Krylov =
         {
             Modulus = moduli[at]
             Truncation = max 0.0 (List.max rivals)
-            Rounding = error at (unit * matrix.norm().ToDouble())
+            Rounding = error at (unit * matrix.norm().item<float>())
         }
 
     /// The subspace of the `wanted` (or, with a conjugate pair, one more) largest eigenvalues of H; v stays.

@@ -85,7 +85,7 @@ module Spectral =
 
     /// A sample after a product: what is known of it, and the subspace to go on with; None where more products are of no use.
     let private follow (options: SpectralOptions) (unit: float) step (krylov: Krylov) (known: SpectralReport) product =
-        if not (torch.isfinite(product).all().ToBoolean()) then
+        if not (torch.isfinite(product).all().item<bool>()) then
             { unknown with Steps = step }, None
         else
             let krylov = Krylov.extend krylov product

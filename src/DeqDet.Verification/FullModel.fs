@@ -64,7 +64,7 @@ let private compareMade (row: Row) (rule: IntegerRule.Rule) (made: Tensor) =
         | None -> 0.0
         | Some expected ->
             use sum = made.sum torch.float64
-            abs (sum.ToDouble() - expected) / max 1.0 (abs expected)
+            abs (numberOf sum - expected) / max 1.0 (abs expected)
 
     wrong.Length, sum
 

@@ -43,7 +43,7 @@ let private detections (set: DecoderSet) (file: GoldenFile) (logits: Tensor) (bo
                 (Detected.ofTensors (of' scores) (of' labels) boxes)
 
         let scaled part (error: float) =
-            let scale = (find part).abs().max().ToDouble()
+            let scale = numberOf ((find part).abs().max())
             Check.known OfScale Tolerances.trajectory file.Name (name part) (error / scale)
 
         let plain = compare "bboxes" (of' found)

@@ -132,7 +132,7 @@ let check (set: DecoderSet) (file: GoldenFile) : Check list =
             if GoldenFile.has $"grad.{parameter}" file then
                 gradient $"grad.{parameter}" leaf
             elif List.contains parameter set.NoGradient && not (isNull leaf.grad) then
-                Check.known Absolute 0.0 file.Name $"no gradient: {parameter}" (leaf.grad.abs().max().ToDouble())
+                Check.known Absolute 0.0 file.Name $"no gradient: {parameter}" (numberOf (leaf.grad.abs().max()))
         for i, level in List.indexed pyramid.Levels do
             gradient $"grad_feat{i}" level
     ]

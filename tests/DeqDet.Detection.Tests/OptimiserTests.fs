@@ -97,6 +97,26 @@ let private advance (factor: float) (parameter: Expected) (gradient: float[] opt
             Steps = steps
         }
 
+let private leafOf (name: string) (shape: int64 list) =
+    {
+        Name = name
+        Shape = Array.ofList shape
+        Role = Role.Parameter
+        Trainable = true
+        Initialiser = Constant 0.0
+        Integer = false
+    }
+
+/// An optimiser works on the list of tensors alone.
+let private detectorOf leaves =
+    {
+        Settings = DetectorSettings.published
+        Weights = Unchecked.defaultof<DetectorWeights>
+        Tensors = [ for spec, (leaf: Parameter) in leaves -> spec, leaf :> torch.Tensor ]
+        Computation = Computation.Plain
+        Kept = []
+    }
+
 let private numbers (tensor: torch.Tensor) = tensor.data<float>().ToArray()
 
 let private close (expected: float[]) (actual: float[]) (what: string) =
@@ -124,28 +144,10 @@ let tests =
                             let size = int (List.fold (*) 1L shape)
                             let values = draw size 1.0
 
-                            {
-                                Name = name
-                                Shape = Array.ofList shape
-                                Role = Role.Parameter
-                                Trainable = true
-                                Initialiser = Constant 0.0
-                                Integer = false
-                            },
-                            new Parameter(torch.tensor(values).reshape(Array.ofList shape), true)
+                            leafOf name shape, new Parameter(torch.tensor(values).reshape(Array.ofList shape), true)
                     ]
 
-                let detector =
-                    {
-                        Settings = DetectorSettings.published
-                        // an optimiser works on the list of tensors alone
-                        Weights = Unchecked.defaultof<DetectorWeights>
-                        Tensors = [ for spec, leaf in leaves -> spec, leaf :> torch.Tensor ]
-                        Computation = Computation.Plain
-                        Kept = []
-                    }
-
-                use optimiser = new Optimiser(detector, settings)
+                use optimiser = new Optimiser(detectorOf leaves, settings)
 
                 let mutable expected =
                     [
@@ -202,27 +204,8 @@ let tests =
                 let gradient = [| 3.0; -200.0; 1e-3 |]
                 let leaf = new Parameter(torch.zeros ([| 3L |], torch.float64), true)
 
-                let spec =
-                    {
-                        Name = "neck.conv.bias"
-                        Shape = [| 3L |]
-                        Role = Role.Parameter
-                        Trainable = true
-                        Initialiser = Constant 0.0
-                        Integer = false
-                    }
-
                 use optimiser =
-                    new Optimiser(
-                        {
-                            Settings = DetectorSettings.published
-                            Weights = Unchecked.defaultof<DetectorWeights>
-                            Tensors = [ spec, leaf :> torch.Tensor ]
-                            Computation = Computation.Plain
-                            Kept = []
-                        },
-                        { settings with ClipNorm = 1e9 }
-                    )
+                    new Optimiser(detectorOf [ leafOf "neck.conv.bias" [ 3L ], leaf ], { settings with ClipNorm = 1e9 })
 
                 leaf.grad <- torch.tensor gradient
                 optimiser.ClipGradients() |> ignore
@@ -241,31 +224,12 @@ let tests =
 
                 let leaves =
                     [
-                        for name, shape, _, _ in parameters ->
-                            {
-                                Name = name
-                                Shape = Array.ofList shape
-                                Role = Role.Parameter
-                                Trainable = true
-                                Initialiser = Constant 0.0
-                                Integer = false
-                            },
-                            new Parameter(draw shape, true)
+                        for name, shape, _, _ in parameters -> leafOf name shape, new Parameter(draw shape, true)
                     ]
 
                 let twins = [ for _, leaf in leaves -> new Parameter(leaf.detach().clone(), true) ]
 
-                use optimiser =
-                    new Optimiser(
-                        {
-                            Settings = DetectorSettings.published
-                            Weights = Unchecked.defaultof<DetectorWeights>
-                            Tensors = [ for spec, leaf in leaves -> spec, leaf :> torch.Tensor ]
-                            Computation = Computation.Plain
-                            Kept = []
-                        },
-                        settings
-                    )
+                use optimiser = new Optimiser(detectorOf leaves, settings)
 
                 let groups =
                     [

@@ -7,7 +7,6 @@ open System.IO
 open System.Reflection.Metadata
 open System.Reflection.PortableExecutable
 open Expecto
-open TorchSharp
 
 /// Names of types, without their namespaces.
 let private names =
@@ -68,8 +67,8 @@ let private called (assembly: string) : (string * string * string list) list =
 let private isNumber (name: string) =
     List.contains name [ "Byte"; "SByte"; "Int16"; "Int32"; "Int64"; "Single"; "Double"; "Boolean" ]
 
-/// Whether TorchSharp makes a Scalar on the way that nobody holds: by converting a number, as the factor of a sum, as the ends of a range, or in an
-/// optimiser, all of whose numbers are such.
+/// Whether TorchSharp makes a Scalar on the way that nobody holds: by converting a number, as the factor of a sum, as the ends of a range, as what is read of a
+/// tensor, or in an optimiser, all of whose numbers are such.
 let private losesScalar (parent: string, name: string, parameters: string list) : bool =
     match parent, name, parameters with
     | "Scalar", "op_Implicit", _
@@ -81,6 +80,7 @@ let private losesScalar (parent: string, name: string, parameters: string list) 
         ->
         true
     | "Tensor", _, _ when name.StartsWith("op_", StringComparison.Ordinal) -> List.exists isNumber parameters
+    | "TensorExtensionMethods", _, _ when name.StartsWith("To", StringComparison.Ordinal) && name <> "ToTensor" -> true
     | "optim", _, _
     | ("Optimizer" | "OptimizerHelper"), "step", _ -> true
     | _ -> false
@@ -108,27 +108,5 @@ let tests =
 
                 Expect.contains calls ("Tensor", "add", [ "Tensor"; "Scalar" ]) "the sum that holds its factor"
                 Expect.isGreaterThan calls.Length 100 "the model computes with tensors"
-            }
-
-            test "sums keep their numbers while memory is collected" {
-                use ended = new Threading.ManualResetEventSlim()
-
-                let collecting =
-                    Threading.Thread(fun () ->
-                        while not ended.IsSet do
-                            GC.Collect 0)
-
-                collecting.Start()
-
-                try
-                    use a = torch.ones (4L, 8L)
-
-                    for _ in 1..5_000 do
-                        use sum = DeqDet.Model.TensorOps.(.+) a a
-                        use total = sum.sum ()
-                        Expect.equal (total.item<float32>()) 64.0f "4 x 8 twos"
-                finally
-                    ended.Set()
-                    collecting.Join()
             }
         ]

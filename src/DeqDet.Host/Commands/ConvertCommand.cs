@@ -202,7 +202,7 @@ public static class ConvertCommand
     {
         using var scope = torch.NewDisposeScope();
         var tensor = Tensors.Load(stored).to_type(torch.ScalarType.Float16);
-        if (!torch.isfinite(tensor).all().ToBoolean())
+        if (!torch.isfinite(tensor).all().item<bool>())
         {
             throw new CheckpointError(
                 stored.Path,

@@ -14,20 +14,10 @@ public static class DataConvertCommand
     /// <exception cref="InputError">The data set cannot be read, or the new folder not be written.</exception>
     public static void Run(DataConvertRequest request, IAnsiConsole console, TextWriter output)
     {
-        NewFolder.Check(request.Out);
-        var set = DataExport.Read(DataFolder.Parts(request.Folder), request.LeaveOutDamaged);
-        var (inside, outside) = (RealPath.Of(request.Out), RealPath.Of(request.Folder));
-        if (inside == outside || inside.StartsWith(outside + Path.DirectorySeparatorChar, StringComparison.Ordinal))
-        {
-            throw new InputError(
-                $"{request.Out}: lies in the data set that is read, and would become part of it; name a folder elsewhere"
-            );
-        }
-
+        DataInput.CheckPlace(request.Out, [request.Folder]);
+        var parts = DataFolder.Parts(request.Folder);
         using var interruption = new Interruption();
-        set = request.LeaveOutDamaged
-            ? DataExport.WithoutDamaged(set, DataSplitCommand.Looking(set, console), interruption.Token)
-            : set;
+        var set = DataInput.Read(parts, request.LeaveOutDamaged, console, interruption.Token);
         var images = set.Parts.Sum(part => part.Images.Count);
         var line = new ProgressLine(new(console), TimeProvider.System, "converting", "images");
         var written = DataExport.Write(

@@ -16,12 +16,12 @@ public static class DataSplitCommand
     /// <exception cref="InputError">The data set cannot be read or divided, or the new folder not be written.</exception>
     public static void Split(DataSplitRequest request, IAnsiConsole console, TextWriter output)
     {
-        CheckPlace(request.Out, [request.Folder]);
-        var set = DataExport.Read(DataFolder.Parts(request.Folder), request.LeaveOutDamaged);
+        DataInput.CheckPlace(request.Out, [request.Folder]);
+        var parts = DataFolder.Parts(request.Folder);
         using var interruption = new Interruption();
-        set = request.LeaveOutDamaged ? DataExport.WithoutDamaged(set, Looking(set, console), interruption.Token) : set;
+        var set = DataInput.Read(parts, request.LeaveOutDamaged, console, interruption.Token);
         var plan = new SplitPlan(request.Val, request.Test, request.Seed, request.By?.Value);
-        var divided = DataSplit.Divide(set, plan, Looking(set, console), interruption.Token);
+        var divided = DataSplit.Divide(set, plan, DataInput.Looking(set, console), interruption.Token);
         Write(divided, request.Out, request.Link, console, output, interruption.Token);
     }
 
@@ -29,37 +29,18 @@ public static class DataSplitCommand
     /// <exception cref="InputError">A data set cannot be read, or the new folder not be written.</exception>
     public static void Merge(DataMergeRequest request, IAnsiConsole console, TextWriter output)
     {
-        CheckPlace(request.Out, request.Folders);
+        DataInput.CheckPlace(request.Out, request.Folders);
         var parts = request.Folders.Select(folder => DataFolder.Parts(folder)).ToList();
-        var set = DataExport.Read([.. parts.SelectMany(own => own)], request.LeaveOutDamaged);
         var origin = parts.SelectMany((own, i) => own.Select(_ => i)).ToList();
         using var interruption = new Interruption();
-        set = request.LeaveOutDamaged ? DataExport.WithoutDamaged(set, Looking(set, console), interruption.Token) : set;
-        var merged = DataSplit.Merge(set, origin, Looking(set, console), interruption.Token);
+        var set = DataInput.Read(
+            [.. parts.SelectMany(own => own)],
+            request.LeaveOutDamaged,
+            console,
+            interruption.Token
+        );
+        var merged = DataSplit.Merge(set, origin, DataInput.Looking(set, console), interruption.Token);
         Write(merged, request.Out, request.Link, console, output, interruption.Token);
-    }
-
-    /// <summary>Shows how many images of a set are looked at.</summary>
-    internal static Told Looking(ExportSet set, IAnsiConsole console)
-    {
-        var images = set.Parts.Sum(part => part.Images.Count);
-        var line = new ProgressLine(new(console), TimeProvider.System, "looking at", "images");
-        return new(done => line.Report(done, images));
-    }
-
-    private static void CheckPlace(string target, IReadOnlyList<string> folders)
-    {
-        NewFolder.Check(target);
-        foreach (var folder in folders)
-        {
-            var (inside, outside) = (RealPath.Of(target), RealPath.Of(folder));
-            if ((inside + Path.DirectorySeparatorChar).StartsWith(outside + Path.DirectorySeparatorChar))
-            {
-                throw new InputError(
-                    $"{target}: lies in the data set {folder} that is read, and would become part of it; name a folder elsewhere"
-                );
-            }
-        }
     }
 
     private static void Write(
